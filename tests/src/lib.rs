@@ -1,0 +1,1 @@
+//! Whole calls, tried from outside.

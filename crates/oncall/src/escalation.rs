@@ -1,0 +1,746 @@
+//! The machine that rings people until one of them presses the accept key (flow-language.md §9; ESC-01 to ESC-06).
+//!
+//! Rungs in order. A rung's tries are `apart`, counted from the start of one to the start of the next, never before the
+//! earlier one is over; the next *rung* begins at once (ESC-03). When a phone is answered it hears "press 1 to take it"
+//! twice; the accept key takes the call, the pass key goes to the next rung at once, and anything else (busy, a decline,
+//! a voicemail that presses nothing, silence, a fault) leads to the next try. Two people on duty ring together; the
+//! first accept wins and the others are cancelled. After the last rung the caller is told what to do, and the first
+//! rung's people are paged again and again.
+//!
+//! The one thing to know: a caller hanging up is no input here, so it cannot stop a ladder (house.md D3). Only an
+//! accept, an acknowledgement, a withdrawal or the end of paging does. [`Snapshot`] is what a restart needs (D4).
+
+use crate::ladder::Ladder;
+use crate::shift::same;
+use jiff::Timestamp;
+use phi::Phi;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// One urgent call's way up a ladder.
+#[derive(Debug, Clone)]
+pub struct Escalation {
+    state: State,
+    climb: Climb,
+}
+
+/// Names one ring of one phone; never used twice in an escalation, not even across a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TryId(pub u32);
+
+/// How far up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// A try of a rung, both counted from nought.
+    Rung {
+        /// Which rung.
+        rung: usize,
+        /// Which of its tries.
+        attempt: u8,
+    },
+    /// A round of paging after the last rung.
+    Page {
+        /// Counted from one.
+        round: u32,
+        /// When the last rung failed.
+        exhausted_at: Timestamp,
+    },
+}
+
+/// What the desk tells the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The instant asked for by [`Escalation::timeout`] has come.
+    Time,
+    /// Who answers for the role of [`Output::Resolve`].
+    Resolved {
+        /// Copied from the question.
+        place: Place,
+        /// Whom to ring; together when there are several.
+        people: Vec<String>,
+    },
+    /// The phone rings (180).
+    Ringing(TryId),
+    /// The phone was answered (200), by whom or what is not known yet.
+    Answered(TryId),
+    /// A key was pressed on that phone.
+    Key(TryId, Phi<char>),
+    /// That leg is gone.
+    Ended(TryId, Ended),
+    /// Someone took the case in another way (the board, the practice's app).
+    Acknowledged {
+        /// Who.
+        person: String,
+    },
+    /// The caller chose something that can wait, or staff ended it.
+    Withdraw,
+}
+
+/// Why a leg is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// 486.
+    Busy,
+    /// 603 and its like.
+    Declined,
+    /// 408, 480, 487.
+    NoAnswer,
+    /// Anything that says the network, not the person.
+    Failed,
+    /// It had been answered and was hung up.
+    HungUp,
+}
+
+/// What the machine tells the desk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Answer with [`Input::Resolved`] at once.
+    Resolve {
+        /// To be copied into the answer.
+        place: Place,
+        /// The role or person the rung names.
+        call: String,
+    },
+    /// Nobody answers for the role; the ladder goes on without them.
+    Nobody {
+        /// Where that was.
+        place: Place,
+        /// The role that is empty.
+        call: String,
+    },
+    /// Ring this person.
+    Ring {
+        /// Names the leg from now on.
+        id: TryId,
+        /// Whom.
+        person: String,
+        /// The machine cancels after this by itself; for the INVITE's own Expires.
+        ring_for: Duration,
+    },
+    /// Play "they hear" to this answered phone, from its beginning.
+    Whisper(TryId),
+    /// The accept key was pressed: connect them. At most once.
+    Accepted {
+        /// Which leg.
+        id: TryId,
+        /// Who pressed it.
+        person: String,
+    },
+    /// CANCEL or BYE this leg; an answer that crosses it on the wire is hung up by the SIP room.
+    Cancel(TryId),
+    /// One ring is over; the record of it (ESC-05).
+    Attempt(Attempt),
+    /// The last rung has failed: the flow tells the caller what to do. Paging goes on if the ladder says so.
+    Exhausted,
+    /// The last page was answered by nobody.
+    PagingEnded,
+}
+
+/// What happened to one ring of one phone (ESC-05). The number, masked, is added by the desk, which dialled it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Which ring.
+    pub id: TryId,
+    /// Where on the ladder.
+    pub place: Place,
+    /// The role or person the rung names.
+    pub call: String,
+    /// Who was rung.
+    pub person: String,
+    /// When the ring began.
+    pub started: Timestamp,
+    /// Whether the far end said that it rang.
+    pub rang: bool,
+    /// When it was answered, by a person or a machine.
+    pub answered: Option<Timestamp>,
+    /// The class of the last key, never the key.
+    pub key: KeyClass,
+    /// How it ended.
+    pub result: Tried,
+    /// When it ended.
+    pub ended: Timestamp,
+}
+
+/// How one ring ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tried {
+    /// The accept key.
+    Accepted,
+    /// The pass key.
+    Passed,
+    /// Answered, and no key that counts: a voicemail, a pocket, a screening robot, or a person who hung up.
+    NoKey,
+    /// It rang out.
+    NoAnswer,
+    /// The line was busy.
+    Busy,
+    /// The call was declined.
+    Declined,
+    /// The network could not reach it.
+    Failed,
+    /// Someone else accepted, or the escalation was stopped.
+    Cancelled,
+}
+
+/// What kind of key was pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyClass {
+    /// No key.
+    None,
+    /// The accept key.
+    Accept,
+    /// The pass key.
+    Pass,
+    /// A key that means nothing here.
+    Other,
+}
+
+/// Why an escalation is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The accept key.
+    Accepted {
+        /// Which leg.
+        id: TryId,
+        /// Who.
+        person: String,
+    },
+    /// Taken in another way.
+    Acknowledged {
+        /// Who.
+        person: String,
+    },
+    /// Stopped by the caller's choice or by staff.
+    Withdrawn,
+    /// Every rung and every page failed.
+    Exhausted,
+}
+
+/// All that is needed to go on after a restart (D4). Plain and open, so that the room that writes facts can write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The ladder as it was when the escalation began; an edit since then changes later escalations.
+    pub ladder: Ladder,
+    /// The try that was under way or comes next; it is begun again from its start.
+    pub place: Place,
+    /// When it was waiting: not before this.
+    pub not_before: Option<Timestamp>,
+    /// Who has passed on this rung and is not rung again by it.
+    pub passed: Vec<String>,
+    /// The first try id not used yet.
+    pub next_try: u32,
+}
+
+impl Escalation {
+    /// Most people rung together; more on duty at once is a broken schedule.
+    pub const PEOPLE_MAX: usize = 8;
+    /// How long the desk may take to say who is on duty before the rung counts as empty.
+    pub const RESOLVE_FOR: Duration = Duration::from_secs(2);
+    /// How often an answered phone is told what this is, evenly spread over [`Ladder::they_hear_for`].
+    pub const WHISPERS: u32 = 2;
+
+    /// Begins with the first rung.
+    pub fn start(ladder: Ladder, now: Timestamp) -> Self {
+        let place = Place::Rung { rung: 0, attempt: 0 };
+        Self::resume(
+            Snapshot {
+                ladder,
+                place,
+                not_before: None,
+                passed: Vec::new(),
+                next_try: 1,
+            },
+            now,
+        )
+    }
+
+    /// Goes on after a restart: the interrupted try is rung again, a wait is waited out. A page that came due while we
+    /// were away is sent once, even when the hour is over: the restart must not be what ended it.
+    pub fn resume(snapshot: Snapshot, now: Timestamp) -> Self {
+        let Snapshot {
+            mut ladder,
+            place,
+            not_before,
+            passed,
+            next_try,
+        } = snapshot;
+        ladder.rungs.truncate(Ladder::RUNGS_MAX);
+        let mut climb = Climb {
+            ladder,
+            passed,
+            next_try,
+            out: VecDeque::new(),
+        };
+        let state = match not_before {
+            Some(until) if until > now => State::Resting { place, until },
+            _ => climb.enter(place, now),
+        };
+        Self { state, climb }
+    }
+
+    /// One thing happened.
+    pub fn handle(&mut self, now: Timestamp, input: Input) {
+        // The state is taken out for the step; what stands in its place is never seen.
+        let state = std::mem::replace(&mut self.state, State::Over(Ending::Withdrawn));
+        self.state = state.step(now, input, &mut self.climb);
+    }
+
+    /// The next thing to do; drain to `None` after every [`Escalation::handle`].
+    pub fn poll(&mut self) -> Option<Output> {
+        self.climb.out.pop_front()
+    }
+
+    /// When [`Input::Time`] is wanted next; `None` once it is over.
+    pub fn timeout(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Resolving { until, .. } | State::Resting { until, .. } => Some(*until),
+            State::Trying(trying) => trying.legs.iter().map(Leg::due).min(),
+            State::Over(_) => None,
+        }
+    }
+
+    /// How it ended, once it has.
+    pub fn ending(&self) -> Option<&Ending> {
+        match &self.state {
+            State::Over(ending) => Some(ending),
+            _ => None,
+        }
+    }
+
+    /// The ladder being climbed.
+    pub fn ladder(&self) -> &Ladder {
+        &self.climb.ladder
+    }
+
+    /// Where on the ladder, until it is over.
+    pub fn place(&self) -> Option<Place> {
+        match &self.state {
+            State::Resolving { place, .. } | State::Resting { place, .. } => Some(*place),
+            State::Trying(trying) => Some(trying.place),
+            State::Over(_) => None,
+        }
+    }
+
+    /// What a restart needs; `None` once it is over. Write it whenever [`Escalation::place`] changes.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        let not_before = match &self.state {
+            State::Resting { until, .. } => Some(*until),
+            _ => None,
+        };
+        Some(Snapshot {
+            ladder: self.climb.ladder.clone(),
+            place: self.place()?,
+            not_before,
+            passed: self.climb.passed.clone(),
+            next_try: self.climb.next_try,
+        })
+    }
+}
+
+/// Figure: printed by the test at the end of this file.
+#[derive(Debug, Clone)]
+enum State {
+    /// The desk has been asked who answers for this rung.
+    Resolving { place: Place, until: Timestamp },
+    /// Phones ring or are being told what this is.
+    Trying(Try),
+    /// Between two tries of a rung, or between two pages.
+    Resting { place: Place, until: Timestamp },
+    /// Nothing more is done.
+    Over(Ending),
+}
+
+/// One try of a rung, or one page: never without a leg between two steps.
+#[derive(Debug, Clone)]
+struct Try {
+    place: Place,
+    began: Timestamp,
+    legs: Vec<Leg>,
+    /// Everyone whose leg is over has pressed the pass key; if that holds to the end, the rung is done with.
+    only_passes: bool,
+}
+
+/// One ringing or listening phone.
+#[derive(Debug, Clone)]
+struct Leg {
+    id: TryId,
+    person: String,
+    started: Timestamp,
+    rang: bool,
+    key: KeyClass,
+    phone: Phone,
+}
+
+#[derive(Debug, Clone)]
+enum Phone {
+    Ringing {
+        until: Timestamp,
+    },
+    Hearing {
+        answered: Timestamp,
+        again: Option<Timestamp>,
+        until: Timestamp,
+    },
+}
+
+/// What every state of the climb shares: the ladder, what was used up of it, and the outbox.
+#[derive(Debug, Clone)]
+struct Climb {
+    ladder: Ladder,
+    passed: Vec<String>,
+    next_try: u32,
+    out: VecDeque<Output>,
+}
+
+impl State {
+    fn step(self, now: Timestamp, input: Input, climb: &mut Climb) -> Self {
+        match (self, input) {
+            (Self::Resolving { place, .. }, Input::Resolved { place: asked, people }) if asked == place => {
+                climb.ring(place, people, now)
+            }
+            (Self::Resolving { place, until }, Input::Time) if until <= now => climb.ring(place, Vec::new(), now),
+            (Self::Resting { place, until }, Input::Time) if until <= now => climb.enter(place, now),
+
+            (Self::Trying(trying), Input::Time) => climb.time(trying, now),
+            (Self::Trying(mut trying), Input::Ringing(id)) => {
+                if let Some(leg) = trying.legs.iter_mut().find(|leg| leg.id == id) {
+                    leg.rang = true;
+                }
+                Self::Trying(trying)
+            }
+            (Self::Trying(trying), Input::Answered(id)) => climb.answered(trying, id, now),
+            (Self::Trying(trying), Input::Key(id, key)) => climb.key(trying, id, key, now),
+            (Self::Trying(trying), Input::Ended(id, why)) => climb.ended(trying, id, why, now),
+
+            (Self::Over(ending), _) => Self::Over(ending),
+            (state, Input::Withdraw) => climb.stop(state, Ending::Withdrawn, now),
+            (state, Input::Acknowledged { person }) => climb.stop(state, Ending::Acknowledged { person }, now),
+
+            // Late, early or repeated news of a leg that is not there; a clock that came before its time; an answer to
+            // a question that was asked before.
+            (state, _) => state,
+        }
+    }
+}
+
+impl Climb {
+    /// Goes to `place`, or past it when the ladder has no such rung: asks who answers there.
+    fn enter(&mut self, mut place: Place, now: Timestamp) -> State {
+        loop {
+            let call = match place {
+                Place::Rung { rung, attempt } => match self.ladder.rungs.get(rung) {
+                    None => return self.exhausted(now),
+                    Some(at) if attempt < at.tries.min(Ladder::TRIES_MAX) => at.call.clone(),
+                    Some(_) => {
+                        self.passed.clear();
+                        place = Place::Rung {
+                            rung: rung.saturating_add(1),
+                            attempt: 0,
+                        };
+                        continue;
+                    }
+                },
+                Place::Page { .. } => match (self.ladder.rungs.first(), self.ladder.keep_paging) {
+                    (Some(first), Some(_)) => first.call.clone(),
+                    _ => return State::Over(Ending::Exhausted),
+                },
+            };
+            self.out.push_back(Output::Resolve { place, call });
+            return State::Resolving {
+                place,
+                until: after(now, Escalation::RESOLVE_FOR),
+            };
+        }
+    }
+
+    /// Rings whoever answers, or goes on when nobody does.
+    fn ring(&mut self, place: Place, people: Vec<String>, now: Timestamp) -> State {
+        let ring_for = self.ring_for(place);
+        let mut legs = Vec::<Leg>::new();
+        let nobody = people.is_empty();
+        for person in people {
+            // Who has passed on this rung has said so; who is listed twice has one phone.
+            let passed = self.passed.iter().any(|p| same(p, &person));
+            if passed || legs.iter().any(|leg| same(&leg.person, &person)) || legs.len() >= Escalation::PEOPLE_MAX {
+                continue;
+            }
+            let id = TryId(self.next_try);
+            self.next_try = self.next_try.saturating_add(1);
+            self.out.push_back(Output::Ring {
+                id,
+                person: person.clone(),
+                ring_for,
+            });
+            let phone = Phone::Ringing {
+                until: after(now, ring_for),
+            };
+            legs.push(Leg {
+                id,
+                person,
+                started: now,
+                rang: false,
+                key: KeyClass::None,
+                phone,
+            });
+        }
+        if !legs.is_empty() {
+            return State::Trying(Try {
+                place,
+                began: now,
+                legs,
+                only_passes: true,
+            });
+        }
+        if nobody {
+            self.out.push_back(Output::Nobody {
+                place,
+                call: self.call(place),
+            });
+        }
+        // Ringing an empty role again in two minutes helps nobody: the next rung begins at once (ESC-03).
+        match place {
+            Place::Rung { rung, .. } => self.next_rung(rung, now),
+            Place::Page { round, exhausted_at } => self.next_page(round, exhausted_at, now, now),
+        }
+    }
+
+    fn time(&mut self, mut trying: Try, now: Timestamp) -> State {
+        let mut at = 0;
+        while let Some(leg) = trying.legs.get_mut(at) {
+            let result = match &mut leg.phone {
+                Phone::Ringing { until } if *until <= now => Tried::NoAnswer,
+                Phone::Hearing { until, .. } if *until <= now => Tried::NoKey,
+                Phone::Hearing { again, .. } if again.is_some_and(|at| at <= now) => {
+                    *again = None;
+                    self.out.push_back(Output::Whisper(leg.id));
+                    at += 1;
+                    continue;
+                }
+                _ => {
+                    at += 1;
+                    continue;
+                }
+            };
+            let leg = trying.legs.remove(at);
+            self.out.push_back(Output::Cancel(leg.id));
+            self.over(&mut trying, leg, result, now);
+        }
+        self.go_on(trying, now)
+    }
+
+    fn answered(&mut self, mut trying: Try, id: TryId, now: Timestamp) -> State {
+        // A second answer of the same leg is no news.
+        let ringing = |leg: &&mut Leg| leg.id == id && matches!(leg.phone, Phone::Ringing { .. });
+        if let Some(leg) = trying.legs.iter_mut().find(ringing) {
+            let long = self.ladder.they_hear_for;
+            leg.phone = Phone::Hearing {
+                answered: now,
+                again: Some(after(now, long / Escalation::WHISPERS)),
+                until: after(now, long),
+            };
+            self.out.push_back(Output::Whisper(id));
+        }
+        State::Trying(trying)
+    }
+
+    fn key(&mut self, mut trying: Try, id: TryId, key: Phi<char>, now: Timestamp) -> State {
+        // A key before the answer is a tone of the network, not a person.
+        let heard = trying
+            .legs
+            .iter()
+            .position(|leg| leg.id == id && matches!(leg.phone, Phone::Hearing { .. }));
+        let Some(at) = heard else { return State::Trying(trying) };
+        let key = *key.expose();
+        if key == self.ladder.accept_with {
+            let mut leg = trying.legs.remove(at);
+            leg.key = KeyClass::Accept;
+            let person = leg.person.clone();
+            self.over(&mut trying, leg, Tried::Accepted, now);
+            self.out.push_back(Output::Accepted {
+                id,
+                person: person.clone(),
+            });
+            return self.stop(State::Trying(trying), Ending::Accepted { id, person }, now);
+        }
+        if key == self.ladder.pass_with {
+            let mut leg = trying.legs.remove(at);
+            leg.key = KeyClass::Pass;
+            self.passed.push(leg.person.clone());
+            self.out.push_back(Output::Cancel(id));
+            self.over(&mut trying, leg, Tried::Passed, now);
+            return self.go_on(trying, now);
+        }
+        if let Some(leg) = trying.legs.get_mut(at) {
+            leg.key = KeyClass::Other;
+        }
+        State::Trying(trying)
+    }
+
+    fn ended(&mut self, mut trying: Try, id: TryId, why: Ended, now: Timestamp) -> State {
+        let Some(at) = trying.legs.iter().position(|leg| leg.id == id) else {
+            return State::Trying(trying);
+        };
+        let leg = trying.legs.remove(at);
+        let result = match (&leg.phone, why) {
+            // Whatever ended an answered call, no key was pressed.
+            (Phone::Hearing { .. }, _) => Tried::NoKey,
+            (Phone::Ringing { .. }, Ended::Busy) => Tried::Busy,
+            (Phone::Ringing { .. }, Ended::Declined) => Tried::Declined,
+            (Phone::Ringing { .. }, Ended::NoAnswer) => Tried::NoAnswer,
+            (Phone::Ringing { .. }, Ended::Failed | Ended::HungUp) => Tried::Failed,
+        };
+        self.over(&mut trying, leg, result, now);
+        self.go_on(trying, now)
+    }
+
+    /// What follows once the last leg of a try is over.
+    fn go_on(&mut self, trying: Try, now: Timestamp) -> State {
+        if !trying.legs.is_empty() {
+            return State::Trying(trying);
+        }
+        match trying.place {
+            Place::Rung { rung, attempt } => {
+                let Some(at) = self.ladder.rungs.get(rung) else {
+                    return self.exhausted(now);
+                };
+                let next = attempt.saturating_add(1);
+                if trying.only_passes || next >= at.tries.min(Ladder::TRIES_MAX) {
+                    return self.next_rung(rung, now);
+                }
+                let until = after(trying.began, at.apart);
+                self.rest(Place::Rung { rung, attempt: next }, until, now)
+            }
+            Place::Page { round, exhausted_at } => self.next_page(round, exhausted_at, trying.began, now),
+        }
+    }
+
+    fn next_rung(&mut self, rung: usize, now: Timestamp) -> State {
+        self.passed.clear();
+        self.enter(
+            Place::Rung {
+                rung: rung.saturating_add(1),
+                attempt: 0,
+            },
+            now,
+        )
+    }
+
+    /// Every rung has failed: the caller is told, the paging begins.
+    fn exhausted(&mut self, now: Timestamp) -> State {
+        self.passed.clear();
+        self.out.push_back(Output::Exhausted);
+        match self.ladder.keep_paging {
+            Some(_) if !self.ladder.rungs.is_empty() => self.next_page(0, now, now, now),
+            _ => State::Over(Ending::Exhausted),
+        }
+    }
+
+    fn next_page(&mut self, round: u32, exhausted_at: Timestamp, began: Timestamp, now: Timestamp) -> State {
+        self.passed.clear();
+        let Some(paging) = self.ladder.keep_paging else {
+            return State::Over(Ending::Exhausted);
+        };
+        // An interval of nothing would page without end in one instant.
+        let until = after(began, paging.every.max(Ladder::RING_FOR_MIN));
+        if until > after(exhausted_at, paging.lasting) || until == Timestamp::MAX {
+            self.out.push_back(Output::PagingEnded);
+            return State::Over(Ending::Exhausted);
+        }
+        self.rest(
+            Place::Page {
+                round: round.saturating_add(1),
+                exhausted_at,
+            },
+            until,
+            now,
+        )
+    }
+
+    fn rest(&mut self, place: Place, until: Timestamp, now: Timestamp) -> State {
+        if until <= now {
+            self.enter(place, now)
+        } else {
+            State::Resting { place, until }
+        }
+    }
+
+    /// Ends the climb and hangs up on everyone who is still ringing or listening.
+    fn stop(&mut self, state: State, ending: Ending, now: Timestamp) -> State {
+        if let State::Trying(mut trying) = state {
+            for leg in std::mem::take(&mut trying.legs) {
+                self.out.push_back(Output::Cancel(leg.id));
+                self.over(&mut trying, leg, Tried::Cancelled, now);
+            }
+        }
+        State::Over(ending)
+    }
+
+    /// The record of one leg that is over.
+    fn over(&mut self, trying: &mut Try, leg: Leg, result: Tried, now: Timestamp) {
+        trying.only_passes &= result == Tried::Passed;
+        let answered = match leg.phone {
+            Phone::Hearing { answered, .. } => Some(answered),
+            Phone::Ringing { .. } => None,
+        };
+        let place = trying.place;
+        let call = self.call(place);
+        let Leg {
+            id,
+            person,
+            started,
+            rang,
+            key,
+            ..
+        } = leg;
+        let attempt = Attempt {
+            id,
+            place,
+            call,
+            person,
+            started,
+            rang,
+            answered,
+            key,
+            result,
+            ended: now,
+        };
+        self.out.push_back(Output::Attempt(attempt));
+    }
+
+    fn call(&self, place: Place) -> String {
+        self.rung(place).map_or_else(String::new, |rung| rung.call.clone())
+    }
+
+    fn ring_for(&self, place: Place) -> Duration {
+        self.rung(place)
+            .map_or(Duration::ZERO, |rung| rung.ring_for)
+            .max(Ladder::RING_FOR_MIN)
+    }
+
+    fn rung(&self, place: Place) -> Option<&crate::ladder::Rung> {
+        match place {
+            Place::Rung { rung, .. } => self.ladder.rungs.get(rung),
+            Place::Page { .. } => self.ladder.rungs.first(),
+        }
+    }
+}
+
+impl Leg {
+    fn due(&self) -> Timestamp {
+        match self.phone {
+            Phone::Ringing { until } => until,
+            Phone::Hearing { again, until, .. } => again.map_or(until, |again| again.min(until)),
+        }
+    }
+}
+
+impl Attempt {
+    /// From the start of the ring to its end, in whole seconds.
+    pub fn seconds(&self) -> i64 {
+        self.ended.duration_since(self.started).as_secs()
+    }
+}
+
+fn after(at: Timestamp, long: Duration) -> Timestamp {
+    at.checked_add(long).unwrap_or(Timestamp::MAX)
+}

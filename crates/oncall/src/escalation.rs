@@ -28,8 +28,8 @@ pub struct Escalation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TryId(pub u32);
 
-/// How far up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// How far up; ordered as it is climbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// A try of a rung, both counted from nought.
     Rung {
@@ -743,4 +743,317 @@ impl Attempt {
 
 fn after(at: Timestamp, long: Duration) -> Timestamp {
     at.checked_add(long).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attempt, Ended, Escalation, Input, Output, Place, State, TryId};
+    use crate::ladder::{KeepPaging, Ladder, Rung};
+    use jiff::Timestamp;
+    use phi::Phi;
+    use std::fmt::Write;
+    use std::time::Duration;
+
+    /// Rungs of two tries two minutes apart and of one try; pages every five minutes for ten.
+    fn ladder() -> Ladder {
+        let rung = |call: &str, tries| Rung {
+            call: call.to_owned(),
+            tries,
+            apart: Duration::from_secs(120),
+            ring_for: Duration::from_secs(25),
+        };
+        let paging = KeepPaging {
+            every: Duration::from_secs(300),
+            lasting: Duration::from_secs(600),
+        };
+        Ladder::new(vec![rung("primary", 2), rung("manager", 1)], Some(paging))
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_325_000 + second).expect("in this century")
+    }
+
+    fn drained(escalation: &mut Escalation) -> Vec<Output> {
+        std::iter::from_fn(|| escalation.poll()).collect()
+    }
+
+    /// Answers every question with these people until something else is asked of the desk.
+    fn resolved(mut escalation: Escalation, people: &[&str], second: i64) -> Escalation {
+        for output in drained(&mut escalation) {
+            if let Output::Resolve { place, .. } = output {
+                let people = people.iter().map(|p| (*p).to_owned()).collect();
+                escalation.handle(at(second), Input::Resolved { place, people });
+            }
+        }
+        drained(&mut escalation);
+        escalation
+    }
+
+    fn after(mut escalation: Escalation, second: i64, input: Input) -> Escalation {
+        escalation.handle(at(second), input);
+        escalation
+    }
+
+    fn state(escalation: &Escalation) -> String {
+        let place = |place: &Place| match place {
+            Place::Rung { rung, attempt } => format!("rung {} try {}", rung + 1, attempt + 1),
+            Place::Page { round, .. } => format!("page {round}"),
+        };
+        match &escalation.state {
+            State::Resolving { place: p, .. } => format!("Resolving {}", place(p)),
+            State::Trying(t) => {
+                let legs = t.legs.iter().map(|leg| match leg.phone {
+                    super::Phone::Ringing { .. } => format!("{} ringing", leg.id.0),
+                    super::Phone::Hearing { again: Some(_), .. } => format!("{} hearing", leg.id.0),
+                    super::Phone::Hearing { again: None, .. } => format!("{} hearing again", leg.id.0),
+                });
+                format!("Trying {} ({})", place(&t.place), legs.collect::<Vec<_>>().join(", "))
+            }
+            State::Resting { place: p, until } => {
+                format!(
+                    "Resting until {:+} s for {}",
+                    until.duration_since(at(0)).as_secs(),
+                    place(p)
+                )
+            }
+            State::Over(ending) => format!("Over {ending:?}"),
+        }
+    }
+
+    fn brief(output: &Output) -> String {
+        match output {
+            Output::Resolve { call, .. } => format!("Resolve {call}"),
+            Output::Nobody { call, .. } => format!("Nobody {call}"),
+            Output::Ring { id, person, ring_for } => format!("Ring {} {person} for {} s", id.0, ring_for.as_secs()),
+            Output::Whisper(id) => format!("Whisper {}", id.0),
+            Output::Accepted { id, person } => format!("Accepted {} {person}", id.0),
+            Output::Cancel(id) => format!("Cancel {}", id.0),
+            Output::Attempt(Attempt { id, result, key, .. }) => format!("Attempt {} {result:?}, key {key:?}", id.0),
+            Output::Exhausted => "Exhausted".to_owned(),
+            Output::PagingEnded => "PagingEnded".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_figure() {
+        let start = Escalation::start(ladder(), at(0));
+        let one = resolved(start.clone(), &["A"], 0);
+        let two = resolved(start.clone(), &["A", "B"], 0);
+        let mut hearing = after(one.clone(), 5, Input::Answered(TryId(1)));
+        drained(&mut hearing);
+        let mut again = after(hearing.clone(), 15, Input::Time);
+        drained(&mut again);
+        let mut both = after(two.clone(), 5, Input::Answered(TryId(1)));
+        drained(&mut both);
+        let resting = after(one.clone(), 6, Input::Ended(TryId(1), Ended::Busy));
+        let last = resolved(
+            after(
+                resolved(after(resting.clone(), 120, Input::Time), &["A"], 120),
+                145,
+                Input::Time,
+            ),
+            &["M"],
+            145,
+        );
+        let paging = after(last.clone(), 170, Input::Time);
+        let page = resolved(after(paging.clone(), 470, Input::Time), &["A"], 470);
+        let last_page = resolved(
+            after(
+                after(page.clone(), 480, Input::Ended(TryId(4), Ended::NoAnswer)),
+                770,
+                Input::Time,
+            ),
+            &["A"],
+            770,
+        );
+        let mut over = after(hearing.clone(), 8, Input::Key(TryId(1), Phi::new('1')));
+        drained(&mut over);
+
+        let states = [
+            (start, 2),
+            (one, 25),
+            (two, 25),
+            (hearing, 15),
+            (again, 25),
+            (both, 26),
+            (resting, 120),
+            (last, 170),
+            (paging, 470),
+            (page, 495),
+            (last_page, 795),
+            (over, 900),
+        ];
+        let mut figure = String::new();
+        for (mut from, second) in states {
+            drained(&mut from);
+            let name = state(&from);
+            let live = match &from.state {
+                State::Trying(t) => t.legs.first().map_or(TryId(1), |leg| leg.id),
+                _ => TryId(1),
+            };
+            let place = from.place().unwrap_or(Place::Rung { rung: 0, attempt: 0 });
+            let people = |people: &[&str]| people.iter().map(|p| (*p).to_owned()).collect();
+            let inputs = [
+                ("Time", Input::Time),
+                (
+                    "Resolved A, B",
+                    Input::Resolved {
+                        place,
+                        people: people(&["A", "B", "a"]),
+                    },
+                ),
+                (
+                    "Resolved nobody",
+                    Input::Resolved {
+                        place,
+                        people: people(&[]),
+                    },
+                ),
+                ("Ringing", Input::Ringing(live)),
+                ("Answered", Input::Answered(live)),
+                ("Key accept", Input::Key(live, Phi::new('1'))),
+                ("Key pass", Input::Key(live, Phi::new('2'))),
+                ("Key other", Input::Key(live, Phi::new('9'))),
+                ("Ended busy", Input::Ended(live, Ended::Busy)),
+                ("Ended declined", Input::Ended(live, Ended::Declined)),
+                ("Ended failed", Input::Ended(live, Ended::Failed)),
+                ("Ended hung up", Input::Ended(live, Ended::HungUp)),
+                ("Ended unknown leg", Input::Ended(TryId(99), Ended::Busy)),
+                ("Acknowledged", Input::Acknowledged { person: "V".to_owned() }),
+                ("Withdraw", Input::Withdraw),
+            ];
+            for (input_name, input) in inputs {
+                let mut to = from.clone();
+                to.handle(at(second), input);
+                let out: Vec<_> = drained(&mut to).iter().map(brief).collect();
+                if out.is_empty() && state(&to) == name {
+                    continue;
+                }
+                writeln!(figure, "{name} --{input_name}--> {} [{}]", state(&to), out.join("; "))
+                    .expect("a String takes all");
+            }
+        }
+        figure.push_str("everything else --> absorbed");
+        insta::assert_snapshot!("ladder", figure);
+    }
+
+    #[test]
+    fn tries_of_a_rung_are_apart_from_start_to_start_and_the_next_rung_begins_at_once() {
+        let mut e = resolved(Escalation::start(ladder(), at(0)), &["A"], 0);
+        e.handle(at(25), Input::Time);
+        drained(&mut e);
+        assert_eq!(e.timeout(), Some(at(120)));
+        let mut e = resolved(after(e, 120, Input::Time), &["A"], 120);
+        // Answered in the last second, and listening past the end of the ring.
+        e.handle(at(144), Input::Answered(TryId(2)));
+        e.handle(at(164), Input::Time);
+        let out = drained(&mut e);
+        assert!(
+            matches!(out.last(), Some(Output::Resolve { call, .. }) if call == "manager"),
+            "{out:?}"
+        );
+    }
+
+    #[test]
+    fn a_try_that_outlasts_the_spacing_is_followed_at_once() {
+        let mut short = ladder();
+        short.rungs[0].apart = Duration::from_secs(10);
+        let mut e = resolved(Escalation::start(short, at(0)), &["A"], 0);
+        e.handle(at(24), Input::Answered(TryId(1)));
+        e.handle(at(44), Input::Time);
+        assert!(matches!(
+            drained(&mut e).last(),
+            Some(Output::Resolve {
+                place: Place::Rung { rung: 0, attempt: 1 },
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn of_two_on_duty_the_one_who_passed_is_left_alone_and_the_other_tried_again() {
+        let mut e = resolved(Escalation::start(ladder(), at(0)), &["A", "B"], 0);
+        e.handle(at(3), Input::Answered(TryId(1)));
+        e.handle(at(5), Input::Key(TryId(1), Phi::new('2')));
+        drained(&mut e);
+        e.handle(at(25), Input::Time);
+        e.handle(at(120), Input::Time);
+        let Some(place) = e.place() else { panic!("it goes on") };
+        drained(&mut e);
+        e.handle(
+            at(120),
+            Input::Resolved {
+                place,
+                people: vec!["A".to_owned(), "B".to_owned()],
+            },
+        );
+        let rung: Vec<_> = drained(&mut e).iter().map(brief).collect();
+        assert_eq!(rung, ["Ring 3 B for 25 s"]);
+    }
+
+    #[test]
+    fn a_restart_rings_the_interrupted_try_again_and_never_reuses_its_id() {
+        let mut e = resolved(Escalation::start(ladder(), at(0)), &["A"], 0);
+        e.handle(at(25), Input::Time);
+        let e = resolved(after(e, 120, Input::Time), &["A"], 120);
+        let snapshot = e.snapshot().expect("it goes on");
+        assert_eq!(
+            (snapshot.place, snapshot.next_try),
+            (Place::Rung { rung: 0, attempt: 1 }, 3)
+        );
+        let mut resumed = Escalation::resume(snapshot, at(131));
+        assert!(matches!(
+            drained(&mut resumed)[..],
+            [Output::Resolve {
+                place: Place::Rung { rung: 0, attempt: 1 },
+                ..
+            }]
+        ));
+        resumed.handle(
+            at(131),
+            Input::Resolved {
+                place: Place::Rung { rung: 0, attempt: 1 },
+                people: vec!["A".to_owned()],
+            },
+        );
+        assert!(matches!(drained(&mut resumed)[..], [Output::Ring { id: TryId(3), .. }]));
+    }
+
+    #[test]
+    fn a_page_that_came_due_while_we_were_away_is_sent_once() {
+        let mut snapshot = Escalation::start(ladder(), at(0)).snapshot().expect("it goes on");
+        snapshot.place = Place::Page {
+            round: 2,
+            exhausted_at: at(0),
+        };
+        snapshot.not_before = Some(at(600));
+        let mut resumed = Escalation::resume(snapshot, at(100_000));
+        assert!(matches!(drained(&mut resumed)[..], [Output::Resolve { .. }]));
+        resumed.handle(at(100_002), Input::Time);
+        let out: Vec<_> = drained(&mut resumed).iter().map(brief).collect();
+        assert_eq!(out, ["Nobody primary", "PagingEnded"]);
+    }
+
+    #[test]
+    fn a_snapshot_from_nowhere_ends_instead_of_panicking() {
+        let mut snapshot = Escalation::start(ladder(), at(0)).snapshot().expect("it goes on");
+        snapshot.place = Place::Rung {
+            rung: usize::MAX,
+            attempt: u8::MAX,
+        };
+        snapshot.next_try = u32::MAX;
+        snapshot.ladder.keep_paging = None;
+        let mut resumed = Escalation::resume(snapshot, at(0));
+        assert!(matches!(drained(&mut resumed)[..], [Output::Exhausted]));
+        let nobody = Ladder::new(
+            Vec::new(),
+            Some(KeepPaging {
+                every: Duration::ZERO,
+                lasting: Duration::MAX,
+            }),
+        );
+        let mut empty = Escalation::start(nobody, at(0));
+        assert!(matches!(drained(&mut empty)[..], [Output::Exhausted]));
+        assert!(empty.ending().is_some());
+    }
 }

@@ -480,7 +480,15 @@ nurse   | Dana Ruiz     | every day noon | noon
             who("backup", "2026-11-18T12:00"),
             who("backup", "2026-11-18T23:00"),
             who("nurse", "2026-11-18T11:59"),
-        ].join("\n"), @"");
+        ].join("\n"), @r#"
+        ["Dr. Okafor"] Feed None: Dr. Okafor: shift in on-call.txt line 3 (read Fri Nov 20 4:52 pm), until Mon Nov 23 8:00 am
+        ["Dr. Lindqvist"] Cover None: Dr. Lindqvist: temporary cover in on-call.txt line 4 (read Fri Nov 20 4:52 pm), until Sun Nov 22 8:00 am
+        ["Dr. Okafor"] Feed None: Dr. Okafor: shift in on-call.txt line 3 (read Fri Nov 20 4:52 pm), until Mon Nov 23 8:00 am
+        ["Dr. Okafor"] FallBack Some(Gap): nobody is listed for primary at this time; Dr. Okafor answers for every gap
+        ["Dr. Okafor"] Rule None: Dr. Okafor: rotation in on-call.txt line 6, until Mon Nov 23 8:00 am
+        ["Dr. Lindqvist", "Dr. Okafor"] Rule Some(Overlap): Dr. Lindqvist: weekly rule in on-call.txt line 5, until Thu Nov 19 8:00 am; Dr. Okafor: rotation in on-call.txt line 6, until Mon Nov 23 8:00 am; more than one person is listed at one layer, so all of them are rung
+        ["Dana Ruiz"] Rule None: Dana Ruiz: weekly rule in on-call.txt line 7, until Wed Nov 18 12:00 pm
+        "#);
         assert_eq!(roster.people(), ["Dana Ruiz", "Dr. Lindqvist", "Dr. Okafor"]);
         assert!(roster.knows("BACKUP") && !roster.knows("pediatrician"));
     }
@@ -505,8 +513,28 @@ primary | Dr. Okafor | every Monday 17:00 | | America/Chicago
 primary | Dr. Okafor | turns of a fortnight from 2026-11-16 08:00 | | America/Chicago
 primary | Dr. Okafor | turns of 7 days | | America/Chicago
 primary | Dr. Okafor then  then Dr. Chen | turns of 7 days from 2026-11-16 08:00 | | America/Chicago
-zone: Mars/Olympus").join("\n"), @"");
-        insta::assert_snapshot!(faults("# nothing yet\n").join("\n"), @"");
+zone: Mars/Olympus").join("\n"), @r#"
+        line 1: `2026-11-20` has no time; write a date and a time such as 2026-11-20 17:00
+        line 2: `2026-11-31` is not a date; write year-month-day such as 2026-11-20
+        line 3: the shift ends (2026-11-20 17:00) before it begins (2026-11-23 08:00); check the two dates
+        line 4: the shift is longer than 92 days; check the year, or write a rule: every day 00:00 | 00:00
+        line 5: no time zone is given; add a fifth column such as America/Chicago, or a line zone: America/Chicago at the top
+        line 6: `Chicago` is not a time zone; write an IANA name such as America/Chicago
+        line 7: `25:00` is not a time; write 17:00 or 5:00 pm
+        line 8: `5:3 pm` is not a time; write 17:00 or 5:00 pm
+        line 9: the second column, the person, is empty; write the name as the practice file spells it
+        line 10: the first column, the role, is empty; write a role such as primary
+        line 11: the sixth column says `swap`; write cover, or leave it out
+        line 12: there are more than six columns; write: role | person | from | until | zone | cover
+        line 13: `Mo` is not a day of the week; write Monday, or Mon, or every day
+        line 14: `every Monday` names no time; write for example every Monday to Friday 17:00
+        line 15: the fourth column, the end of the rule, is empty; write a time such as 08:00
+        line 16: `a fortnight` is not a length of a turn; write for example turns of 7 days from 2026-11-16 08:00
+        line 17: `turns of 7 days` does not say from when; write for example turns of 7 days from 2026-11-16 08:00
+        line 18: the rotation needs names, at most 64; write for example Dr. Okafor then Dr. Lindqvist
+        line 19: `Mars/Olympus` is not a time zone; write an IANA name such as America/Chicago
+        "#);
+        insta::assert_snapshot!(faults("# nothing yet\n").join("\n"), @"the list has no shifts; add a line: role | person | from | until | zone");
     }
 
     #[test]

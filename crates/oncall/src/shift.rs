@@ -185,7 +185,7 @@ impl Roster {
         for (person, reason) in hits {
             if !people.iter().any(|known| same(known, person)) {
                 people.push(person.to_owned());
-                why.push(reason);
+                why.push(format!("{person}: {reason}"));
             }
         }
         let mut alarm = (people.len() > 1).then_some(Alarm::Overlap);

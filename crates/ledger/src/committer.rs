@@ -1,0 +1,512 @@
+//! The book's own thread: takes what has gathered, writes and syncs it once, answers each ticket.
+//!
+//! Whoever hands in a ticket never waits, and always gets an answer: positions, or [`NotRecorded`] when the disk
+//! refuses, hangs longer than [`STALL_MAX`], or more has gathered than is kept. Two threads make that true: one holds
+//! the tickets and the clock, the other may be stuck in a system call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel,
+};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::book::{CHECKPOINT_MS_MAX, access_entry, fits};
+use crate::{Access, Book, Checkpoint, Class, Entry, Fault, Index, Position, Receipt};
+
+/// Most submissions waiting to be written.
+pub const QUEUE_MAX: usize = 8192;
+/// Most rows in one batch.
+const BATCH_ROWS_MAX: usize = 2048;
+/// How long a batch is left open for others to join.
+const GATHER: Duration = Duration::from_millis(1);
+/// How long the disk may hang before what waits for it is answered with [`NotRecorded::Stalled`].
+pub const STALL_MAX: Duration = Duration::from_secs(5);
+
+/// Why something was not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotRecorded {
+    /// The disk refused.
+    #[error("the disk refused the row")]
+    Disk,
+    /// The disk does not answer. The row may still come to be written.
+    #[error("the disk does not answer")]
+    Stalled,
+    /// More is waiting than is kept.
+    #[error("too much is waiting to be written")]
+    Full,
+    /// A row beyond its limits.
+    #[error("the row is too long")]
+    TooLong,
+    /// The committer has been finished.
+    #[error("the book is closed")]
+    Closed,
+}
+
+/// The thread that owns a [`Book`], and perhaps the [`Index`] over it.
+pub struct Committer {
+    door: Door,
+    front: JoinHandle<()>,
+    back: JoinHandle<Book>,
+    indexer: Option<JoinHandle<()>>,
+}
+
+/// Where rows are handed in. Clone it for every thread that has some.
+#[derive(Clone)]
+pub struct Door {
+    queue: SyncSender<Work>,
+    shared: Arc<Shared>,
+}
+
+/// How the committer is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Measures {
+    /// Batches written.
+    pub batches: u64,
+    /// Rows written.
+    pub rows: u64,
+    /// Submissions answered with [`NotRecorded`].
+    pub refused: u64,
+    /// Longest write and sync so far, microseconds.
+    pub longest_us: u64,
+    /// All writes and syncs together, microseconds.
+    pub total_us: u64,
+    /// The disk is not answering right now.
+    pub stalled: bool,
+    /// Rows the index has.
+    pub indexed: u64,
+    /// Times the index could not be brought up to date.
+    pub index_failures: u64,
+}
+
+#[derive(Default)]
+struct Shared {
+    batches: AtomicU64,
+    rows: AtomicU64,
+    refused: AtomicU64,
+    longest_us: AtomicU64,
+    total_us: AtomicU64,
+    stalled: AtomicBool,
+    indexed: AtomicU64,
+    index_failures: AtomicU64,
+}
+
+enum Work {
+    Rows {
+        ticket: u64,
+        entries: Vec<Entry>,
+    },
+    Access {
+        access: Box<Access>,
+        answer: SyncSender<Result<Receipt, NotRecorded>>,
+    },
+    Checkpoint {
+        answer: SyncSender<Result<Option<Checkpoint>, NotRecorded>>,
+    },
+    Finish,
+}
+
+/// Who is to be told about a part of a batch.
+enum Waiting {
+    Ticket {
+        ticket: u64,
+        rows: usize,
+    },
+    Access {
+        object: [u8; 16],
+        answer: SyncSender<Result<Receipt, NotRecorded>>,
+    },
+    Checkpoint {
+        answer: SyncSender<Result<Option<Checkpoint>, NotRecorded>>,
+    },
+}
+
+enum Order {
+    Write(Vec<(Class, Entry)>),
+    Checkpoint,
+}
+
+/// What the writing thread says: positions, or that the disk refused; and the newest checkpoint when asked for one.
+type Written = Result<(Vec<Position>, Option<Checkpoint>), NotRecorded>;
+
+impl Committer {
+    /// Starts the threads. `done` is called with every ticket exactly once, on the committer's thread: hand the answer
+    /// on, do not work there.
+    pub fn start(
+        book: Book,
+        index: Option<Index>,
+        done: impl FnMut(u64, Result<Vec<Position>, NotRecorded>) + Send + 'static,
+    ) -> Result<Self, Fault> {
+        let shared = Arc::new(Shared::default());
+        let (queue, work) = sync_channel(QUEUE_MAX);
+        let (orders, take_orders) = sync_channel(1);
+        let (answers, take_answers) = channel();
+        let (nudge, nudged) = sync_channel(1);
+        let seen = index.as_ref().and_then(Index::last).map_or(0, |last| last.sequence + 1);
+        let reader = book.read(seen)?;
+        let indexer = match index {
+            Some(mut index) => {
+                let shared = Arc::clone(&shared);
+                let follow = move || {
+                    let mut reader = reader;
+                    loop {
+                        match index.catch_up(&mut reader) {
+                            Ok(_) => shared.indexed.store(index.rows(), Ordering::Relaxed),
+                            Err(fault) => {
+                                shared.index_failures.fetch_add(1, Ordering::Relaxed);
+                                tracing::warn!(%fault, "the index is behind the book");
+                            }
+                        }
+                        if nudged.recv().is_err() {
+                            return;
+                        }
+                    }
+                };
+                Some(spawn("ledger-index", follow)?)
+            }
+            None => None,
+        };
+        let measured = Arc::clone(&shared);
+        let back = spawn("ledger-write", move || {
+            write(book, &take_orders, &answers, &nudge, &measured)
+        })?;
+        let front = Front {
+            work,
+            orders,
+            answers: take_answers,
+            shared: Arc::clone(&shared),
+            done: Box::new(done),
+        };
+        let front = spawn("ledger-commit", move || front.run())?;
+        Ok(Self {
+            door: Door { queue, shared },
+            front,
+            back,
+            indexer,
+        })
+    }
+
+    /// A place to hand rows in.
+    pub fn door(&self) -> Door {
+        self.door.clone()
+    }
+
+    /// How it is doing.
+    pub fn measures(&self) -> Measures {
+        self.door.measures()
+    }
+
+    /// Writes what was handed in before, answers it, and gives the book back to be closed.
+    pub fn finish(self) -> Result<Book, NotRecorded> {
+        let Self {
+            door,
+            front,
+            back,
+            indexer,
+        } = self;
+        // A full queue is being worked on, so that this waits no longer than the queue does.
+        let _ = door.queue.send(Work::Finish);
+        let joined = front.join().map_err(|_| NotRecorded::Closed);
+        let book = back.join().map_err(|_| NotRecorded::Closed)?;
+        if let Some(indexer) = indexer {
+            let _ = indexer.join();
+        }
+        joined.map(|()| book)
+    }
+}
+
+impl Door {
+    /// Hands in rows that belong together: all of them are recorded or none. Never waits. After `Ok` the ticket will be
+    /// answered; after `Err` it will not.
+    pub fn submit(&self, ticket: u64, entries: Vec<Entry>) -> Result<(), NotRecorded> {
+        if entries.len() > BATCH_ROWS_MAX || entries.iter().any(|entry| fits(entry).is_err()) {
+            return Err(NotRecorded::TooLong);
+        }
+        self.hand_in(Work::Rows { ticket, entries })
+    }
+
+    /// Writes an access down and waits, at most somewhat longer than [`STALL_MAX`], until it is durable.
+    pub fn receipt(&self, access: Access) -> Result<Receipt, NotRecorded> {
+        let (answer, answered) = sync_channel(1);
+        self.hand_in(Work::Access {
+            access: Box::new(access),
+            answer,
+        })?;
+        wait(&answered)
+    }
+
+    /// Signs everything written so far and waits for it.
+    pub fn checkpoint(&self) -> Result<Option<Checkpoint>, NotRecorded> {
+        let (answer, answered) = sync_channel(1);
+        self.hand_in(Work::Checkpoint { answer })?;
+        wait(&answered)
+    }
+
+    /// How the committer is doing.
+    pub fn measures(&self) -> Measures {
+        let Shared {
+            batches,
+            rows,
+            refused,
+            longest_us,
+            total_us,
+            stalled,
+            indexed,
+            index_failures,
+        } = &*self.shared;
+        let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        Measures {
+            batches: load(batches),
+            rows: load(rows),
+            refused: load(refused),
+            longest_us: load(longest_us),
+            total_us: load(total_us),
+            stalled: stalled.load(Ordering::Relaxed),
+            indexed: load(indexed),
+            index_failures: load(index_failures),
+        }
+    }
+
+    fn hand_in(&self, work: Work) -> Result<(), NotRecorded> {
+        self.queue.try_send(work).map_err(|refused| {
+            self.shared.refused.fetch_add(1, Ordering::Relaxed);
+            match refused {
+                TrySendError::Full(_) => NotRecorded::Full,
+                TrySendError::Disconnected(_) => NotRecorded::Closed,
+            }
+        })
+    }
+}
+
+fn wait<T>(answered: &Receiver<Result<T, NotRecorded>>) -> Result<T, NotRecorded> {
+    match answered.recv_timeout(STALL_MAX + STALL_MAX) {
+        Ok(answer) => answer,
+        Err(RecvTimeoutError::Timeout) => Err(NotRecorded::Stalled),
+        Err(RecvTimeoutError::Disconnected) => Err(NotRecorded::Closed),
+    }
+}
+
+/// The thread that holds the tickets.
+struct Front {
+    work: Receiver<Work>,
+    orders: SyncSender<Order>,
+    answers: Receiver<Written>,
+    shared: Arc<Shared>,
+    done: Box<dyn FnMut(u64, Result<Vec<Position>, NotRecorded>) + Send>,
+}
+
+impl Front {
+    fn run(mut self) {
+        let mut finishing = false;
+        while !finishing {
+            let Ok(first) = self.work.recv() else { return };
+            let mut rows = Vec::new();
+            let mut waiting = Vec::new();
+            let mut checkpoint = false;
+            let until = Instant::now() + GATHER;
+            let mut next = Some(first);
+            while let Some(work) = next {
+                match work {
+                    Work::Rows { ticket, entries } => {
+                        waiting.push(Waiting::Ticket {
+                            ticket,
+                            rows: entries.len(),
+                        });
+                        rows.extend(entries.into_iter().map(|entry| (Class::Fact, entry)));
+                    }
+                    Work::Access { access, answer } => match access_entry(&access) {
+                        Ok(entry) => {
+                            waiting.push(Waiting::Access {
+                                object: access.object,
+                                answer,
+                            });
+                            rows.push((Class::Access, entry));
+                        }
+                        Err(_) => {
+                            let _ = answer.try_send(Err(NotRecorded::TooLong));
+                        }
+                    },
+                    Work::Checkpoint { answer } => {
+                        waiting.push(Waiting::Checkpoint { answer });
+                        checkpoint = true;
+                    }
+                    Work::Finish => finishing = true,
+                }
+                if finishing || checkpoint || rows.len() >= BATCH_ROWS_MAX {
+                    break;
+                }
+                next = self
+                    .work
+                    .recv_timeout(until.saturating_duration_since(Instant::now()))
+                    .ok();
+            }
+            let mut written = Ok((Vec::new(), None));
+            if !rows.is_empty() {
+                written = self.order(Order::Write(rows));
+            }
+            if checkpoint && let Ok((positions, _)) = written {
+                written = self.order(Order::Checkpoint).map(|(_, newest)| (positions, newest));
+            }
+            self.answer(waiting, written);
+            if self.shared.stalled.load(Ordering::Relaxed) {
+                finishing |= self.wait_for_the_disk();
+            }
+        }
+        // Whatever came after the end was asked for.
+        while let Ok(work) = self.work.try_recv() {
+            self.refuse(work, NotRecorded::Closed);
+        }
+    }
+
+    /// Gives an order and waits for what became of it, but not for ever.
+    fn order(&mut self, order: Order) -> Written {
+        if self.orders.send(order).is_err() {
+            return Err(NotRecorded::Closed);
+        }
+        match self.answers.recv_timeout(STALL_MAX) {
+            Ok(written) => written,
+            Err(RecvTimeoutError::Disconnected) => Err(NotRecorded::Closed),
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::error!("the disk under the book does not answer");
+                self.shared.stalled.store(true, Ordering::Relaxed);
+                Err(NotRecorded::Stalled)
+            }
+        }
+    }
+
+    /// While the disk hangs everything is refused at once. `true` when the end was asked for meanwhile.
+    fn wait_for_the_disk(&mut self) -> bool {
+        let mut finishing = false;
+        loop {
+            match self.answers.try_recv() {
+                Err(TryRecvError::Empty) => {}
+                Ok(_) | Err(TryRecvError::Disconnected) => {
+                    self.shared.stalled.store(false, Ordering::Relaxed);
+                    return finishing;
+                }
+            }
+            match self.work.recv_timeout(Duration::from_millis(20)) {
+                Ok(Work::Finish) => finishing = true,
+                Ok(work) => self.refuse(work, NotRecorded::Stalled),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return true,
+            }
+        }
+    }
+
+    fn refuse(&mut self, work: Work, why: NotRecorded) {
+        self.shared.refused.fetch_add(1, Ordering::Relaxed);
+        match work {
+            Work::Rows { ticket, .. } => (self.done)(ticket, Err(why)),
+            Work::Access { answer, .. } => {
+                let _ = answer.try_send(Err(why));
+            }
+            Work::Checkpoint { answer } => {
+                let _ = answer.try_send(Err(why));
+            }
+            Work::Finish => {}
+        }
+    }
+
+    fn answer(&mut self, waiting: Vec<Waiting>, written: Written) {
+        let (mut positions, newest, failed) = match written {
+            Ok((positions, newest)) => (positions.into_iter(), newest, None),
+            Err(why) => {
+                self.shared.refused.fetch_add(waiting.len() as u64, Ordering::Relaxed);
+                (Vec::new().into_iter(), None, Some(why))
+            }
+        };
+        for one in waiting {
+            match (one, failed) {
+                (Waiting::Ticket { ticket, rows }, None) => {
+                    (self.done)(ticket, Ok(positions.by_ref().take(rows).collect()))
+                }
+                (Waiting::Ticket { ticket, .. }, Some(why)) => (self.done)(ticket, Err(why)),
+                (Waiting::Access { object, answer }, failed) => {
+                    let receipt = match failed {
+                        None => positions
+                            .next()
+                            .map(|position| Receipt { object, position })
+                            .ok_or(NotRecorded::Closed),
+                        Some(why) => Err(why),
+                    };
+                    let _ = answer.try_send(receipt);
+                }
+                (Waiting::Checkpoint { answer }, None) => {
+                    let _ = answer.try_send(Ok(newest.clone()));
+                }
+                (Waiting::Checkpoint { answer }, Some(why)) => {
+                    let _ = answer.try_send(Err(why));
+                }
+            }
+        }
+    }
+}
+
+/// The thread that may hang in the disk.
+fn write(
+    mut book: Book,
+    orders: &Receiver<Order>,
+    answers: &Sender<Written>,
+    nudge: &SyncSender<()>,
+    shared: &Shared,
+) -> Book {
+    loop {
+        let order = match orders.recv_timeout(Duration::from_millis(CHECKPOINT_MS_MAX.unsigned_abs())) {
+            Ok(order) => order,
+            Err(RecvTimeoutError::Disconnected) => return book,
+            Err(RecvTimeoutError::Timeout) => {
+                // Nothing for a while: what was written last gets its signature too.
+                if let Err(fault) = book.checkpoint(now_ms()) {
+                    report(&fault);
+                }
+                continue;
+            }
+        };
+        let started = Instant::now();
+        let written = match order {
+            Order::Write(rows) => {
+                let written = book.append_batch(&rows);
+                if written.is_ok() {
+                    shared.batches.fetch_add(1, Ordering::Relaxed);
+                    shared.rows.fetch_add(rows.len() as u64, Ordering::Relaxed);
+                }
+                written.map(|positions| (positions, None))
+            }
+            Order::Checkpoint => book.checkpoint(now_ms()).map(|newest| (Vec::new(), newest)),
+        };
+        let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        shared.total_us.fetch_add(took_us, Ordering::Relaxed);
+        shared.longest_us.fetch_max(took_us, Ordering::Relaxed);
+        let written = written.map_err(|fault| {
+            report(&fault);
+            NotRecorded::Disk
+        });
+        let ok = written.is_ok();
+        if answers.send(written).is_err() {
+            return book;
+        }
+        if ok {
+            let _ = nudge.try_send(());
+        }
+    }
+}
+
+fn report(fault: &Fault) {
+    let source = std::error::Error::source(fault).map(ToString::to_string);
+    tracing::error!(%fault, source, "the book cannot be written");
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, Fault> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(Fault::disk("start its thread"))
+}

@@ -1,0 +1,245 @@
+//! Where in the book the rows of a call, of a kind, of a stretch of time are. Kept in `sled`, made from the book.
+//!
+//! Never the only copy of anything: an index that is missing, broken, behind, or of another book is made again. One
+//! thread writes it. After `flush()` its `db` file is synced by ourselves, because sled's own `flush()` is not durable
+//! (measured: dependencies.md §4); it flushes at no other time.
+
+use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use crate::{Fault, Position, Reader, Row};
+
+/// Rows put into the index between two syncs.
+const BATCH_ROWS: usize = 4096;
+/// Memory the index may use for what it has read.
+const CACHE_OCTETS: u64 = 16 * 1024 * 1024;
+
+const BY_CALL: u8 = b'c';
+const BY_KIND: u8 = b'k';
+const BY_TIME: u8 = b't';
+const LAST: &[u8] = b"=last";
+const ROWS: &[u8] = b"=rows";
+
+/// The index over a book. Clone it for every thread that asks.
+#[derive(Clone)]
+pub struct Index {
+    db: sled::Db,
+    path: PathBuf,
+    rows: u64,
+    last: Option<(Position, [u8; 32])>,
+}
+
+/// What the index knows of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Indexed {
+    /// Where to read it: [`Reader::row`].
+    pub position: Position,
+    /// When it happened, Unix milliseconds.
+    pub at_ms: i64,
+}
+
+impl Index {
+    /// Opens the index at `path` and brings it up to the book `reader` reads from its start. An index that cannot be
+    /// opened, or is of another book, is made again.
+    pub fn open(path: impl Into<PathBuf>, reader: &mut Reader) -> Result<Self, Fault> {
+        let path = path.into();
+        if let Ok(index) = Self::open_as_it_is(&path) {
+            let fits = match index.last {
+                Some((position, hash)) => reader.row(position).is_ok_and(|row| row.hash == hash),
+                None => true,
+            };
+            if fits {
+                let mut index = index;
+                *reader = reader.again(index.last().map_or(0, |last| last.sequence + 1));
+                if index.catch_up(reader).is_ok() {
+                    return Ok(index);
+                }
+            }
+        }
+        *reader = reader.again(0);
+        Self::rebuild(path, reader)
+    }
+
+    /// Throws away what is at `path` and makes the index from the whole book.
+    pub fn rebuild(path: impl Into<PathBuf>, reader: &mut Reader) -> Result<Self, Fault> {
+        let path = path.into();
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(Fault::disk("take away the old index"))?;
+        }
+        let mut index = Self::open_as_it_is(&path)?;
+        index.catch_up(reader)?;
+        Ok(index)
+    }
+
+    /// Takes in every row `reader` has that the index has not. Durable when it returns; says how many there were.
+    pub fn catch_up(&mut self, reader: &mut Reader) -> Result<u64, Fault> {
+        let mut taken = 0;
+        let mut damage = None;
+        loop {
+            let mut batch = sled::Batch::default();
+            let mut rows = 0;
+            let mut last = self.last;
+            while rows < BATCH_ROWS {
+                match reader.next() {
+                    // Rows are counted once, however often the book is read again.
+                    Some(Ok(row)) if last.is_some_and(|(seen, _)| row.position.sequence <= seen.sequence) => {}
+                    Some(Ok(row)) => {
+                        put(&mut batch, &row);
+                        last = Some((row.position, row.hash));
+                        rows += 1;
+                    }
+                    // A damaged segment is the book's alarm; the rows after it can still be found.
+                    Some(Err(fault @ Fault::Tampered { .. })) => damage = damage.or(Some(fault)),
+                    Some(Err(fault)) => return Err(fault),
+                    None => break,
+                }
+            }
+            let (Some((position, hash)), 1..) = (last, rows) else {
+                break;
+            };
+            let count = self.rows + rows as u64;
+            batch.insert(LAST, [position_bytes(position).as_slice(), &hash].concat());
+            batch.insert(ROWS, count.to_be_bytes().as_slice());
+            self.commit(batch)?;
+            self.rows = count;
+            self.last = last;
+            taken += rows as u64;
+            if rows < BATCH_ROWS {
+                break;
+            }
+        }
+        if let Some(fault) = damage {
+            tracing::warn!(%fault, "the book is damaged; the index goes on after the damage");
+        }
+        Ok(taken)
+    }
+
+    /// Rows it has.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The newest row it has.
+    pub fn last(&self) -> Option<Position> {
+        self.last.map(|(position, _)| position)
+    }
+
+    /// The rows of a call, in order.
+    pub fn of_call(&self, call: [u8; 16]) -> impl Iterator<Item = Result<Indexed, Fault>> + use<> {
+        self.under([[BY_CALL].as_slice(), &call].concat())
+    }
+
+    /// The rows of a kind, in order.
+    pub fn of_kind(&self, kind: &str) -> impl DoubleEndedIterator<Item = Result<Indexed, Fault>> + use<> {
+        self.under(kind_prefix(kind))
+    }
+
+    /// The rows with `from_ms <= at < to_ms`, by time.
+    pub fn between(&self, from_ms: i64, to_ms: i64) -> impl DoubleEndedIterator<Item = Result<Indexed, Fault>> + use<> {
+        let bound = |ms: i64| [[BY_TIME].as_slice(), &ordered(ms)].concat();
+        // An empty range is a range too; sled's own panics when it is backwards.
+        let to_ms = to_ms.max(from_ms);
+        self.db.range(bound(from_ms)..bound(to_ms)).map(found)
+    }
+
+    fn under(&self, prefix: Vec<u8>) -> impl DoubleEndedIterator<Item = Result<Indexed, Fault>> + use<> {
+        self.db.scan_prefix(prefix).map(found)
+    }
+
+    fn open_as_it_is(path: &Path) -> Result<Self, Fault> {
+        // sled asserts some of what it expects of its own files instead of saying that it is not so.
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let db = sled::Config::new()
+                .path(path)
+                .flush_every_ms(None)
+                .cache_capacity(CACHE_OCTETS)
+                .open()?;
+            let last = db.get(LAST)?;
+            let rows = db.get(ROWS)?;
+            Ok::<_, sled::Error>((db, last, rows))
+        }));
+        let (db, last, rows) = opened.map_err(|_| Fault::MalformedIndex)?.map_err(Fault::Index)?;
+        let last = match last {
+            None => None,
+            Some(value) => {
+                let (position, hash) = value.split_at_checked(24).ok_or(Fault::MalformedIndex)?;
+                let position = position_from(position).ok_or(Fault::MalformedIndex)?;
+                Some((position, hash.try_into().map_err(|_| Fault::MalformedIndex)?))
+            }
+        };
+        let rows = match rows {
+            None => 0,
+            Some(value) => u64::from_be_bytes(value.as_ref().try_into().map_err(|_| Fault::MalformedIndex)?),
+        };
+        Ok(Self {
+            db,
+            path: path.to_owned(),
+            rows,
+            last,
+        })
+    }
+
+    /// The barrier: nothing counts as indexed before the file itself is synced.
+    fn commit(&self, batch: sled::Batch) -> Result<(), Fault> {
+        self.db.apply_batch(batch).map_err(Fault::Index)?;
+        self.db.flush().map_err(Fault::Index)?;
+        File::open(self.path.join("db"))
+            .and_then(|db| db.sync_all())
+            .map_err(Fault::disk("sync the index"))
+    }
+}
+
+fn put(batch: &mut sled::Batch, row: &Row) {
+    let place = position_bytes(row.position);
+    let sequence = row.position.sequence.to_be_bytes();
+    let value = [place.as_slice(), &row.at_ms.to_be_bytes()].concat();
+    if let Some(call) = row.call {
+        batch.insert([[BY_CALL].as_slice(), &call, &sequence].concat(), value.as_slice());
+    }
+    batch.insert(
+        [kind_prefix(&row.kind).as_slice(), &sequence].concat(),
+        value.as_slice(),
+    );
+    batch.insert([[BY_TIME].as_slice(), &ordered(row.at_ms), &sequence].concat(), value);
+}
+
+fn found(entry: sled::Result<(sled::IVec, sled::IVec)>) -> Result<Indexed, Fault> {
+    let (_, value) = entry.map_err(Fault::Index)?;
+    let (place, at_ms) = value.split_at_checked(24).ok_or(Fault::MalformedIndex)?;
+    Ok(Indexed {
+        position: position_from(place).ok_or(Fault::MalformedIndex)?,
+        at_ms: i64::from_be_bytes(at_ms.try_into().map_err(|_| Fault::MalformedIndex)?),
+    })
+}
+
+/// The length before the kind keeps `call` from finding `call.outcome`.
+fn kind_prefix(kind: &str) -> Vec<u8> {
+    let length = u8::try_from(kind.len()).unwrap_or(u8::MAX);
+    [[BY_KIND, length].as_slice(), kind.as_bytes()].concat()
+}
+
+/// Signed numbers in an order octets have too.
+fn ordered(at_ms: i64) -> [u8; 8] {
+    (at_ms.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+fn position_bytes(position: Position) -> [u8; 24] {
+    let mut out = [0; 24];
+    let fields = [position.sequence, position.segment, position.offset];
+    for (place, field) in out.chunks_exact_mut(8).zip(fields) {
+        place.copy_from_slice(&field.to_be_bytes());
+    }
+    out
+}
+
+fn position_from(bytes: &[u8]) -> Option<Position> {
+    let ([sequence, segment, offset], []) = bytes.as_chunks::<8>() else {
+        return None;
+    };
+    Some(Position {
+        sequence: u64::from_be_bytes(*sequence),
+        segment: u64::from_be_bytes(*segment),
+        offset: u64::from_be_bytes(*offset),
+    })
+}

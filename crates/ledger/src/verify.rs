@@ -1,0 +1,279 @@
+//! Is the book what was written? Answered with the public key only, and with the first thing that is wrong named.
+//!
+//! Goes through every segment even after a fault, so that one flipped bit is one finding and not a thousand.
+
+use std::fs;
+use std::path::Path;
+
+use seal::Verifier;
+
+use crate::book::{segment_path, segments};
+use crate::format::{Class, Found, SEGMENT_HEADER, SegmentHeader, look};
+use crate::{Checkpoint, Fault};
+
+/// Most findings kept; after that they are only counted.
+pub const FINDINGS_MAX: usize = 100;
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Segment files read.
+    pub segments: usize,
+    /// Rows read, checkpoints not counted.
+    pub rows: u64,
+    /// Checkpoints whose signature is right.
+    pub checkpoints: u64,
+    /// The newest number under a right signature.
+    pub signed_through: Option<u64>,
+    /// How the last segment ends.
+    pub tail: Tail,
+    /// What is wrong, in the order of the book; empty is good.
+    pub findings: Vec<Finding>,
+    /// Findings beyond [`FINDINGS_MAX`].
+    pub more_findings: u64,
+}
+
+impl Report {
+    /// Nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// How a book ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// There is no book.
+    Empty,
+    /// With a signature under everything.
+    Signed,
+    /// With rows no signature covers yet: it is being written, or the writer was stopped.
+    Unsigned {
+        /// How many.
+        rows: u64,
+    },
+    /// In the middle of a row: the power went, or somebody cut it.
+    Torn {
+        /// Octets of the row that are there.
+        octets: u64,
+    },
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The segment's first sequence number.
+    pub segment: u64,
+    /// Where in its file.
+    pub offset: u64,
+    /// The row, when it can be told.
+    pub sequence: u64,
+    /// What.
+    pub what: What,
+}
+
+/// What can be wrong with a book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What {
+    /// Something in this row is not what was written.
+    Changed,
+    /// Rows before this one are gone.
+    Missing {
+        /// The first that should be here.
+        from: u64,
+    },
+    /// This row stands where another belongs.
+    OutOfOrder {
+        /// The one that belongs here.
+        expected: u64,
+    },
+    /// A row that was never part of this chain.
+    Foreign,
+    /// From here to the segment's end there are no rows to be told apart.
+    Unreadable,
+    /// A row was cut in a segment that is not the last.
+    CutShort,
+    /// The head of the segment is not what was written.
+    HeaderChanged,
+    /// The segment does not go on where the one before ended: its end, or a whole segment, is gone or was changed.
+    DoesNotFollow,
+    /// A segment of another book.
+    OtherBook,
+    /// A checkpoint that was not signed by the book's key over these rows.
+    NotSigned,
+    /// A row was written more recently signed elsewhere: the end of the book is gone.
+    EndIsGone {
+        /// The number that was signed.
+        signed: u64,
+    },
+    /// What was signed elsewhere is not what stands here.
+    NotTheHistorySigned,
+    /// The writer had found damage before it began this segment, and said so.
+    WrittenAfterDamage,
+}
+
+/// Reads the whole book in `folder`. `known` is a checkpoint kept somewhere else, if there is one.
+pub fn verify(folder: &Path, key: &Verifier, known: Option<&Checkpoint>) -> Result<Report, Fault> {
+    let mut report = Report {
+        segments: 0,
+        rows: 0,
+        checkpoints: 0,
+        signed_through: None,
+        tail: Tail::Empty,
+        findings: Vec::new(),
+        more_findings: 0,
+    };
+    let mut known = known.filter(|known| {
+        let ours = known.is_signed_by(key);
+        if !ours {
+            report.find(0, 0, known.sequence, What::NotSigned);
+        }
+        ours
+    });
+    let mut book = known.map(|known| known.book);
+    let all = segments(folder)?;
+    let mut head = [0; 32];
+    let mut unsigned = 0;
+    let mut expected = None;
+    for (place, first) in all.iter().copied().enumerate() {
+        let is_last = place + 1 == all.len();
+        let bytes = fs::read(segment_path(folder, first)).map_err(Fault::disk("read a segment"))?;
+        report.segments += 1;
+        let Some(start) = bytes.first_chunk::<SEGMENT_HEADER>() else {
+            if is_last {
+                report.tail = Tail::Torn {
+                    octets: bytes.len() as u64,
+                };
+            } else {
+                report.find(first, 0, first, What::CutShort);
+            }
+            continue;
+        };
+        let header = match SegmentHeader::parse(start) {
+            Ok((header, after)) => {
+                if *book.get_or_insert(header.book) != header.book {
+                    report.find(first, 0, first, What::OtherBook);
+                }
+                if header.first != first {
+                    report.find(first, 0, first, What::HeaderChanged);
+                }
+                if header.after_damage {
+                    report.find(first, 0, first, What::WrittenAfterDamage);
+                } else if header.before != head || expected.unwrap_or(1) != header.first {
+                    report.find(first, 0, first, What::DoesNotFollow);
+                }
+                head = after;
+                header
+            }
+            Err(_) => {
+                report.find(first, 0, first, What::HeaderChanged);
+                // What the header says of the head is where its rows start, if they are untouched.
+                head = *start.last_chunk().unwrap_or(&[0; 32]);
+                SegmentHeader {
+                    after_damage: false,
+                    book: book.unwrap_or_default(),
+                    first,
+                    at_ms: 0,
+                    salt: [0; 32],
+                    before: head,
+                }
+            }
+        };
+        let mut next = header.first;
+        let mut at = SEGMENT_HEADER;
+        let mut torn = None;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            // A length is held against its check first; when that fails a changed length and a changed neighbour are
+            // told apart by whether a record can be found with it.
+            let record = match look(rest, Some(&head)) {
+                Found::Record(record) => record,
+                Found::Incomplete { .. } => {
+                    torn = Some(rest.len() as u64);
+                    break;
+                }
+                Found::BadLength => match look(rest, None) {
+                    Found::Record(record) if believable(&record.sequence, next, rest.len()) => record,
+                    _ => {
+                        report.find(first, at as u64, next, What::Unreadable);
+                        break;
+                    }
+                },
+            };
+            let sequence = record.sequence;
+            let follows = record.follows(&head);
+            if sequence > next && !follows {
+                report.find(first, at as u64, sequence, What::Missing { from: next });
+            } else if sequence < next && !follows {
+                report.find(first, at as u64, sequence, What::OutOfOrder { expected: next });
+            } else if sequence != next {
+                report.find(first, at as u64, sequence, What::Foreign);
+            } else if !follows {
+                report.find(first, at as u64, sequence, What::Changed);
+            }
+            if record.class == Some(Class::Checkpoint) {
+                let signed = record
+                    .checkpoint(header.book, &head)
+                    .is_some_and(|checkpoint| checkpoint.is_signed_by(key));
+                if signed {
+                    report.checkpoints += 1;
+                    report.signed_through = Some(sequence);
+                    unsigned = 0;
+                } else if follows {
+                    report.find(first, at as u64, sequence, What::NotSigned);
+                }
+            } else {
+                report.rows += 1;
+                unsigned += 1;
+            }
+            if let Some(elsewhere) = known.filter(|known| sequence >= known.sequence) {
+                if sequence > elsewhere.sequence || head != elsewhere.head {
+                    report.find(first, at as u64, sequence, What::NotTheHistorySigned);
+                }
+                known = None;
+            }
+            head = record.head_after();
+            next = next.max(sequence.saturating_add(1));
+            at += record.bytes.len();
+        }
+        expected = Some(next);
+        match torn {
+            Some(octets) if is_last => report.tail = Tail::Torn { octets },
+            Some(_) => report.find(first, at as u64, next, What::CutShort),
+            None if unsigned == 0 => report.tail = Tail::Signed,
+            None => report.tail = Tail::Unsigned { rows: unsigned },
+        }
+    }
+    if let Some(signed) = known {
+        let last = all.last().copied().unwrap_or(0);
+        report.find(
+            last,
+            0,
+            expected.unwrap_or(0),
+            What::EndIsGone {
+                signed: signed.sequence,
+            },
+        );
+    }
+    Ok(report)
+}
+
+/// Whether a number can be one of the rows that fit from here to the end of the segment, or was here before.
+fn believable(sequence: &u64, next: u64, octets: usize) -> bool {
+    *sequence <= next.saturating_add(octets as u64)
+}
+
+impl Report {
+    fn find(&mut self, segment: u64, offset: u64, sequence: u64, what: What) {
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(Finding {
+                segment,
+                offset,
+                sequence,
+                what,
+            });
+        } else {
+            self.more_findings += 1;
+        }
+    }
+}

@@ -26,7 +26,7 @@ pub use cseq::CSeq;
 pub use framer::{Frame, Framer, FramingError};
 pub use header_name::HeaderName;
 pub use headers::{Headers, Refresher};
-pub(crate) use lex::{Scan, elements, is_token, quote, text, unquote};
+pub(crate) use lex::{elements, is_token, quote, text};
 pub use malformed::{Malformed, Needed, Salvage, Unreadable, What};
 pub use method::Method;
 pub use name_addr::NameAddr;

@@ -1,1 +1,22 @@
-//! placeholder replaced by the first commit of the room
+//! The practices' language: text in, decisions out.
+//!
+//! [`compile`] reads a folder of `practice.yaml`, `*.flow.yaml`, `*.protocol.yaml` and `*.<lang>.yaml` and gives
+//! diagnostics beside, when nothing is wrong enough to stop it, a [`Practice`]. `Run` walks one call through a
+//! [`Flow`] of it. Nothing here reads a file or a clock: the folder and `now` are arguments.
+
+mod diagnostic;
+mod library;
+mod model;
+mod run;
+pub mod source;
+pub mod time;
+mod words;
+
+pub use diagnostic::{Diagnostic, Place, Severity, Shown};
+pub use library::Phrase;
+pub use model::*;
+pub use words::{Fill, Language, Part, Piece, Words, split, vocabulary};
+pub use run::{
+    Answer, Broken, CALL_MAX, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, Outcome, Run, STEPS_MAX, SayId, Value,
+    Why,
+};

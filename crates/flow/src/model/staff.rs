@@ -1,0 +1,182 @@
+//! The practice itself: lines, hours, people, ladders, inboxes. Changes with people, not with releases.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use phi::Phi;
+
+use super::{Flow, Sentence};
+use crate::time::OfficeHours;
+use crate::words::Language;
+
+/// A practice, compiled with every flow of its folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Practice {
+    /// `Cedar Family Medicine`
+    pub name: String,
+    /// `Texas`
+    pub state: String,
+    /// Where its clocks hang.
+    pub time_zone: TimeZone,
+    /// First choice first.
+    pub languages: Vec<Language>,
+    /// The practice's own lines: name to E.164.
+    pub lines: BTreeMap<String, String>,
+    /// Lines of others it connects callers to: name to E.164 or a short code.
+    pub outside_lines: BTreeMap<String, String>,
+    /// When somebody is at the desk.
+    pub hours: OfficeHours,
+    /// By name.
+    pub people: BTreeMap<String, Person>,
+    /// Who is on duty, and who answers for every gap.
+    pub on_call: OnCall,
+    /// By name.
+    pub ladders: BTreeMap<String, Ladder>,
+    /// By name.
+    pub inboxes: BTreeMap<String, Inbox>,
+    /// The records system, if it has one.
+    pub records: Option<Records>,
+    /// How long things are kept.
+    pub keep: Keep,
+    /// `42 CFR Part 2`, and the like.
+    pub confidentiality: Option<String>,
+    /// Every flow of the folder, in the order of their file names.
+    pub flows: Vec<Arc<Flow>>,
+    /// SHA-256-sized mark of everything above, made by [`compile`](crate::compile).
+    pub(crate) fingerprint: [u8; 32],
+}
+
+/// Someone who can be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// `physician`
+    pub role: String,
+    /// E.164.
+    pub call: Phi<String>,
+    /// Another way to be told.
+    pub page: Option<Page>,
+    /// Asked for after the accept key, when set.
+    pub pin: Option<Phi<String>>,
+}
+
+/// `page: wctp 5125550141`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// `wctp`
+    pub how: String,
+    /// Where.
+    pub address: Phi<String>,
+}
+
+/// `on call:`
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct OnCall {
+    /// Role to where its shifts come from.
+    pub roles: BTreeMap<String, Source>,
+    /// The person who answers for every gap.
+    pub if_nobody: String,
+    /// `raise an alarm:`
+    pub alarm: Option<Gap>,
+}
+
+/// Where a role's shifts come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `primary: Dr. Okafor`: always this person.
+    Person(String),
+    /// `{from: QGenda, task: CALL}`: a feed by name, with its settings as written.
+    Feed {
+        /// `QGenda`
+        from: String,
+        /// The rest of the line.
+        settings: BTreeMap<String, String>,
+    },
+}
+
+/// When an alarm is raised about the schedule itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// So long before an uncovered hour.
+    pub before_a_gap: Option<Duration>,
+    /// When a feed was not read for so long.
+    pub feed_age_max: Option<Duration>,
+}
+
+/// How hard we try.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ladder {
+    /// From the first to the last.
+    pub rungs: Vec<Rung>,
+    /// What the person called hears; nothing about the patient.
+    pub they_hear: Sentence,
+    /// The key that accepts; picking up never does.
+    pub accept_with: char,
+    /// The key that passes it on.
+    pub pass_with: char,
+    /// What happens after the last rung.
+    pub keep_paging: Option<KeepPaging>,
+}
+
+/// One rung.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// A role of `on call`, or a person.
+    pub call: String,
+    /// How often.
+    pub tries: u8,
+    /// How long between the start of two tries.
+    pub apart: Duration,
+    /// How long a phone rings.
+    pub ring_for: Duration,
+}
+
+/// `keep paging: every 5 minutes for 1 hour`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepPaging {
+    /// Between two pages.
+    pub every: Duration,
+    /// Until the board stays red.
+    pub lasting: Duration,
+}
+
+/// Where messages wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inbox {
+    /// Who is told first.
+    pub tell: String,
+    /// How long they have.
+    pub if_unclaimed_after: Option<Duration>,
+    /// Who is told next.
+    pub then_tell: Option<String>,
+}
+
+/// `records:`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Records {
+    /// `athenahealth`
+    pub system: String,
+    /// What is read.
+    pub reads: Vec<String>,
+    /// What is written.
+    pub writes: Vec<String>,
+}
+
+/// `keep:`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Messages.
+    pub messages: Period,
+    /// Call recordings.
+    pub recordings: Period,
+}
+
+/// A stretch of calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// `90 days`
+    Days(u32),
+    /// `6 years`
+    Years(u32),
+}

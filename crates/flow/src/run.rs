@@ -1,0 +1,616 @@
+//! One call walking through a flow: what it heard goes in, what is to be done comes out (flow-language §4, §5).
+//!
+//! [`Run`] is pure: the same events at the same times give the same path, which is how a call is rehearsed, replayed
+//! and explained. It never leaves a caller alone: whatever breaks, whatever is pressed or not pressed, every path ends
+//! with a person, a promise or a direction, within [`STEPS_MAX`] steps and [`CALL_MAX`].
+//!
+//! Keys pressed ahead. A key during a `say` that may be skipped skips it and is kept for the next question, because
+//! callers who know the menu press ahead. Nothing is kept across an emergency notice, and nothing kept ever answers a
+//! red-flag question, the question about recording, a read-back, or the controlled-medicine question: those must have
+//! been heard. A red-flag question does not even take a key in its first half second.
+//!
+//! To add a verb: a variant of [`Act`], a file here with its `begin` and `hear`, a variant of [`Doing`], one line in
+//! `Run::take` and in `Doing::hear`; imitate `connect.rs`.
+
+mod ask;
+mod choose;
+mod collect;
+mod connect;
+mod escalate;
+mod field;
+mod hang_up;
+mod message;
+mod record;
+mod say;
+mod scene;
+mod triage;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use phi::Phi;
+
+pub use message::{Message, Value};
+
+use crate::library::Phrase;
+use crate::model::{Act, Field, Flow, Level, Practice, SectionId, Show, Target};
+use crate::words::{Language, Words};
+use scene::Scene;
+
+/// Steps and repeated questions of one call before it is taken to the safety net.
+pub const STEPS_MAX: u16 = 200;
+/// The longest a caller is kept before the safety net, unless they talk with a person.
+pub const CALL_MAX: Duration = Duration::from_secs(60 * 60);
+/// The longest the safety net itself may last; a ladder never does.
+const NET_MAX: Duration = Duration::from_secs(45 * 60);
+/// Beyond this a run has fallen into itself; it ends. (Each settled turn is at least one step.)
+const TURNS_MAX: usize = 2 * STEPS_MAX as usize + 64;
+
+/// One call in one flow.
+#[derive(Debug)]
+pub struct Run {
+    scene: Scene,
+    doing: Doing,
+}
+
+/// Who is calling, and on which of the practice's lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The caller's number in E.164; `None` when it is withheld.
+    pub number: Option<Phi<String>>,
+    /// The practice's name of the line that was called.
+    pub line: String,
+}
+
+/// Words being said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SayId(pub u64);
+
+/// A caller's clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClipId(pub u64);
+
+/// A message of this call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(pub u64);
+
+/// What the run is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// The time [`Run::timeout`] asked for has come.
+    Time,
+    /// One key, once, however it was signalled.
+    Key(Phi<char>),
+    /// These words ended by themselves; not told when they were hushed or replaced.
+    Said(SayId),
+    /// A clip ended: by the end of speech, by [`Do::EndClip`] or at its longest.
+    Clip {
+        /// Which.
+        id: ClipId,
+        /// How long the caller spoke; `None` when nothing was said.
+        heard: Option<Duration>,
+    },
+    /// The message is durable.
+    Kept(MessageId),
+    /// The book cannot keep it.
+    NotKept(MessageId),
+    /// News of the ladder this call started.
+    Escalation(Escalated),
+    /// `connect to`: they answered.
+    Connected,
+    /// `connect to`: they did not; or, later, the other side of a bridge left.
+    NotConnected,
+    /// The caller is gone.
+    HungUp,
+    /// Something behind the phone line broke.
+    Broken(Broken),
+}
+
+/// News of a ladder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Escalated {
+    /// This person's phone rings.
+    Ringing {
+        /// Who.
+        person: String,
+    },
+    /// This person pressed the accept key.
+    Accepted {
+        /// Who.
+        person: String,
+    },
+    /// Every rung was tried in vain; paging goes on if the ladder says so.
+    Exhausted,
+}
+
+/// What broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Broken {
+    /// Recordings cannot be written: the call goes on unrecorded.
+    Recordings,
+    /// Words cannot be said, not even from the cache.
+    Speech,
+    /// The records system.
+    Records,
+    /// The ledger.
+    Book,
+    /// All of it.
+    Everything,
+}
+
+/// What the run wants done, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Do {
+    /// Answer the call.
+    Answer,
+    /// Say this instead of whatever is still being said.
+    Say {
+        /// Comes back in [`Heard::Said`].
+        id: SayId,
+        /// What.
+        words: Words,
+        /// A key stops the words by itself, before the run hears of it.
+        stops_at_key: bool,
+    },
+    /// Stop saying anything.
+    Hush,
+    /// The caller gave permission.
+    StartRecording,
+    /// A tone, then keep what the caller says.
+    RecordClip {
+        /// Comes back in [`Heard::Clip`].
+        id: ClipId,
+        /// What it is about.
+        field: Field,
+        /// Cut off here.
+        longest: Duration,
+        /// Less is nothing.
+        shortest: Duration,
+        /// So much silence ends it.
+        ends_after_silence: Duration,
+    },
+    /// The caller pressed pound, or the clip is no longer wanted.
+    EndClip {
+        /// Which.
+        id: ClipId,
+    },
+    /// Make this durable and answer [`Heard::Kept`] or [`Heard::NotKept`]. The same id again replaces what was kept.
+    Keep {
+        /// Which.
+        id: MessageId,
+        /// What.
+        message: Message,
+    },
+    /// Start trying to reach someone.
+    Escalate {
+        /// The practice's ladder.
+        ladder: String,
+        /// What they may hear of after they accept.
+        message: Option<MessageId>,
+        /// The ladder outlives the caller's hang-up.
+        keep_going_after_hang_up: bool,
+        /// The caller is on the line and is to be bridged; otherwise whoever accepts is given the number to call back.
+        connect: bool,
+    },
+    /// The caller left the queue by a key: the ladder goes on by itself unless somebody acknowledged it.
+    LeaveEscalation,
+    /// Bridge the caller with the person who accepted.
+    Bridge,
+    /// Ring a line outside the ladder and bridge when it answers.
+    Connect {
+        /// Its name.
+        to: String,
+        /// What is dialled.
+        dial: Phi<String>,
+        /// How long it rings.
+        ring_for: Duration,
+        /// What its display shows.
+        show: Show,
+    },
+    /// Tell a ladder or an inbox something that says nothing about the patient.
+    Notify {
+        /// Who.
+        target: Target,
+        /// What.
+        words: Words,
+    },
+    /// For the record.
+    Note(Note),
+    /// Close the call.
+    HangUp,
+}
+
+/// What the record should say; no digit, name or clip is ever in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A section began.
+    Section(String),
+    /// The caller chose a language.
+    Language(Language),
+    /// The caller did or did not give permission to record.
+    Permission(bool),
+    /// A triage question was answered.
+    Answered {
+        /// The question's stable id.
+        question: String,
+        /// Only what kind of answer.
+        answer: Answer,
+    },
+    /// How bad it may be, and by which question; none when it was silence, or when every answer was no.
+    Disposition {
+        /// The grade.
+        level: Level,
+        /// The question that decided.
+        question: Option<String>,
+    },
+    /// The caller began to hear the 911 direction.
+    Told911,
+    /// The safety net took over.
+    SafetyNet(Why),
+    /// How the call ended; exactly once, and last.
+    Outcome(Outcome),
+}
+
+/// The kind of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Answer {
+    /// 1.
+    Yes,
+    /// 2.
+    No,
+    /// Silence, or keys that mean nothing.
+    Unclear,
+}
+
+/// Why the safety net took over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Why {
+    /// Something broke.
+    Broken(Broken),
+    /// The step budget or the hour is used up.
+    TooLong,
+    /// A section ended without an ending.
+    DeadEnd,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The caller talked with them.
+    Connected {
+        /// The person or line.
+        to: String,
+    },
+    /// The caller heard the 911 direction.
+    Told911,
+    /// The caller had hung up; this person accepted and has the number.
+    CallingBack {
+        /// The person.
+        person: String,
+    },
+    /// Nobody accepted yet; the ladder goes on paging.
+    StillPaging {
+        /// The ladder.
+        ladder: String,
+    },
+    /// Nobody accepted, and the ladder does not go on.
+    NobodyAccepted {
+        /// The ladder.
+        ladder: String,
+    },
+    /// A message waits.
+    Message {
+        /// The inbox.
+        inbox: String,
+    },
+    /// The caller hung up before any of this.
+    CallerHungUp,
+    /// The flow hung up before any of this.
+    Ended,
+}
+
+impl Outcome {
+    /// A later and better outcome replaces an earlier one; a message left while paging goes on does not.
+    pub(crate) fn weight(&self) -> u8 {
+        match self {
+            Self::Connected { .. } => 7,
+            Self::CallingBack { .. } => 6,
+            Self::Told911 => 5,
+            Self::StillPaging { .. } => 4,
+            Self::Message { .. } => 3,
+            Self::NobodyAccepted { .. } => 2,
+            Self::CallerHungUp | Self::Ended => 0,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected { to } => write!(f, "connected to {to}"),
+            Self::Told911 => write!(f, "told to call 911"),
+            Self::CallingBack { person } => write!(f, "{person} is calling back"),
+            Self::StillPaging { ladder } => write!(f, "still paging {ladder}"),
+            Self::NobodyAccepted { ladder } => write!(f, "nobody accepted on {ladder}"),
+            Self::Message { inbox } => write!(f, "message in {inbox}"),
+            Self::CallerHungUp => write!(f, "the caller hung up"),
+            Self::Ended => write!(f, "ended"),
+        }
+    }
+}
+
+/// What the call is in the middle of. Every variant waits for something and knows until when.
+#[derive(Debug)]
+enum Doing {
+    Saying(say::Saying),
+    Lingering(say::Lingering),
+    Choosing(choose::Choosing),
+    Triaging(triage::Triaging),
+    Collecting(collect::Collecting),
+    Escalating(escalate::Escalating),
+    Connecting(connect::Connecting),
+    Bridged(connect::Bridged),
+    Recording(record::Recording),
+    /// The caller is gone, the call's work is not.
+    Parting(hang_up::Parting),
+    Over,
+}
+
+/// What follows when a verb has heard something.
+#[derive(Debug)]
+enum Turn {
+    Stay(Doing),
+    Next,
+    To(SectionId),
+    Net(Why),
+    End,
+}
+
+impl Run {
+    /// Begins a call; what it does first is already waiting in [`poll`](Self::poll).
+    pub fn start(practice: Arc<Practice>, flow: Arc<Flow>, caller: Caller, now: Timestamp) -> Self {
+        let start = flow.start;
+        let mut run = Self { scene: Scene::new(practice, flow, caller, now), doing: Doing::Over };
+        run.settle(Turn::To(start));
+        run
+    }
+
+    /// Tells the run what happened. Drain [`poll`](Self::poll) afterwards.
+    pub fn hear(&mut self, now: Timestamp, heard: Heard) {
+        self.scene.now = now.max(self.scene.now);
+        let doing = std::mem::replace(&mut self.doing, Doing::Over);
+        let turn = self.turn(doing, heard);
+        self.settle(turn);
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Option<Do> {
+        self.scene.out.pop_front()
+    }
+
+    /// When to say [`Heard::Time`]; `None` when only the world can move the call.
+    pub fn timeout(&self) -> Option<Timestamp> {
+        let limit = self.limit();
+        match (self.doing.due(), limit) {
+            (Some(due), Some(limit)) => Some(due.min(limit)),
+            (due, limit) => due.or(limit),
+        }
+    }
+
+    /// The call's work is done; nothing it hears changes anything any more.
+    pub fn over(&self) -> bool {
+        matches!(self.doing, Doing::Over)
+    }
+
+    /// The language the caller is spoken to in.
+    pub fn language(&self) -> Language {
+        self.scene.language
+    }
+
+    fn limit(&self) -> Option<Timestamp> {
+        match self.doing {
+            // A conversation is as long as it is; a ladder after a hang-up keeps no caller waiting.
+            Doing::Bridged(_) | Doing::Parting(_) | Doing::Over => None,
+            _ => Some(self.scene.limit),
+        }
+    }
+
+    fn turn(&mut self, doing: Doing, heard: Heard) -> Turn {
+        if matches!(doing, Doing::Over) {
+            return Turn::Stay(doing);
+        }
+        let too_long = self.scene.now >= self.scene.limit && !matches!(doing, Doing::Bridged(_) | Doing::Parting(_));
+        let scene = &mut self.scene;
+        match heard {
+            Heard::HungUp => hang_up::caller_left(doing, scene),
+            Heard::Broken(broken) => Self::broke(doing, scene, broken),
+            Heard::Escalation(Escalated::Accepted { person })
+                if scene.ladder_runs_for_caller() && !matches!(doing, Doing::Escalating(_)) =>
+            {
+                // Somebody accepted after the caller was told that nobody had: they are still on the line.
+                scene.stop(&doing);
+                connect::bridge(scene, person)
+            }
+            Heard::Escalation(_) if !matches!(doing, Doing::Escalating(_) | Doing::Parting(_)) => Turn::Stay(doing),
+            // The ladder has its own end; the hour is counted when it has been told.
+            _ if too_long && !matches!(doing, Doing::Escalating(_)) => {
+                scene.stop(&doing);
+                if scene.in_net { Turn::End } else { Turn::Net(Why::TooLong) }
+            }
+            heard => doing.hear(scene, heard),
+        }
+    }
+
+    fn broke(doing: Doing, scene: &mut Scene, broken: Broken) -> Turn {
+        match broken {
+            Broken::Records => scene.records_down = true,
+            Broken::Recordings => scene.recordings_down = true,
+            Broken::Speech | Broken::Book | Broken::Everything => {
+                // A phone that already rings, a person already there, and a net already spread are better than a net.
+                let better = matches!(
+                    doing,
+                    Doing::Escalating(_) | Doing::Connecting(_) | Doing::Bridged(_) | Doing::Parting(_)
+                );
+                if !better && !scene.in_net {
+                    scene.stop(&doing);
+                    return Turn::Net(Why::Broken(broken));
+                }
+            }
+        }
+        Turn::Stay(doing)
+    }
+
+    fn settle(&mut self, mut turn: Turn) {
+        for _ in 0..TURNS_MAX {
+            turn = match turn {
+                Turn::Stay(doing) => {
+                    self.doing = doing;
+                    return;
+                }
+                Turn::Next => self.take(),
+                Turn::To(section) => {
+                    self.scene.enter(section);
+                    Turn::Next
+                }
+                Turn::Net(why) => self.fall(why),
+                Turn::End => break,
+            };
+        }
+        self.scene.end();
+        self.doing = Doing::Over;
+    }
+
+    /// Takes the next step of the section.
+    fn take(&mut self) -> Turn {
+        let scene = &mut self.scene;
+        let flow = scene.flow.clone();
+        let Some(step) = flow.step(scene.section, scene.next_step) else {
+            return if scene.in_net { Turn::End } else { Turn::Net(Why::DeadEnd) };
+        };
+        scene.next_step += 1;
+        if step.only_if.as_ref().is_some_and(|condition| !condition.holds(&*scene)) {
+            return Turn::Next;
+        }
+        if !scene.spend() && !scene.in_net {
+            return Turn::Net(Why::TooLong);
+        }
+        match &step.act {
+            Act::Answer => {
+                scene.answer();
+                Turn::Next
+            }
+            Act::Say { words, can_be_skipped } => say::say(scene, words, *can_be_skipped),
+            // Files below words/ are matched to their sentence when the practice is loaded, like any recorded words.
+            Act::Play { words, .. } => say::say(scene, words, true),
+            Act::EmergencyNotice(notice) => say::emergency_notice(scene, *notice),
+            Act::ChooseLanguage => choose::language(scene),
+            Act::AskPermissionToRecord => choose::permission(scene),
+            Act::Menu(menu) => choose::menu(scene, menu),
+            Act::AskYesOrNo { question, if_yes, if_no, if_no_answer } => {
+                choose::yes_or_no(scene, question, *if_yes, *if_no, *if_no_answer)
+            }
+            Act::Ask { field, if_no_answer } => collect::ask(scene, *field, *if_no_answer),
+            Act::Triage { protocol, if_emergency, if_urgent, if_semi_urgent, if_routine } => {
+                triage::begin(scene, protocol, [*if_emergency, *if_urgent, *if_semi_urgent, *if_routine])
+            }
+            Act::TellToCall911 => say::call_911(scene),
+            Act::Collect(name) => collect::message(scene, name, collect::Purpose::Collect),
+            Act::TakeMessage(name) => collect::message(scene, name, collect::Purpose::Take),
+            Act::TakeRefill(name) => collect::message(scene, name, collect::Purpose::Refill),
+            Act::RecordMessage { longest } => record::begin(scene, *longest),
+            // No records system is wired yet, so records are down; integrations §3.2 asks nothing before it is known
+            // that a match can be made, and the sentence is the same whoever calls.
+            Act::FindPatient { if_not_found, .. } => {
+                say::phrase_then(scene, Phrase::RecordsDown, Some(*if_not_found))
+            }
+            Act::OfferAppointments { if_records_are_down, .. } => {
+                say::phrase_then(scene, Phrase::RecordsDown, Some(*if_records_are_down))
+            }
+            Act::Escalate { .. } => escalate::begin(scene, &step.act),
+            Act::Connect { to, dial, ring_for, show, if_no_answer } => {
+                connect::begin(scene, to, dial, *ring_for, *show, Some(*if_no_answer))
+            }
+            Act::Transfer { to, dial } => {
+                connect::begin(scene, to, dial, connect::RING_FOR, Show::PracticeNumber, None)
+            }
+            Act::Notify { target, saying } => {
+                let words = scene.sentence(saying);
+                scene.out.push_back(Do::Notify { target: target.clone(), words });
+                Turn::Next
+            }
+            Act::Remember { name, value } => {
+                scene.remember(name, value);
+                Turn::Next
+            }
+            Act::GoTo(section) => Turn::To(*section),
+            Act::HangUp => Turn::End,
+        }
+    }
+
+    /// The safety net: compiled with the flow, needs nothing but the phone line (§5).
+    fn fall(&mut self, why: Why) -> Turn {
+        let scene = &mut self.scene;
+        if scene.in_net {
+            // It is already the last thing there is; go on with its next step.
+            return Turn::Next;
+        }
+        scene.in_net = true;
+        scene.limit = scene.now.saturating_add(jiff::SignedDuration::try_from(NET_MAX).unwrap_or_default()).unwrap_or(scene.limit);
+        scene.out.push_back(Do::Note(Note::SafetyNet(why)));
+        scene.answer();
+        scene.ahead.clear();
+        scene.save_draft();
+        let net = scene.flow.safety_net;
+        match why {
+            Why::TooLong => say::phrase_then(scene, Phrase::TooLong, Some(net)),
+            // Nothing was heard yet: the notice comes first (S002), not an apology.
+            _ if !scene.spoke() => Turn::To(net),
+            _ => say::phrase_then(scene, Phrase::Trouble, Some(net)),
+        }
+    }
+}
+
+impl Doing {
+    fn hear(self, scene: &mut Scene, heard: Heard) -> Turn {
+        match self {
+            Self::Saying(saying) => saying.hear(scene, heard),
+            Self::Lingering(lingering) => lingering.hear(scene, heard),
+            Self::Choosing(choosing) => choosing.hear(scene, heard),
+            Self::Triaging(triaging) => triaging.hear(scene, heard),
+            Self::Collecting(collecting) => collecting.hear(scene, heard),
+            Self::Escalating(escalating) => escalating.hear(scene, heard),
+            Self::Connecting(connecting) => connecting.hear(scene, heard),
+            Self::Bridged(bridged) => bridged.hear(scene, heard),
+            Self::Recording(recording) => recording.hear(scene, heard),
+            Self::Parting(parting) => parting.hear(scene, heard),
+            Self::Over => Turn::Stay(Self::Over),
+        }
+    }
+
+    fn due(&self) -> Option<Timestamp> {
+        match self {
+            Self::Saying(saying) => Some(saying.due()),
+            Self::Lingering(lingering) => Some(lingering.due()),
+            Self::Choosing(choosing) => Some(choosing.due()),
+            Self::Triaging(triaging) => Some(triaging.due()),
+            Self::Collecting(collecting) => Some(collecting.due()),
+            Self::Escalating(escalating) => Some(escalating.due()),
+            Self::Connecting(connecting) => Some(connecting.due()),
+            Self::Recording(recording) => Some(recording.due()),
+            Self::Parting(parting) => parting.due(),
+            Self::Bridged(_) | Self::Over => None,
+        }
+    }
+
+    /// The clip that is being recorded, if any.
+    fn clip(&self) -> Option<(ClipId, Field)> {
+        match self {
+            Self::Collecting(collecting) => collecting.clip(),
+            Self::Escalating(escalating) => escalating.clip(),
+            Self::Recording(recording) => recording.clip(),
+            _ => None,
+        }
+    }
+}

@@ -1,13 +1,28 @@
 //! SIP signalling, sans-IO: bytes and `now` in, outputs out (RFC 3261 and its family; house.md §2, §3).
 //!
-//! This room never reads a clock, draws a random number, opens a socket or knows what a body means. It is built in layers:
+//! This room never reads a clock, draws a random number, opens a socket or knows what a body means. It is built in layers,
+//! each a file or a folder:
 //!
 //! * [`message`] turns bytes into messages and back. It is our own lexer: every byte string is survived, every limit is named.
 //! * [`digest`] answers and checks 401/407 challenges (RFC 7616).
 //! * [`fault`] is the one table from what is wrong to the SIP status that says so.
+//! * `transaction`, `dialog` and `session` are RFC 3261's layers; [`Endpoint`] is the door to all of them.
 
 pub mod digest;
 pub mod fault;
 pub mod message;
 
-// the other floors of the room: transactions, dialogs, sessions, the endpoint
+mod config;
+mod dialog;
+mod endpoint;
+mod event;
+mod session;
+mod transaction;
+mod transport;
+
+pub use config::{Address, Config, Limits, Timers};
+pub use endpoint::Endpoint;
+pub use event::{
+    Body, Counts, Draw, Ended, Event, Incoming, Invite, Misuse, OfferId, Output, Ready, Refusal, SessionId,
+};
+pub use transport::{Flow, Transmit, Transport};

@@ -135,14 +135,22 @@ impl Request {
     /// As [`Request::respond`], with our tag in To unless the request has one already (a 100 never gets one: §8.2.6.2).
     pub fn respond_with_tag(&self, status: StatusCode, tag: &str) -> Response {
         let mut response = self.respond(status);
-        if status != StatusCode::TRYING && self.headers.to_tag().is_none() {
-            if let Some(to) = response.headers.get(HeaderName::To) {
+        if status != StatusCode::TRYING
+            && let Some(to) = self.headers.to()
+            && to.tag().is_none()
+        {
+            let value = if to.params.has("tag") {
+                to.with_tag(tag).to_wire().into_bytes()
+            } else {
                 // Appended to the bytes as they came, so that nothing else in them changes.
-                let mut value = to.to_vec();
-                value.extend_from_slice(b";tag=");
-                value.extend_from_slice(tag.as_bytes());
-                response.headers.set(HeaderName::To, value);
-            }
+                [
+                    self.headers.get(HeaderName::To).unwrap_or_default(),
+                    b";tag=",
+                    tag.as_bytes(),
+                ]
+                .concat()
+            };
+            response.headers.set(HeaderName::To, value);
         }
         response
     }

@@ -153,7 +153,7 @@ fn start_line(line: &[u8]) -> Result<StartLine, Malformed> {
     let flaw = |what, at| Err(Malformed::new(what, at));
     // A method is a token and has no slash, so this is a status line.
     if line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/")) {
-        if !line.get(4..8).is_some_and(|version| version == b"2.0 ") {
+        if line.get(4..8).is_none_or(|version| version != b"2.0 ") {
             return flaw(What::Version, 4);
         }
         let code = line.get(8..11).filter(|code| code.iter().all(u8::is_ascii_digit));
@@ -439,10 +439,10 @@ fn check(
     let index = need(seen.cseq, Needed::CSeq)?;
     let cseq =
         CSeq::parse(headers.get(HeaderName::CSeq).unwrap_or_default()).map_err(|flaw| flaw.shifted(place(index)))?;
-    if let Some(index) = seen.max_forwards {
-        if headers.max_forwards().is_none() {
-            return Err(Malformed::new(What::MaxForwards, place(index)));
-        }
+    if let Some(index) = seen.max_forwards
+        && headers.max_forwards().is_none()
+    {
+        return Err(Malformed::new(What::MaxForwards, place(index)));
     }
     if let Some(method) = request {
         if cseq.method != *method {

@@ -1,0 +1,212 @@
+//! Dialogs (RFC 3261 §12): the lasting relation two tags and a Call-ID name, and how a request within it is written and routed.
+//!
+//! One thing to know: a dialog believes requests only from its signalling peer, which is the address its first message
+//! came from, or the one its route set (or Contact) names. Anybody else who learned the tags is a stranger.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::message::{HeaderName, Headers, Host, Method, NameAddr, Request, Uri};
+use crate::transport::{Flow, Transport};
+
+/// The longest route set we carry; a longer one is cut off by refusing the message that brought it.
+pub(crate) const ROUTES_MAX: usize = 16;
+
+/// One dialog, early or confirmed.
+#[derive(Debug, Clone)]
+pub(crate) struct Dialog {
+    pub(crate) call_id: String,
+    pub(crate) remote_tag: String,
+    /// From and To as they were first written, byte for byte, tags included.
+    local: Vec<u8>,
+    remote: Vec<u8>,
+    pub(crate) local_cseq: u32,
+    remote_cseq: Option<u32>,
+    remote_target: Uri,
+    route_set: Vec<NameAddr>,
+    /// The way its first message took.
+    flow: Flow,
+    /// We sent the INVITE, so the Call-ID is ours.
+    caller: bool,
+}
+
+impl Dialog {
+    /// RFC 3261 §12.1.1: from an INVITE we answer. `flow` is the way it came; `local_tag` is ours.
+    pub(crate) fn uas(invite: &Request, local_tag: &str, flow: Flow) -> Option<Self> {
+        let headers = &invite.headers;
+        let mut local = headers.get(HeaderName::To)?.to_vec();
+        local.extend_from_slice(b";tag=");
+        local.extend_from_slice(local_tag.as_bytes());
+        Some(Self {
+            call_id: headers.call_id()?.to_owned(),
+            // RFC 3261 §12.1.1: an RFC 2543 caller may have no tag; it is then the empty one.
+            remote_tag: headers.from_tag().unwrap_or_default(),
+            local,
+            remote: headers.get(HeaderName::From)?.to_vec(),
+            local_cseq: 0,
+            remote_cseq: Some(headers.cseq()?.number),
+            remote_target: headers.contact()?.uri,
+            route_set: route_set(headers, false)?,
+            flow,
+            caller: false,
+        })
+    }
+
+    /// RFC 3261 §12.1.2: from a response to an INVITE of ours. `flow` is the way the INVITE took.
+    pub(crate) fn uac(invite: &Request, response: &Headers, flow: Flow) -> Option<Self> {
+        let headers = &invite.headers;
+        Some(Self {
+            call_id: headers.call_id()?.to_owned(),
+            remote_tag: response.to_tag().unwrap_or_default(),
+            local: headers.get(HeaderName::From)?.to_vec(),
+            remote: response.get(HeaderName::To)?.to_vec(),
+            local_cseq: headers.cseq()?.number,
+            remote_cseq: None,
+            // A 2xx must carry a Contact (RFC 3261 §12.1.1); some do not, and then the INVITE's target is all there is.
+            remote_target: response
+                .contact()
+                .map_or_else(|| invite.uri.clone(), |contact| contact.uri),
+            route_set: route_set(response, true)?,
+            flow,
+            caller: true,
+        })
+    }
+
+    /// RFC 3261 §12.2.1.1: a request within the dialog, all but Via and body; the CSeq is the caller's to choose (an
+    /// ACK repeats its INVITE's).
+    pub(crate) fn request(&self, method: Method, cseq: u32) -> Request {
+        let mut routes: Vec<Uri> = self.route_set.iter().map(|route| route.uri.clone()).collect();
+        let uri = match routes.first() {
+            // A strict router expects itself in the Request-URI, and the target at the end of the routes.
+            Some(first) if !first.is_loose() => {
+                let first = routes.remove(0);
+                routes.push(self.remote_target.clone());
+                strict(first)
+            }
+            _ => self.remote_target.clone(),
+        };
+        let mut request = Request::new(method.clone(), uri);
+        for route in routes {
+            request.headers.push(HeaderName::Route, NameAddr::new(route).to_wire());
+        }
+        request
+            .headers
+            .push(HeaderName::MaxForwards, crate::session::MAX_FORWARDS.to_string());
+        request.headers.push(HeaderName::From, &self.local);
+        request.headers.push(HeaderName::To, &self.remote);
+        request.headers.push(HeaderName::CallId, &self.call_id);
+        request.headers.push(HeaderName::CSeq, format!("{cseq} {method}"));
+        request
+    }
+
+    /// Whether the Call-ID is ours.
+    pub(crate) fn is_caller(&self) -> bool {
+        self.caller
+    }
+
+    /// The next CSeq of ours.
+    pub(crate) fn next_cseq(&mut self) -> u32 {
+        // RFC 3261 §8.1.1.5: below 2^31; a dialog that sends so many requests has other troubles.
+        self.local_cseq = (self.local_cseq + 1) & 0x7fff_ffff;
+        self.local_cseq
+    }
+
+    /// RFC 3261 §12.2.2: whether a request of theirs comes in order; if so it is the latest.
+    pub(crate) fn in_order(&mut self, cseq: u32) -> bool {
+        let in_order = self.remote_cseq.is_none_or(|last| cseq > last);
+        if in_order {
+            self.remote_cseq = Some(cseq);
+        }
+        in_order
+    }
+
+    /// RFC 3261 §12.2: a re-INVITE, an UPDATE, or a 2xx to ours may move the remote target; never the route set.
+    pub(crate) fn refresh_target(&mut self, headers: &Headers) {
+        if let Some(contact) = headers.contact() {
+            self.remote_target = contact.uri;
+        }
+    }
+
+    /// Whether a request from this address can be theirs.
+    pub(crate) fn believes(&self, source: IpAddr) -> bool {
+        same_host(source, self.flow.remote.ip()) || self.next_hop().is_some_and(|hop| same_host(source, hop.ip()))
+    }
+
+    /// The way a request within the dialog takes (RFC 3261 §12.2.1.1, §8.1.2; the host must be an address, names are not
+    /// looked up here and lead back the way the dialog came).
+    pub(crate) fn way(&self) -> Flow {
+        match self.next_hop() {
+            // The stream that set the dialog up is the surest way back to the host it leads to (RFC 5923 §4).
+            Some(hop) if self.flow.connection.is_some() && same_host(hop.ip(), self.flow.remote.ip()) => self.flow,
+            Some(remote) if reachable(remote.ip(), self.flow.remote.ip()) => Flow {
+                remote,
+                connection: None,
+                ..self.flow
+            },
+            _ => self.flow,
+        }
+    }
+
+    /// The stream that carried the dialog has broken; the next request asks for another one.
+    pub(crate) fn connection_lost(&mut self, flow: Flow) {
+        if self.flow.transport == flow.transport
+            && self.flow.remote == flow.remote
+            && (flow.connection.is_none() || self.flow.connection == flow.connection)
+        {
+            self.flow.connection = None;
+        }
+    }
+
+    fn next_hop(&self) -> Option<SocketAddr> {
+        let uri = self.route_set.first().map_or(&self.remote_target, |route| &route.uri);
+        if !uri.is_sip() {
+            return None;
+        }
+        let default = 5060;
+        let host = match uri.param("maddr") {
+            Some(maddr) => Host::parse(maddr).ok()?.ip()?,
+            None => uri.host.ip()?,
+        };
+        // A next hop that wants another transport than the dialog's is reached the way the dialog came.
+        let wants = uri.param("transport").unwrap_or("udp");
+        let same = match self.flow.transport {
+            Transport::Udp => wants.eq_ignore_ascii_case("udp"),
+            Transport::Tcp => wants.eq_ignore_ascii_case("tcp"),
+        };
+        same.then(|| SocketAddr::new(host, uri.port.unwrap_or(default)))
+    }
+}
+
+fn same_host(one: IpAddr, other: IpAddr) -> bool {
+    one.to_canonical() == other.to_canonical()
+}
+
+/// RFC 3261 §12.1.1 and §12.1.2: as recorded for the one who answers, reversed for the one who asked. `None`: too long.
+fn route_set(headers: &Headers, reversed: bool) -> Option<Vec<NameAddr>> {
+    let mut routes = headers.record_routes();
+    if reversed {
+        routes.reverse();
+    }
+    (routes.len() <= ROUTES_MAX).then_some(routes)
+}
+
+/// RFC 3261 §12.2.1.1: what a Request-URI cannot hold is stripped.
+fn strict(mut uri: Uri) -> Uri {
+    uri.params.remove("method");
+    uri.headers.clear();
+    uri
+}
+
+/// A phone behind a NAT writes an address that means nothing here: a private, loopback or unspecified next hop is not
+/// believed of a peer who spoke from a public address.
+fn reachable(hop: IpAddr, peer: IpAddr) -> bool {
+    let local = |ip: IpAddr| match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    let loopback = |ip: IpAddr| ip.to_canonical().is_loopback();
+    hop.is_ipv4() == peer.is_ipv4()
+        && !hop.is_unspecified()
+        && !hop.is_multicast()
+        && (!local(hop) || local(peer))
+        && loopback(hop) == loopback(peer)
+}

@@ -1,0 +1,82 @@
+//! The end of a session: BYE both ways, and whatever hanging up means before there is anything to hang up (RFC 3261 §15).
+
+use std::time::Instant;
+
+use super::{Ending, Session, State, User};
+use crate::dialog::Dialog;
+use crate::endpoint::Endpoint;
+use crate::event::{Ended, Refusal, SessionId};
+use crate::message::{Method, Request};
+use crate::transaction::table::Arrived;
+
+impl Endpoint {
+    /// Ends a session, as its state asks: an unanswered call is refused 480, one of ours is cancelled, an established one
+    /// gets a BYE (after the ACK, when that is still awaited).
+    pub fn hang_up(&mut self, now: Instant, session: SessionId) {
+        self.with_session(session, |endpoint, session| match &mut session.state {
+            State::Invited(_) => endpoint.refuse_incoming(now, session, Refusal::of(480)),
+            State::Calling(calling) => {
+                if calling.ending.is_none() {
+                    // RFC 3261 §9.1: the CANCEL waits for a provisional response; a final one may come first.
+                    calling.ending = Some(Ending {
+                        status: 487,
+                        cancelled: false,
+                    });
+                    endpoint.cancel_now(now, session);
+                }
+            }
+            State::Established(established) => {
+                if established.unacked.iter().any(|unacked| unacked.first) {
+                    // RFC 3261 §15: the callee sends no BYE before the ACK, or before it has given up waiting for it.
+                    established.hang_up = true;
+                    return;
+                }
+                endpoint.bye_now(now, session);
+                endpoint.end(now, session, Ended::ByOurBye);
+            }
+            State::Over(_) => {}
+        });
+    }
+
+    /// Sends the BYE of an established session; the caller tells why.
+    pub(super) fn bye_now(&mut self, now: Instant, session: &mut Session) {
+        let State::Established(established) = &session.state else {
+            return;
+        };
+        let mut dialog = established.dialog.clone();
+        self.send_bye(now, session, &mut dialog);
+        if let State::Established(established) = &mut session.state {
+            established.dialog = dialog;
+        }
+    }
+
+    pub(super) fn send_bye(&mut self, now: Instant, session: &mut Session, dialog: &mut Dialog) {
+        let cseq = dialog.next_cseq();
+        let request = dialog.request(Method::Bye, cseq);
+        self.send_for(now, session, dialog.way(), User::Bye(session.id), request);
+    }
+
+    pub(crate) fn bye_received(
+        &mut self,
+        now: Instant,
+        session: &mut Session,
+        arrived: Arrived<User>,
+        request: &Request,
+    ) {
+        let response = self.reply(request, 200, &session.local_tag);
+        let server = self.open(arrived, request);
+        self.respond(now, server, response);
+        match &session.state {
+            // RFC 3261 §15: the caller may end an early dialog with BYE; the INVITE is still owed its final response.
+            State::Invited(invited) => {
+                let response = self.reply(&invited.request, 487, &session.local_tag);
+                let invite = invited.server;
+                self.respond(now, invite, response);
+                self.end(now, session, Ended::ByTheirBye);
+            }
+            State::Established(_) => self.end(now, session, Ended::ByTheirBye),
+            // It crossed ours.
+            State::Over(_) | State::Calling(_) => {}
+        }
+    }
+}

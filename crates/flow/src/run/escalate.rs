@@ -94,8 +94,10 @@ pub(super) fn begin(scene: &mut Scene, act: &Act) -> Turn {
 
 impl Escalating {
     pub(super) fn hear(mut self, scene: &mut Scene, heard: Heard) -> Turn {
-        let (voice, words_at, until) = match self.phase {
+        let empty = Phase::Ringing { voice: Voice::Quiet, words_at: scene.now, until: scene.now };
+        let (voice, words_at, until) = match std::mem::replace(&mut self.phase, empty) {
             Phase::Keeping { id, until } => {
+                self.phase = Phase::Keeping { id, until };
                 return match heard {
                     Heard::Kept(kept) if kept == id => {
                         if let Some(draft) = &mut scene.draft {

@@ -113,7 +113,8 @@ impl FieldAsk {
     }
 
     pub(super) fn hear(mut self, scene: &mut Scene, heard: &Heard) -> Fielded {
-        match self.phase {
+        let empty = Phase::Typing { typed: Phi::default(), until: scene.now };
+        match std::mem::replace(&mut self.phase, empty) {
             Phase::YesOrNo(ask) => Self::yes_or_no(ask.hear(scene, heard), self.field, self.patience),
             Phase::Asking(speaking) => match heard {
                 Heard::Key(key) => {
@@ -122,24 +123,24 @@ impl FieldAsk {
                 }
                 heard if speaking.over(scene.now, heard) => {
                     let until = scene.after(scene.flow.every_question.wait);
-                    self.phase = Phase::Typing { typed: Phi::default(), until };
-                    Fielded::Still(self)
+                    self.still(Phase::Typing { typed: Phi::default(), until })
                 }
-                _ => Fielded::Still(self),
+                _ => self.still(Phase::Asking(speaking)),
             },
-            Phase::Typing { ref typed, until } => match heard {
-                Heard::Key(key) => self.digit(scene, *key.expose()),
-                Heard::Time if scene.now >= until && typed.expose().is_empty() => self.silence(scene, Phrase::StillThere),
-                Heard::Time if scene.now >= until => self.entered(scene),
-                _ => Fielded::Still(self),
-            },
+            Phase::Typing { typed, until } => {
+                let silent = typed.expose().is_empty();
+                self.phase = Phase::Typing { typed, until };
+                match heard {
+                    Heard::Key(key) => self.digit(scene, *key.expose()),
+                    Heard::Time if scene.now >= until && silent => self.silence(scene, Phrase::StillThere),
+                    Heard::Time if scene.now >= until => self.entered(scene),
+                    _ => Fielded::Still(self),
+                }
+            }
             Phase::Confirming { ask, value } => {
                 let mark = unconfirmed(self.field);
                 match ask.hear(scene, heard) {
-                    Asked::Still(ask) => {
-                        self.phase = Phase::Confirming { ask, value };
-                        Fielded::Still(self)
-                    }
+                    Asked::Still(ask) => self.still(Phase::Confirming { ask, value }),
                     Asked::Key('1') => Fielded::Answered { value, mark: None },
                     Asked::Key(_) if self.wrong < scene.flow.every_question.ask_again => {
                         self.wrong += 1;
@@ -156,12 +157,12 @@ impl FieldAsk {
                 // Any other key: they know the question.
                 Heard::Key(_) => self.listen(scene),
                 heard if speaking.over(scene.now, heard) => self.listen(scene),
-                _ => Fielded::Still(self),
+                _ => self.still(Phase::Prompting(speaking)),
             },
             Phase::Listening { clip, until } => match heard {
                 Heard::Key(key) if *key.expose() == '#' => {
                     scene.out.push_back(Do::EndClip { id: clip });
-                    Fielded::Still(self)
+                    self.still(Phase::Listening { clip, until })
                 }
                 Heard::Clip { id, heard: Some(_) } if *id == clip => {
                     Fielded::Answered { value: Value::Clip(clip), mark: None }
@@ -172,9 +173,14 @@ impl FieldAsk {
                     scene.out.push_back(Do::EndClip { id: clip });
                     Fielded::Missing { silences: 0, mark: None }
                 }
-                _ => Fielded::Still(self),
+                _ => self.still(Phase::Listening { clip, until }),
             },
         }
+    }
+
+    fn still(mut self, phase: Phase) -> Fielded {
+        self.phase = phase;
+        Fielded::Still(self)
     }
 
     pub(super) fn due(&self) -> Timestamp {

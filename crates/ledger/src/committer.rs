@@ -287,13 +287,15 @@ fn wait<T>(answered: &Receiver<Result<T, NotRecorded>>) -> Result<T, NotRecorded
     }
 }
 
+type Done = Box<dyn FnMut(u64, Result<Vec<Position>, NotRecorded>) + Send>;
+
 /// The thread that holds the tickets.
 struct Front {
     work: Receiver<Work>,
     orders: SyncSender<Order>,
     answers: Receiver<Written>,
     shared: Arc<Shared>,
-    done: Box<dyn FnMut(u64, Result<Vec<Position>, NotRecorded>) + Send>,
+    done: Done,
 }
 
 impl Front {

@@ -1,0 +1,418 @@
+//! Every sentence of every practice as audio, made ready before a call can need it.
+//!
+//! One thing to know: [`Library::prepare`] is slow and may fail; [`Snapshot::get`] is neither. A live call holds the
+//! snapshot it began with, so a reload takes nothing out of anyone's mouth.
+
+use crate::VoiceFault;
+use crate::audio::{Clip, PIPELINE, WAV_BYTES_MAX};
+use crate::cache::Cache;
+use crate::engine::Engine;
+use crate::recorded::Recorded;
+use flow::Part;
+use media::codec::{CLOCK_RATE, Codec};
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Where sentences become clips.
+#[derive(Debug)]
+pub struct Library {
+    cache: Cache,
+    engine: Option<Engine>,
+    recorded: Recorded,
+    faults: Vec<String>,
+    snapshot: Snapshot,
+}
+
+/// The clips there are: immutable, shared, looked up without a lock.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    clips: Arc<HashMap<Part, Clip>>,
+    beep: Clip,
+}
+
+/// A sentence that cannot be heard: the check fails, not the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The sentence.
+    pub part: Part,
+    /// Why, and what to do about it.
+    pub why: String,
+}
+
+/// How many sentences are spoken at a time.
+const SPEAKERS: usize = 2;
+
+impl Library {
+    /// Most clips that are kept in memory.
+    pub const CLIPS_MAX: usize = 20_000;
+
+    /// Opens the cache folder (making it if need be) and looks through the folders of recorded words.
+    pub fn open(cache: impl Into<PathBuf>, engine: Option<Engine>, recorded: &[PathBuf]) -> Result<Self, VoiceFault> {
+        let folder = cache.into();
+        let cache = Cache::open(folder.clone()).map_err(|source| VoiceFault::RefusedCache {
+            folder: folder.display().to_string(),
+            source,
+        })?;
+        let (recorded, faults) = Recorded::look(recorded);
+        for fault in &faults {
+            tracing::warn!(fault, "recorded words");
+        }
+        let snapshot = Snapshot {
+            clips: Arc::default(),
+            beep: Clip::beep(),
+        };
+        Ok(Self {
+            cache,
+            engine,
+            recorded,
+            faults,
+            snapshot,
+        })
+    }
+
+    /// Makes these sentences ready, and says which cannot be. What was ready before stays so; nothing is made twice.
+    pub fn prepare(&mut self, parts: &[Part]) -> Vec<Missing> {
+        let mut wanted = HashSet::new();
+        let jobs: Vec<&Part> = parts
+            .iter()
+            .filter(|part| !self.snapshot.clips.contains_key(*part) && wanted.insert(*part))
+            .collect();
+        if jobs.is_empty() {
+            return Vec::new();
+        }
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let take = || jobs.get(next.fetch_add(1, Ordering::Relaxed));
+            std::iter::from_fn(take)
+                .map(|part| (*part, self.make(part)))
+                .collect::<Vec<_>>()
+        };
+        let mut made: Vec<(&Part, Result<Clip, String>)> = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..SPEAKERS).map(|_| scope.spawn(work)).collect();
+            let mut made = work();
+            for other in others {
+                // A speaker that panicked leaves its sentences unmade; they are found missing below.
+                made.extend(other.join().unwrap_or_default());
+            }
+            made
+        });
+
+        let mut clips = HashMap::clone(&self.snapshot.clips);
+        let mut missing = Vec::new();
+        // In the order they were asked for, whoever made them.
+        let mut results: HashMap<&Part, Result<Clip, String>> = made.drain(..).collect();
+        for part in jobs {
+            let result = results
+                .remove(part)
+                .unwrap_or_else(|| Err("it could not be made ready".to_owned()));
+            match result {
+                Ok(_) if clips.len() >= Self::CLIPS_MAX => {
+                    let why = format!("more than {} sentences are in use", Self::CLIPS_MAX);
+                    missing.push(Missing {
+                        part: part.clone(),
+                        why,
+                    });
+                }
+                Ok(clip) => drop(clips.insert(part.clone(), clip)),
+                Err(why) => missing.push(Missing {
+                    part: part.clone(),
+                    why,
+                }),
+            }
+        }
+        self.snapshot.clips = Arc::new(clips);
+        missing
+    }
+
+    /// Lets go of what no practice says any more; snapshots handed out before keep it.
+    pub fn forget(&mut self, mut still_said: impl FnMut(&Part) -> bool) {
+        let kept = self.snapshot.clips.iter().filter(|(part, _)| still_said(part));
+        self.snapshot.clips = Arc::new(kept.map(|(part, clip)| (part.clone(), clip.clone())).collect());
+    }
+
+    /// What is ready now, to share with the media threads.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot.clone()
+    }
+
+    /// A ready sentence in a codec; see [`Snapshot::get`].
+    pub fn get(&self, part: &Part, codec: Codec) -> Option<Arc<[u8]>> {
+        self.snapshot.get(part, codec)
+    }
+
+    /// The tone after which a message begins.
+    pub fn beep(&self, codec: Codec) -> Arc<[u8]> {
+        self.snapshot.beep(codec)
+    }
+
+    /// How long a ready sentence is.
+    pub fn duration(&self, part: &Part) -> Option<Duration> {
+        self.snapshot.duration(part)
+    }
+
+    /// Whether someone's own voice will say this.
+    pub fn is_recorded(&self, part: &Part) -> bool {
+        self.recorded.file(part).is_some()
+    }
+
+    /// What is wrong with the folders of recorded words, for the check to show. The sentences are spoken instead.
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
+    /// A recording, or cached speech, or new speech.
+    fn make(&self, part: &Part) -> Result<Clip, String> {
+        if let Some(path) = self.recorded.file(part) {
+            match self.import(path) {
+                Ok(clip) => return Ok(clip),
+                // flow-language.md §3: a stale or broken recording falls back to speech.
+                Err(why) => tracing::warn!(file = %path.display(), why, "recorded words cannot be used"),
+            }
+        }
+        let Some(engine) = &self.engine else {
+            let why = "nobody has recorded it and no program can speak it; run sudo apt-get install -y espeak-ng";
+            return Err(why.to_owned());
+        };
+        let Some(manner) = engine.manner(part.language) else {
+            return Err(format!(
+                "{} has no voice for {}",
+                engine.program().display(),
+                part.language
+            ));
+        };
+        let key =
+            seal::hash(format!("speech {PIPELINE}\n{manner}\n{}\n{}", part.language.suffix(), part.text).as_bytes());
+        self.cached(&key, || {
+            let wav = self.cache.unfinished(&key).with_extension("wav.unfinished");
+            let spoken = engine
+                .speak(&part.text, part.language, &wav)
+                .and_then(|()| read_wav(&wav));
+            // Never there after this, whatever happened; a failure is cleared at the next opening.
+            let _ = fs::remove_file(&wav);
+            Clip::from_wav(&spoken?)
+        })
+    }
+
+    fn import(&self, path: &Path) -> Result<Clip, String> {
+        let bytes = read_wav(path)?;
+        let mut what = format!("recorded {PIPELINE}\n").into_bytes();
+        what.extend_from_slice(&bytes);
+        self.cached(&seal::hash(&what), || Clip::from_wav(&bytes))
+    }
+
+    fn cached(&self, key: &[u8; 32], make: impl FnOnce() -> Result<Clip, String>) -> Result<Clip, String> {
+        if let Some(clip) = self.cache.read(key) {
+            return Ok(clip);
+        }
+        let clip = make()?;
+        if let Err(fault) = self.cache.write(key, &clip) {
+            // It is heard all the same; the next start makes it again.
+            tracing::warn!(%fault, folder = %self.cache.folder().display(), "speech cannot be kept");
+        }
+        Ok(clip)
+    }
+}
+
+impl Snapshot {
+    /// The clip of a sentence, whole 20 ms frames of this codec.
+    pub fn get(&self, part: &Part, codec: Codec) -> Option<Arc<[u8]>> {
+        self.clips.get(part).map(|clip| Arc::clone(clip.bytes(codec)))
+    }
+
+    /// The tone after which a message begins.
+    pub fn beep(&self, codec: Codec) -> Arc<[u8]> {
+        Arc::clone(self.beep.bytes(codec))
+    }
+
+    /// How long a sentence is.
+    pub fn duration(&self, part: &Part) -> Option<Duration> {
+        let samples = self.clips.get(part)?.pcmu.len() as u64;
+        Some(Duration::from_millis(samples * 1_000 / u64::from(CLOCK_RATE)))
+    }
+
+    /// How many sentences are ready.
+    pub fn len(&self) -> usize {
+        self.clips.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.clips.is_empty()
+    }
+
+    /// Every sentence that is ready, in no order.
+    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.clips.keys()
+    }
+}
+
+fn read_wav(path: &Path) -> Result<Vec<u8>, String> {
+    let length = fs::metadata(path).map_err(|fault| fault.to_string())?.len();
+    if length > WAV_BYTES_MAX {
+        return Err(format!("it is larger than {WAV_BYTES_MAX} bytes"));
+    }
+    fs::read(path).map_err(|fault| fault.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Library, Missing};
+    use crate::audio::tests::{swell, wav};
+    use crate::engine::tests::engine;
+    use crate::recorded::file_name;
+    use flow::{Language, Part};
+    use media::codec::Codec;
+    use std::fs;
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    fn english(text: &str) -> Part {
+        Part::new(text, Language::English)
+    }
+
+    fn rms(clip: &[u8], codec: Codec) -> f32 {
+        let linear = clip.iter().map(|byte| f32::from(codec.decode(*byte)) / 32_768.0);
+        (linear.map(|s| s * s).sum::<f32>() / clip.len() as f32).sqrt()
+    }
+
+    fn entries(folder: &Path) -> Vec<std::path::PathBuf> {
+        let mut files: Vec<_> = fs::read_dir(folder)
+            .expect("a folder")
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn sentences_become_audible_in_both_languages_and_codecs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut library = Library::open(folder.path().join("speech"), Some(engine()), &[]).expect("a cache");
+        let long = english("If this is a medical emergency, hang up and dial 911.");
+        let spanish = Part::new(
+            "Si se trata de una emergencia médica, cuelgue y marque el 911.",
+            Language::Spanish,
+        );
+        let digit = english("5,");
+        let parts = [long.clone(), spanish.clone(), digit.clone(), long.clone()];
+        assert_eq!(library.prepare(&parts), []);
+        let snapshot = library.snapshot();
+        assert_eq!(snapshot.len(), 3);
+        for (part, least, most) in [(&long, 2_500, 6_000), (&spanish, 2_500, 7_000), (&digit, 200, 900)] {
+            let long = snapshot.duration(part).expect("ready").as_millis();
+            assert!((least..most).contains(&long), "{part:?} takes {long} ms");
+            for codec in [Codec::Pcmu, Codec::Pcma] {
+                let clip = snapshot.get(part, codec).expect("ready");
+                assert_eq!(clip.len() % 160, 0);
+                let level = 20.0 * rms(&clip, codec).log10();
+                assert!((-26.0..-17.0).contains(&level), "{part:?} is at {level} dBFS");
+            }
+        }
+        assert_eq!(snapshot.get(&english("Never prepared."), Codec::Pcmu), None);
+    }
+
+    #[test]
+    fn what_was_spoken_once_is_not_spoken_again_and_what_is_damaged_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let speech = folder.path().join("speech");
+        let parts = [english("Goodbye."), english("Please stay on the line.")];
+        let mut first = Library::open(&speech, Some(engine()), &[]).expect("a cache");
+        assert_eq!(first.prepare(&parts), []);
+        let files = entries(&speech);
+        assert_eq!(files.len(), 2, "{files:?}");
+        let clip = first.get(&parts[0], Codec::Pcmu).expect("ready");
+        let before: Vec<_> = files.iter().map(|f| fs::read(f).expect("it is there")).collect();
+
+        // One entry is cut, one is left: the library says the same, and the folder is as it was.
+        fs::write(&files[0], b"NDSPEECH and then the power went").expect("room");
+        let mut second = Library::open(&speech, Some(engine()), &[]).expect("a cache");
+        assert_eq!(second.prepare(&parts), []);
+        assert_eq!(second.get(&parts[0], Codec::Pcmu), Some(clip));
+        let after: Vec<_> = files.iter().map(|f| fs::read(f).expect("it is there")).collect();
+        assert_eq!(before, after);
+
+        // A warm cache is quick: a start does not wait for a speech program.
+        let started = Instant::now();
+        let mut third = Library::open(&speech, Some(engine()), &[]).expect("a cache");
+        let opened = started.elapsed();
+        assert_eq!(third.prepare(&parts), []);
+        assert!(
+            started.elapsed() - opened < Duration::from_millis(200),
+            "{:?}",
+            started.elapsed() - opened
+        );
+    }
+
+    #[test]
+    fn a_recording_wins_over_speech_until_its_sentence_changes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let words = folder.path().join("words");
+        fs::create_dir(&words).expect("room");
+        let goodbye = english("Goodbye.");
+        let voice = wav(&swell(0.2, 1.0, 0.2, 0.5, 44_100), 44_100, 2);
+        fs::write(words.join(file_name(&goodbye)), voice).expect("room");
+        let mut library =
+            Library::open(folder.path().join("speech"), None, std::slice::from_ref(&words)).expect("a cache");
+        assert!(library.is_recorded(&goodbye) && library.is_recorded(&english("goodbye.")));
+        let changed = english("Goodbye now.");
+        let missing = library.prepare(&[goodbye.clone(), changed.clone()]);
+        let [Missing { part, why }] = missing.as_slice() else {
+            panic!("{missing:?}")
+        };
+        assert_eq!(*part, changed);
+        assert!(why.contains("apt-get install -y espeak-ng"), "{why}");
+        let heard = library.duration(&goodbye).expect("recorded");
+        assert!(
+            heard.abs_diff(Duration::from_millis(1_120)) < Duration::from_millis(60),
+            "{heard:?}"
+        );
+    }
+
+    #[test]
+    fn a_broken_recording_is_spoken_instead() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let words = folder.path().join("words");
+        fs::create_dir(&words).expect("room");
+        let goodbye = english("Goodbye.");
+        fs::write(words.join(file_name(&goodbye)), b"not a WAV").expect("room");
+        let mut library = Library::open(folder.path().join("speech"), Some(engine()), &[words]).expect("a cache");
+        assert_eq!(library.prepare(std::slice::from_ref(&goodbye)), []);
+        assert!(library.duration(&goodbye).is_some());
+    }
+
+    #[test]
+    fn a_sentence_that_is_only_marks_is_missing_and_the_rest_is_ready() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut library = Library::open(folder.path().join("speech"), Some(engine()), &[]).expect("a cache");
+        let silent = english("…");
+        let missing = library.prepare(&[silent.clone(), english("Yes.")]);
+        assert_eq!(missing.iter().map(|m| &m.part).collect::<Vec<_>>(), [&silent]);
+        assert!(library.get(&english("Yes."), Codec::Pcma).is_some());
+    }
+
+    #[test]
+    fn what_is_forgotten_is_still_heard_by_those_who_began_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut library = Library::open(folder.path().join("speech"), Some(engine()), &[]).expect("a cache");
+        let (yes, no) = (english("Yes."), english("No."));
+        assert_eq!(library.prepare(&[yes.clone(), no.clone()]), []);
+        let call = library.snapshot();
+        library.forget(|part| *part == yes);
+        assert!(library.get(&no, Codec::Pcmu).is_none() && library.get(&yes, Codec::Pcmu).is_some());
+        assert!(call.get(&no, Codec::Pcmu).is_some());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_used_is_a_fault_with_its_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("file");
+        fs::write(&file, b"x").expect("room");
+        let fault = Library::open(file.join("speech"), None, &[]).expect_err("a file is no folder");
+        assert!(fault.to_string().contains("speech"), "{fault}");
+    }
+}

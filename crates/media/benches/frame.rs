@@ -1,0 +1,154 @@
+//! What one frame costs, in the ways a media thread spends it (media-plane.md §1: "pure work per 20 ms frame").
+
+use divan::{Bencher, black_box};
+use media::codec::g711;
+use media::dtmf::tone::{ToneDetector, ToneGenerator};
+use media::sdp::{Direction, Stream};
+use media::{Codec, Digit, FRAME_SAMPLES, Leg, LegStart, Verdict};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+fn main() {
+    divan::main();
+}
+
+fn stream(codec: Codec, events: bool) -> Stream {
+    Stream {
+        codec,
+        payload_type: codec.static_payload_type(),
+        receive_payload_type: codec.static_payload_type(),
+        telephone_event: events.then_some(101),
+        receive_telephone_event: events.then_some(101),
+        remote: peer(),
+        remote_rtcp: peer(),
+        rtcp_mux: true,
+        direction: Direction::SendRecv,
+        ptime_ms: 20,
+    }
+}
+
+fn peer() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 10], 30_000))
+}
+
+fn leg(codec: Codec, events: bool) -> Leg {
+    Leg::new(
+        &stream(codec, events),
+        LegStart {
+            ssrc: 1,
+            sequence: 2,
+            timestamp: 3,
+            cname: [4; 16],
+        },
+    )
+}
+
+/// Packets of a tone in noise, so that nothing is gated away.
+fn packet(number: u32) -> Vec<u8> {
+    let mut packet = vec![0x80, 0];
+    packet.extend((number as u16).to_be_bytes());
+    packet.extend((number * 160).to_be_bytes());
+    packet.extend([0, 0, 0, 9]);
+    packet.extend((0..160_u32).map(|n| g711::ulaw_encode((n.wrapping_mul(2_654_435_761) >> 18) as i16 - 8192)));
+    packet
+}
+
+#[allow(clippy::disallowed_methods, reason = "a bench needs one instant to count from")]
+fn start() -> Instant {
+    Instant::now()
+}
+
+/// A tick that plays a prompt to a silent caller.
+#[divan::bench]
+fn tick_prompt(bencher: Bencher<'_, '_>) {
+    let mut leg = leg(Codec::Pcmu, true);
+    leg.play(1, vec![Arc::from(vec![0x55; 160_000_000])], false);
+    let mut out = [0; 256];
+    let mut now = start();
+    bencher.bench_local(|| {
+        now += Duration::from_millis(20);
+        black_box(leg.tick(now, &mut out))
+    });
+}
+
+/// A packet in, a tick that plays a prompt, the frame for the tap.
+#[divan::bench(args = [true, false])]
+fn receive_tick_tap(bencher: Bencher<'_, '_>, events: bool) {
+    let mut leg = leg(Codec::Pcmu, events);
+    leg.play(1, vec![Arc::from(vec![0x55; 160_000_000])], false);
+    let packets: Vec<Vec<u8>> = (0..65_536).map(packet).collect();
+    let mut out = [0; 256];
+    let mut now = start();
+    let mut number = 0;
+    bencher.bench_local(|| {
+        now += Duration::from_millis(20);
+        let received = leg.receive(now, peer(), &packets[number % 65_536]);
+        number += 1;
+        (
+            black_box(received),
+            leg.tick(now, &mut out),
+            black_box(leg.take_frame()),
+        )
+    });
+}
+
+/// A packet in on one leg, out on the other.
+#[divan::bench(args = [Codec::Pcmu, Codec::Pcma])]
+fn bridge_packet(bencher: Bencher<'_, '_>, other: Codec) {
+    let (mut a, mut b) = (leg(Codec::Pcmu, true), leg(other, true));
+    let packets: Vec<Vec<u8>> = (0..65_536).map(packet).collect();
+    let mut out = [0; 256];
+    let mut now = start();
+    let mut number = 0;
+    bencher.bench_local(|| {
+        now += Duration::from_millis(20);
+        let bytes = &packets[number % 65_536];
+        number += 1;
+        let relayed = match a.receive(now, peer(), bytes) {
+            Verdict::Audio(audio) => b.relay_now(now, &audio, bytes, &mut out),
+            _ => 0,
+        };
+        let (ours, theirs) = (a.tick(now, &mut [0; 256]), b.tick(now, &mut [0; 256]));
+        if let Some(frame) = a.take_frame() {
+            b.relay(&frame);
+        }
+        (relayed, ours, theirs)
+    });
+}
+
+/// A stranger's packet.
+#[divan::bench]
+fn stranger(bencher: Bencher<'_, '_>) {
+    let mut leg = leg(Codec::Pcmu, true);
+    let bytes = packet(0);
+    let now = start();
+    let stranger = SocketAddr::from(([198, 51, 100, 7], 30_000));
+    bencher.bench_local(|| leg.receive(now, black_box(stranger), &bytes));
+}
+
+/// The energy of a frame, straight from its bytes.
+#[divan::bench]
+fn energy(bencher: Bencher<'_, '_>) {
+    let frame = [0x35; FRAME_SAMPLES];
+    bencher.bench_local(|| g711::mean_power(Codec::Pcmu, black_box(&frame)));
+}
+
+/// Both laws' tables over a frame.
+#[divan::bench]
+fn transcode(bencher: Bencher<'_, '_>) {
+    let mut frame = [0x35; FRAME_SAMPLES];
+    bencher.bench_local(|| Codec::Pcmu.transcode(Codec::Pcma, black_box(&mut frame)));
+}
+
+/// The tone detector on a frame that passes its gate.
+#[divan::bench]
+fn tone_detector(bencher: Bencher<'_, '_>) {
+    let mut frame = [0; FRAME_SAMPLES];
+    if let Some(digit) = Digit::from_char('5') {
+        ToneGenerator::new(digit).next_frame(Codec::Pcmu, &mut frame);
+    }
+    let power = g711::mean_power(Codec::Pcmu, &frame);
+    let mut detector = ToneDetector::new(Codec::Pcmu);
+    bencher.bench_local(|| detector.hear(black_box(&frame), power));
+}

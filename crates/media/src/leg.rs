@@ -1,0 +1,801 @@
+//! One party's audio: what arrives is judged, ordered, mended and listened to; what is owed goes out every 20 ms.
+//!
+//! The crate's front page has the recipe for driving it.
+
+use crate::activity::{Activity, Voice};
+use crate::codec::{Codec, FRAME_SAMPLES, g711};
+use crate::conceal::Concealer;
+use crate::dtmf::event::{Events, Sending, Told};
+use crate::dtmf::info;
+use crate::dtmf::press::{Presses, Way};
+use crate::dtmf::tone::{ToneDetector, ToneGenerator};
+use crate::dtmf::{Digit, DigitWay};
+use crate::jitter::{self, JitterBuffer, Queued, Taken};
+use crate::player::{Given, Player};
+use crate::relay::Relay;
+use crate::rtp::peer::{Admission, Peer};
+use crate::rtp::reception::{Arrival, Reception};
+use crate::rtp::report::{Reporter, Sent};
+use crate::rtp::{self, Packet, Writer};
+use crate::sdp::{Direction, Stream};
+use phi::Phi;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Room for one packet of ours: a header and 20 ms of G.711, or an RTCP report.
+pub const PACKET_OUT_BYTES: usize = 256;
+
+/// Without RTP or RTCP for this long, a leg that should hear something is lost.
+pub const LOST_AFTER: Duration = Duration::from_secs(30);
+
+/// Events waiting to be polled. Digits alone may fill the second half; nobody presses that many between two ticks.
+const EVENTS_MAX: usize = 64;
+
+/// Digits waiting to be sent.
+const DIGITS_OUT_MAX: usize = 64;
+
+/// Frames between two digits we send.
+const DIGIT_PAUSE_FRAMES: u8 = 5;
+
+/// What a leg's outgoing stream starts from; all drawn at random by the caller (RFC 3550 §5.1, RFC 7022 §4.2).
+#[derive(Clone, Copy, Debug)]
+pub struct LegStart {
+    /// Our SSRC.
+    pub ssrc: u32,
+    /// Our first sequence number.
+    pub sequence: u16,
+    /// Our first timestamp.
+    pub timestamp: u32,
+    /// Our RTCP name for this leg alone.
+    pub cname: [u8; 16],
+}
+
+/// One party's audio.
+#[derive(Debug)]
+pub struct Leg {
+    stream: Stream,
+
+    peer: Peer,
+    reception: Reception,
+    /// Packets of their stream that are no audio: events, comfort noise. A relayed stream does not have them.
+    not_audio: u16,
+    jitter: JitterBuffer,
+    concealer: Concealer,
+    activity: Activity,
+    events: Events,
+    tones: ToneDetector,
+    tones_wanted: Option<bool>,
+    presses: Presses,
+    heard: Option<Frame>,
+    alive: Alive,
+
+    writer: Writer,
+    timestamp: u32,
+    /// The next packet begins a talkspurt.
+    marker: bool,
+    player: Player,
+    relay: Relay,
+    digits: VecDeque<(Digit, DigitWay)>,
+    pressing: Pressing,
+    sent: Option<Frame>,
+
+    cname: [u8; 16],
+    reporter: Option<Reporter>,
+    told: VecDeque<LegEvent>,
+    counts: Counts,
+}
+
+/// Whether the other side is there.
+#[derive(Debug)]
+enum Alive {
+    /// Not started.
+    Unknown,
+    /// Something came, or we began to wait, at this instant.
+    Since(Instant),
+    /// [`LegEvent::Lost`] was told.
+    Lost,
+}
+
+/// The key we hold, if any.
+#[derive(Debug)]
+enum Pressing {
+    None,
+    Event(Sending),
+    Tone(ToneGenerator),
+    Pause { frames: u8 },
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    late: u64,
+    concealed: u64,
+    strangers: u64,
+    malformed: u64,
+    ignored: u64,
+}
+
+/// 20 ms of audio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// G.711, in `codec`.
+    pub bytes: [u8; FRAME_SAMPLES],
+    /// The law of `bytes`.
+    pub codec: Codec,
+    /// How it came about.
+    pub kind: FrameKind,
+}
+
+/// How a frame came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    /// It was received, or is being sent.
+    Audio,
+    /// It was lost and is made up from the one before.
+    Concealed,
+    /// There was nothing.
+    Silence,
+}
+
+/// An audio packet, for [`Leg::relay_now`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audio {
+    /// The law of the payload.
+    pub codec: Codec,
+    /// Whose stream.
+    pub ssrc: u32,
+    /// Counts this stream's audio packets alone.
+    pub sequence: u16,
+    /// As it came.
+    pub timestamp: u32,
+    /// As it came: the first of a talkspurt.
+    pub marker: bool,
+    /// Where the payload lies in the packet.
+    pub payload: Range<usize>,
+}
+
+/// What a received packet was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Audio, in time; relay it if bridged.
+    Audio(Audio),
+    /// A telephone-event packet; a digit, if it told one, is a [`LegEvent`].
+    Event,
+    /// Comfort noise (RFC 3389): silence.
+    Comfort,
+    /// A believed report.
+    Rtcp,
+    /// Audio whose turn was over.
+    Late,
+    /// Seen before.
+    Duplicate,
+    /// Audio while the agreement says that we do not listen.
+    Held,
+    /// Not from the negotiated peer. It changed nothing.
+    Stranger,
+    /// A payload we did not agree to, or a lone packet far from the stream.
+    Ignored,
+    /// No RTP or RTCP.
+    Malformed,
+}
+
+/// What a leg has to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LegEvent {
+    /// A key was pressed: once per press, whichever way it came.
+    Digit(Phi<Digit>),
+    /// Words of [`Leg::play`] ended.
+    Played {
+        /// Which.
+        id: u64,
+        /// To their end, not cut off.
+        whole: bool,
+    },
+    /// The peer's first packet.
+    FirstPacket,
+    /// The peer sends from another port of its host now.
+    SourceMoved(SocketAddr),
+    /// Nothing for [`LOST_AFTER`].
+    Lost,
+    /// Something again after [`LegEvent::Lost`].
+    Returned,
+    /// The last of [`Leg::send_digits`] is out.
+    DigitsSent,
+}
+
+/// How good the line is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Quality {
+    /// RTP packets sent.
+    pub sent: u64,
+    /// RTP packets received, duplicates not counted.
+    pub received: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// Packets that came too late to be heard.
+    pub late: u64,
+    /// Packets that came again.
+    pub duplicated: u64,
+    /// Frames made up.
+    pub concealed: u64,
+    /// Packets refused because of where they came from.
+    pub strangers: u64,
+    /// Packets that could not be read.
+    pub malformed: u64,
+    /// Packets of payloads nobody agreed to.
+    pub ignored: u64,
+    /// Interarrival jitter (RFC 3550 §6.4.1).
+    pub jitter_ms: f32,
+    /// Loss of our stream in their last report, 0–1.
+    pub their_loss: Option<f32>,
+    /// Jitter of our stream in their last report.
+    pub their_jitter_ms: Option<f32>,
+    /// Round trip.
+    pub round_trip_ms: Option<f32>,
+}
+
+impl Leg {
+    /// A leg for an agreement.
+    pub fn new(stream: &Stream, start: LegStart) -> Self {
+        let codec = stream.codec;
+        Self {
+            stream: stream.clone(),
+            peer: Peer::new(stream.remote),
+            reception: Reception::default(),
+            not_audio: 0,
+            jitter: JitterBuffer::new(codec),
+            concealer: Concealer::new(codec),
+            activity: Activity::default(),
+            events: Events::default(),
+            tones: ToneDetector::new(codec),
+            tones_wanted: None,
+            presses: Presses::default(),
+            heard: None,
+            alive: Alive::Unknown,
+            writer: Writer::new(start.ssrc, start.sequence),
+            timestamp: start.timestamp,
+            marker: true,
+            player: Player::default(),
+            relay: Relay::default(),
+            digits: VecDeque::new(),
+            pressing: Pressing::None,
+            sent: None,
+            cname: start.cname,
+            reporter: None,
+            told: VecDeque::with_capacity(EVENTS_MAX),
+            counts: Counts::default(),
+        }
+    }
+
+    /// A new agreement for the same leg: hold, resume, another codec, another address.
+    pub fn update(&mut self, stream: &Stream) {
+        let before = std::mem::replace(&mut self.stream, stream.clone());
+        self.peer.renegotiate(stream.remote);
+        if stream.codec != before.codec {
+            self.jitter.reset(stream.codec);
+            self.concealer = Concealer::new(stream.codec);
+            self.tones = ToneDetector::new(stream.codec);
+        }
+        if stream.direction.receives() && !before.direction.receives() {
+            // Being held is no silence of theirs: the wait begins now.
+            self.alive = Alive::Unknown;
+        }
+        if stream.direction != before.direction {
+            self.marker = true;
+            self.relay.interrupt();
+        }
+    }
+
+    /// The agreement in force.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Where our RTP goes: to where theirs comes from, once it does.
+    pub fn target(&self) -> SocketAddr {
+        self.peer.target()
+    }
+
+    /// Where our RTCP goes.
+    pub fn rtcp_target(&self) -> SocketAddr {
+        if self.stream.rtcp_mux {
+            self.peer.target()
+        } else {
+            self.stream.remote_rtcp
+        }
+    }
+
+    /// A datagram came to our RTP port.
+    pub fn receive(&mut self, now: Instant, source: SocketAddr, packet: &[u8]) -> Verdict {
+        if !self.peer.is_host(source) {
+            self.counts.strangers += 1;
+            return Verdict::Stranger;
+        }
+        if rtp::looks_like_rtcp(packet) {
+            return self.receive_rtcp(now, source, packet);
+        }
+        let Some(read) = Packet::parse(packet) else {
+            self.counts.malformed += 1;
+            return Verdict::Malformed;
+        };
+        // Known before the peer is: a payload nobody agreed to shall not teach us a port.
+        let Some(payload_kind) = self.payload_kind(read.payload_type) else {
+            self.counts.ignored += 1;
+            return Verdict::Ignored;
+        };
+        match self.peer.admit(now, source, read.ssrc, read.sequence) {
+            Admission::Stranger => {
+                self.counts.strangers += 1;
+                return Verdict::Stranger;
+            }
+            Admission::First => self.tell(LegEvent::FirstPacket),
+            Admission::Moved => self.tell(LegEvent::SourceMoved(source)),
+            Admission::Peer => {}
+        }
+        self.note_alive(now);
+        let payload = packet.get(read.payload.clone()).unwrap_or(&[]);
+        match payload_kind {
+            PayloadKind::Events => self.hear_event(now, &read, payload),
+            PayloadKind::Comfort => {
+                if self.reception.arrive(now, read.ssrc, read.sequence, None) != Arrival::Duplicate {
+                    self.not_audio = self.not_audio.wrapping_add(1);
+                }
+                Verdict::Comfort
+            }
+            PayloadKind::Audio(codec) => self.hear_audio(now, read, codec, payload),
+        }
+    }
+
+    /// A datagram came to our RTCP port.
+    pub fn receive_rtcp(&mut self, now: Instant, source: SocketAddr, packet: &[u8]) -> Verdict {
+        let from_rtcp_host = source.ip().to_canonical() == self.stream.remote_rtcp.ip().to_canonical();
+        if !self.peer.is_host(source) && !from_rtcp_host {
+            self.counts.strangers += 1;
+            return Verdict::Stranger;
+        }
+        let our_ssrc = self.writer.ssrc();
+        if !self.reporter(now).read(now, our_ssrc, packet) {
+            self.counts.malformed += 1;
+            return Verdict::Malformed;
+        }
+        self.note_alive(now);
+        Verdict::Rtcp
+    }
+
+    /// 20 ms have passed. Writes the packet we owe and returns its length, 0 when we owe none.
+    pub fn tick(&mut self, now: Instant, out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
+        self.listen(now);
+        self.look_for_life(now);
+        let timestamp = self.timestamp;
+        self.timestamp = timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        self.sent = None;
+        let relayed = self.relay.frame.take();
+        if !self.stream.direction.sends() {
+            return 0;
+        }
+        if let Some(length) = self.press_on(timestamp, out) {
+            return length;
+        }
+        let codec = self.stream.codec;
+        let mut frame = Frame {
+            bytes: [codec.silence(); FRAME_SAMPLES],
+            codec,
+            kind: FrameKind::Silence,
+        };
+        if let Pressing::Tone(tone) = &mut self.pressing {
+            tone.next_frame(codec, &mut frame.bytes);
+            frame.kind = FrameKind::Audio;
+        } else {
+            match self.player.fill(codec, &mut frame.bytes) {
+                Given::Frame => frame.kind = FrameKind::Audio,
+                given => {
+                    if let Given::Finished { id } = given {
+                        self.tell(LegEvent::Played { id, whole: true });
+                    }
+                    if self.relay.is_live(now) {
+                        return 0;
+                    }
+                    if let Some(relayed) = relayed {
+                        frame = relayed;
+                        relayed.codec.transcode(codec, &mut frame.bytes);
+                        frame.codec = codec;
+                    }
+                }
+            }
+        }
+        self.relay.interrupt();
+        let marker = std::mem::take(&mut self.marker);
+        self.sent = Some(frame);
+        self.writer
+            .write(self.stream.payload_type, marker, timestamp, &frame.bytes, out)
+    }
+
+    /// Writes the RTCP report that is due, if one is.
+    pub fn rtcp_due(&mut self, now: Instant, out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
+        if !self.reporter(now).is_due(now) || self.stream.remote.ip().is_unspecified() {
+            return 0;
+        }
+        let block = self.reception.report();
+        let sent = Sent {
+            ssrc: self.writer.ssrc(),
+            timestamp: self.timestamp,
+            packets: self.writer.packets(),
+            octets: self.writer.octets(),
+        };
+        self.reporter(now).write(now, sent, block, out)
+    }
+
+    /// Writes our last RTCP packet: this leg is over.
+    pub fn rtcp_bye(&mut self, out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
+        self.reporter
+            .as_ref()
+            .map_or(0, |reporter| reporter.write_bye(self.writer.ssrc(), out))
+    }
+
+    /// What was heard in the 20 ms of the last [`Leg::tick`]; once per tick.
+    pub fn take_frame(&mut self) -> Option<Frame> {
+        self.heard.take()
+    }
+
+    /// What was said in the 20 ms of the last [`Leg::tick`], relayed packets since then included; once per tick.
+    pub fn take_sent(&mut self) -> Option<Frame> {
+        self.sent.take()
+    }
+
+    /// Says clips (G.711 in this leg's codec), one after the other without a seam, in place of what is being said.
+    /// With `barge_in`, a key stops them.
+    pub fn play(&mut self, id: u64, clips: Vec<Arc<[u8]>>, barge_in: bool) {
+        if let Some(id) = self.player.play(id, clips, self.stream.codec, barge_in) {
+            self.tell(LegEvent::Played { id, whole: false });
+        }
+    }
+
+    /// Stops what is being said.
+    pub fn hush(&mut self) {
+        if let Some(id) = self.player.hush() {
+            self.tell(LegEvent::Played { id, whole: false });
+        }
+    }
+
+    /// Whether clips are being said.
+    pub fn is_playing(&self) -> bool {
+        self.player.is_playing()
+    }
+
+    /// Passes the other leg's packet on as it arrives: writes our packet and returns its length. 0 when it cannot go
+    /// this way: we are speaking, held, or it is not 20 ms; [`Leg::relay`] serves then.
+    pub fn relay_now(&mut self, now: Instant, audio: &Audio, packet: &[u8], out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
+        let payload = packet
+            .get(audio.payload.clone())
+            .and_then(|payload| payload.first_chunk::<FRAME_SAMPLES>());
+        let Some(payload) = payload.filter(|payload| payload.len() == audio.payload.len()) else {
+            return 0;
+        };
+        let busy = self.player.is_playing() || !matches!(self.pressing, Pressing::None) || !self.digits.is_empty();
+        if busy || !self.stream.direction.sends() {
+            return 0;
+        }
+        let Some(numbers) = self.relay.pass(now, audio, &self.writer, self.timestamp) else {
+            return 0;
+        };
+        let codec = self.stream.codec;
+        let mut frame = Frame {
+            bytes: *payload,
+            codec,
+            kind: FrameKind::Audio,
+        };
+        audio.codec.transcode(codec, &mut frame.bytes);
+        self.sent = Some(frame);
+        let payload_type = self.stream.payload_type;
+        if numbers.overtaken {
+            return self.writer.write_numbered(
+                payload_type,
+                false,
+                numbers.sequence,
+                numbers.timestamp,
+                &frame.bytes,
+                out,
+            );
+        }
+        let marker = std::mem::take(&mut self.marker) || numbers.marker;
+        self.writer.skip_to(numbers.sequence);
+        let next = numbers.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        if (next.wrapping_sub(self.timestamp) as i32) > 0 {
+            // What we send after it must not lie before it.
+            self.timestamp = next;
+        }
+        self.writer
+            .write(payload_type, marker, numbers.timestamp, &frame.bytes, out)
+    }
+
+    /// The other leg's frame for our next tick; used only while [`Leg::relay_now`] is not serving.
+    pub fn relay(&mut self, frame: &Frame) {
+        self.relay.frame = Some(*frame);
+    }
+
+    /// Presses keys, after those still waiting. Returns how many were taken.
+    pub fn send_digits(&mut self, digits: &[Digit], how: DigitWay) -> usize {
+        let room = DIGITS_OUT_MAX - self.digits.len();
+        self.digits.extend(digits.iter().take(room).map(|digit| (*digit, how)));
+        digits.len().min(room)
+    }
+
+    /// A SIP INFO body came (`application/dtmf-relay` or `application/dtmf`). False when it holds no key.
+    pub fn hear_info_digit(&mut self, now: Instant, body: &[u8]) -> bool {
+        let Some(info) = info::read(body) else { return false };
+        // It comes when the key is released; the press began before.
+        let began = now.checked_sub(info.duration).unwrap_or(now);
+        self.press(Way::Info, info.digit, began);
+        true
+    }
+
+    /// Whether to look for keys in the audio. Unless told, a leg does so when no telephone-event was agreed.
+    pub fn listen_for_tones(&mut self, on: bool) {
+        self.tones_wanted = Some(on);
+    }
+
+    /// Whether somebody speaks, and since when not.
+    pub fn voice(&self) -> Voice {
+        self.activity.voice()
+    }
+
+    /// The next thing to tell.
+    pub fn poll_event(&mut self) -> Option<LegEvent> {
+        self.told.pop_front()
+    }
+
+    /// How good the line is.
+    pub fn quality(&self) -> Quality {
+        let reception = self.reception.counts();
+        let theirs = self.reporter.as_ref().and_then(Reporter::their_view);
+        Quality {
+            sent: u64::from(self.writer.packets()),
+            received: reception.received,
+            lost: reception.lost,
+            late: self.counts.late,
+            duplicated: reception.duplicated,
+            concealed: self.counts.concealed,
+            strangers: self.counts.strangers,
+            malformed: self.counts.malformed,
+            ignored: self.counts.ignored,
+            jitter_ms: self.reception.jitter_ms(),
+            their_loss: theirs.map(|view| view.fraction_lost),
+            their_jitter_ms: theirs.map(|view| view.jitter_ms),
+            round_trip_ms: theirs.and_then(|view| view.round_trip_ms),
+        }
+    }
+
+    fn payload_kind(&self, payload_type: u8) -> Option<PayloadKind> {
+        if payload_type == self.stream.receive_payload_type {
+            return Some(PayloadKind::Audio(self.stream.codec));
+        }
+        if Some(payload_type) == self.stream.receive_telephone_event {
+            return Some(PayloadKind::Events);
+        }
+        match payload_type {
+            rtp::COMFORT_NOISE => Some(PayloadKind::Comfort),
+            // Some answer with one law and send the other; the static numbers leave no doubt which.
+            0 => Some(PayloadKind::Audio(Codec::Pcmu)),
+            8 => Some(PayloadKind::Audio(Codec::Pcma)),
+            _ => None,
+        }
+    }
+
+    fn hear_event(&mut self, now: Instant, read: &Packet, payload: &[u8]) -> Verdict {
+        // Some send events as a stream of their own; it must not disturb the audio's numbers.
+        let own_stream = self.reception.ssrc().is_some_and(|ssrc| ssrc != read.ssrc);
+        if !own_stream && self.reception.arrive(now, read.ssrc, read.sequence, None) != Arrival::Duplicate {
+            self.not_audio = self.not_audio.wrapping_add(1);
+        }
+        match self.events.receive(now, read.timestamp, read.marker, payload) {
+            Told::Pressed(digit) => {
+                self.press(Way::Event, digit, now);
+                Verdict::Event
+            }
+            Told::Nothing => Verdict::Event,
+            Told::Malformed => {
+                self.counts.malformed += 1;
+                Verdict::Malformed
+            }
+        }
+    }
+
+    fn hear_audio(&mut self, now: Instant, read: Packet, codec: Codec, payload: &[u8]) -> Verdict {
+        let newest = match self
+            .reception
+            .arrive(now, read.ssrc, read.sequence, Some(read.timestamp))
+        {
+            Arrival::Duplicate => return Verdict::Duplicate,
+            Arrival::Suspect => {
+                self.counts.ignored += 1;
+                return Verdict::Ignored;
+            }
+            Arrival::Restarted(_) => {
+                self.jitter.reset(self.stream.codec);
+                true
+            }
+            Arrival::Newest(_) => true,
+            Arrival::Overtaken(_) => false,
+        };
+        if !self.stream.direction.receives() {
+            return Verdict::Held;
+        }
+        if payload.is_empty() {
+            // A keep-alive (RFC 6263 §4.1): counted, nothing to hear.
+            return Verdict::Ignored;
+        }
+        let queued = if codec == self.stream.codec {
+            self.jitter.insert(read.timestamp, newest, payload)
+        } else {
+            let mut bytes = [0; jitter::PAYLOAD_BYTES_MAX];
+            let length = payload.len().min(bytes.len());
+            let (Some(to), Some(from)) = (bytes.get_mut(..length), payload.get(..length)) else {
+                return Verdict::Ignored;
+            };
+            to.copy_from_slice(from);
+            codec.transcode(self.stream.codec, to);
+            self.jitter.insert(read.timestamp, newest, to)
+        };
+        match queued {
+            Queued::Late => {
+                self.counts.late += 1;
+                Verdict::Late
+            }
+            Queued::Kept => Verdict::Audio(Audio {
+                codec,
+                ssrc: read.ssrc,
+                sequence: read.sequence.wrapping_sub(self.not_audio),
+                timestamp: read.timestamp,
+                marker: read.marker,
+                payload: read.payload,
+            }),
+        }
+    }
+
+    /// Takes the frame that is due and listens to it.
+    fn listen(&mut self, now: Instant) {
+        let codec = self.stream.codec;
+        let mut frame = Frame {
+            bytes: [codec.silence(); FRAME_SAMPLES],
+            codec,
+            kind: FrameKind::Audio,
+        };
+        match self.jitter.take(&mut frame.bytes) {
+            Taken::Whole => self.concealer.heard(&frame.bytes),
+            Taken::Partly { present } => self.concealer.mend(&mut frame.bytes, present),
+            Taken::Missing => {
+                frame.kind = if self.concealer.conceal(codec, &mut frame.bytes) {
+                    self.counts.concealed += 1;
+                    FrameKind::Concealed
+                } else {
+                    FrameKind::Silence
+                };
+            }
+        }
+        let power = match frame.kind {
+            FrameKind::Audio => g711::mean_power(codec, &frame.bytes),
+            FrameKind::Concealed | FrameKind::Silence => 0,
+        };
+        self.activity.hear(power);
+        // A made-up frame is no evidence that a key went up.
+        if frame.kind != FrameKind::Concealed
+            && self.listens_for_tones()
+            && let Some(digit) = self.tones.hear(&frame.bytes, power)
+        {
+            self.press(Way::Tone, digit, now);
+        }
+        self.heard = Some(frame);
+    }
+
+    fn listens_for_tones(&self) -> bool {
+        self.tones_wanted
+            .unwrap_or(self.stream.receive_telephone_event.is_none())
+    }
+
+    fn press(&mut self, way: Way, digit: Digit, began: Instant) {
+        if !self.presses.is_new(way, digit, began) {
+            return;
+        }
+        self.tell(LegEvent::Digit(Phi::new(digit)));
+        if let Some(id) = self.player.barge_in() {
+            self.tell(LegEvent::Played { id, whole: false });
+        }
+    }
+
+    /// Sends what a press of ours owes in this frame; `None` when the frame is free for audio.
+    fn press_on(&mut self, timestamp: u32, out: &mut [u8; PACKET_OUT_BYTES]) -> Option<usize> {
+        loop {
+            match &mut self.pressing {
+                Pressing::Event(sending) => match (sending.next_packet(), self.stream.telephone_event) {
+                    (Some(packet), Some(payload_type)) => {
+                        self.relay.interrupt();
+                        self.marker = true;
+                        return Some(self.writer.write(
+                            payload_type,
+                            packet.marker,
+                            packet.timestamp,
+                            &packet.payload,
+                            out,
+                        ));
+                    }
+                    // Over, or no longer agreed to.
+                    _ => {
+                        self.pressing = Pressing::Pause {
+                            frames: DIGIT_PAUSE_FRAMES,
+                        }
+                    }
+                },
+                Pressing::Tone(tone) if tone.is_over() => {
+                    self.pressing = Pressing::Pause {
+                        frames: DIGIT_PAUSE_FRAMES,
+                    };
+                }
+                Pressing::Tone(_) => return None,
+                Pressing::Pause { frames: frames @ 1.. } => {
+                    *frames -= 1;
+                    return None;
+                }
+                Pressing::Pause { .. } => {
+                    self.pressing = Pressing::None;
+                    if self.digits.is_empty() {
+                        self.tell(LegEvent::DigitsSent);
+                    }
+                }
+                Pressing::None => {
+                    let (digit, how) = self.digits.pop_front()?;
+                    self.pressing = match (how, self.stream.telephone_event) {
+                        (DigitWay::TelephoneEvent, Some(_)) => Pressing::Event(Sending::new(digit, timestamp)),
+                        _ => Pressing::Tone(ToneGenerator::new(digit)),
+                    };
+                }
+            }
+        }
+    }
+
+    fn note_alive(&mut self, now: Instant) {
+        if matches!(self.alive, Alive::Lost) {
+            self.tell(LegEvent::Returned);
+        }
+        self.alive = Alive::Since(now);
+    }
+
+    fn look_for_life(&mut self, now: Instant) {
+        match self.alive {
+            Alive::Unknown => self.alive = Alive::Since(now),
+            Alive::Since(at)
+                if self.stream.direction == Direction::SendRecv && now.saturating_duration_since(at) >= LOST_AFTER =>
+            {
+                self.alive = Alive::Lost;
+                self.tell(LegEvent::Lost);
+            }
+            Alive::Since(_) | Alive::Lost => {}
+        }
+    }
+
+    fn reporter(&mut self, now: Instant) -> &mut Reporter {
+        self.reporter
+            .get_or_insert_with(|| Reporter::new(now, self.writer.ssrc(), self.cname))
+    }
+
+    /// Digits and ends of words are never dropped short of the limit; the rest only while there is plenty of room.
+    fn tell(&mut self, event: LegEvent) {
+        let must = matches!(
+            event,
+            LegEvent::Digit(_) | LegEvent::Played { .. } | LegEvent::DigitsSent
+        );
+        let limit = if must { EVENTS_MAX } else { EVENTS_MAX / 2 };
+        if self.told.len() < limit {
+            self.told.push_back(event);
+        }
+    }
+}
+
+/// What a payload type means on this leg.
+#[derive(Clone, Copy)]
+enum PayloadKind {
+    Audio(Codec),
+    Events,
+    Comfort,
+}

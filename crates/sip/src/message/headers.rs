@@ -414,12 +414,13 @@ impl fmt::Debug for Headers {
     }
 }
 
+/// Line ends and NUL become spaces first, so that none of them hides a space at the edge.
 fn clean(value: &[u8]) -> Vec<u8> {
-    trim(value)
-        .0
+    let value = value
         .iter()
         .map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte })
-        .collect()
+        .collect::<Vec<_>>();
+    trim(&value).0.to_vec()
 }
 
 /// A field's value taken apart at its commas when the grammar is a list of addresses; else as it is.
@@ -469,6 +470,8 @@ mod tests {
         let mut headers = Headers::new();
         headers.push("Subject", "a\r\nRoute: <sip:evil@x.example>");
         assert_eq!(headers.get("s"), Some(&b"a  Route: <sip:evil@x.example>"[..]));
+        headers.set("Subject", "\r\n \0b\n");
+        assert_eq!(headers.get("s"), Some(&b"b"[..]));
     }
 
     #[test]

@@ -132,7 +132,8 @@ impl Flaws {
 
 fn unreadable(malformed: Malformed, method: Option<Method>, headers: Headers) -> Unreadable {
     // RFC 3261 §17.1.1.3: an ACK is never answered; and without a Via there is no one to answer.
-    let salvage = match (method, headers.top_via()) {
+    let top_via = headers.get(HeaderName::Via).and_then(Via::salvage);
+    let salvage = match (method, top_via) {
         (Some(method), Some(top_via)) if method != Method::Ack => Some(Box::new(Salvage {
             method,
             top_via,

@@ -97,12 +97,27 @@ impl Via {
     /// Reads one Via value.
     pub fn parse(value: &[u8]) -> Result<Self, Malformed> {
         let mut scan = Scan::new(value);
+        let via = Self::parse_hop(&mut scan)?;
+        Ok(Self {
+            params: Params::parse(&mut scan)?,
+            ..via
+        })
+    }
+
+    /// The hop of a value whose parameters are broken: where a refusal goes needs no more (RFC 4475 §3.1.2.1).
+    pub(crate) fn salvage(value: &[u8]) -> Option<Self> {
+        Self::parse(value)
+            .or_else(|_| Self::parse_hop(&mut Scan::new(value)))
+            .ok()
+    }
+
+    fn parse_hop(scan: &mut Scan<'_>) -> Result<Self, Malformed> {
         let name = scan.token();
-        if !name.eq_ignore_ascii_case(b"SIP") || !slash(&mut scan) {
+        if !name.eq_ignore_ascii_case(b"SIP") || !slash(scan) {
             return Err(Malformed::new(What::Via, 0));
         }
         let version_at = scan.at();
-        if scan.token() != b"2.0" || !slash(&mut scan) {
+        if scan.token() != b"2.0" || !slash(scan) {
             return Err(Malformed::new(What::Via, version_at));
         }
         let transport = scan.token();
@@ -111,21 +126,20 @@ impl Via {
         if transport.is_empty() || scan.at() == gap {
             return scan.fail(What::Via);
         }
-        let host = Host::scan_host(&mut scan)?;
+        let host = Host::scan_host(scan)?;
         // RFC 3261 §25.1: COLON, SEMI and EQUAL have space around them, here as in every header.
         scan.skip_space();
         let port = if scan.eat(b':') {
             scan.skip_space();
-            Some(Host::scan_port(&mut scan)?)
+            Some(Host::scan_port(scan)?)
         } else {
             None
         };
-        let params = Params::parse(&mut scan)?;
         Ok(Self {
             transport: text(transport).to_ascii_uppercase(),
             host,
             port,
-            params,
+            params: Params::new(),
         })
     }
 

@@ -42,7 +42,10 @@ const FADE_SAMPLES: usize = 40;
 impl Clip {
     /// A WAV file's bytes as a clip, or what is wrong with them.
     pub(crate) fn from_wav(bytes: &[u8]) -> Result<Self, String> {
-        let (samples, rate) = mono(bytes)?;
+        let (mut samples, rate) = mono(bytes)?;
+        // Before the rate is changed: where an offset begins and ends, a filter rings.
+        let offset = samples.iter().sum::<f32>() / samples.len().max(1) as f32;
+        samples.iter_mut().for_each(|sample| *sample -= offset);
         let samples = trimmed(resample(&samples, rate, CLOCK_RATE)).ok_or("it holds no sound")?;
         Ok(Self::from_samples(&levelled(samples)))
     }
@@ -111,10 +114,8 @@ fn mono(bytes: &[u8]) -> Result<(Vec<f32>, u32), String> {
     Ok((mixed, spec.sample_rate))
 }
 
-/// Without offset and without dead air around it; `None` when there is nothing but that.
-fn trimmed(mut samples: Vec<f32>) -> Option<Vec<f32>> {
-    let offset = samples.iter().sum::<f32>() / samples.len().max(1) as f32;
-    samples.iter_mut().for_each(|sample| *sample -= offset);
+/// Without dead air around it; `None` when there is nothing but that.
+fn trimmed(samples: Vec<f32>) -> Option<Vec<f32>> {
     let threshold = threshold(&samples);
     let loud = |step: &[f32]| loudness(step) > threshold;
     let first = samples.chunks(STEP_SAMPLES).position(loud)? * STEP_SAMPLES;

@@ -187,11 +187,11 @@ impl Library {
         let key =
             seal::hash(format!("speech {PIPELINE}\n{manner}\n{}\n{}", part.language.suffix(), part.text).as_bytes());
         self.cached(&key, || {
-            let wav = self.cache.unfinished(&key).with_extension("wav.unfinished");
+            let wav = self.cache.unfinished(&key);
             let spoken = engine
                 .speak(&part.text, part.language, &wav)
                 .and_then(|()| read_wav(&wav));
-            // Never there after this, whatever happened; a failure is cleared at the next opening.
+            // What cannot be removed now is removed when the cache is opened again.
             let _ = fs::remove_file(&wav);
             Clip::from_wav(&spoken?)
         })

@@ -1,0 +1,147 @@
+//! Facts on their way to the book (house.md §7): the desk's tickets go to the ledger's committer and come back answered.
+//!
+//! A book that cannot be written must not stop a call, and a fact must not be lost because the disk was away for a
+//! while: what was refused is kept here, in bounded memory, and handed in again once a second until it is taken. A disk
+//! that hangs may have written what it did not acknowledge; such a fact can then stand in the book twice, with one time.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+
+use ledger::{Entry, NotRecorded};
+use switchboard::{Stamped, Ticket};
+use tokio::sync::mpsc;
+
+/// Batches of facts kept while the book cannot be written: hours of calls. The oldest go first beyond it, with an
+/// alarm.
+pub const KEPT_MAX: usize = 100_000;
+
+/// Batches handed in again per heartbeat.
+const RETRIES: usize = 256;
+
+/// Answers under way from the committer: more than it can have tickets, so that it never finds this full.
+const OUTCOMES: usize = 2 * ledger::QUEUE_MAX;
+
+/// Tickets with this bit are our own retries; the desk counts from one and never gets here.
+const RETRY: u64 = 1 << 63;
+
+/// What became of a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// Which.
+    pub(crate) ticket: Ticket,
+    /// Whether its facts are durable.
+    pub(crate) kept: bool,
+}
+
+/// The way to the committer.
+pub(crate) struct Journal {
+    door: ledger::Door,
+    /// Handed in and not answered; kept whole, for the answer may be no.
+    waiting: HashMap<u64, Vec<Entry>>,
+    /// Refused, in the order they happened.
+    refused: VecDeque<Vec<Entry>>,
+    next_retry: u64,
+}
+
+/// The two ends between which the committer's answers travel: the callback for [`ledger::Committer::start`], and what
+/// the loop reads.
+pub(crate) fn outcomes() -> (
+    impl FnMut(u64, Result<Vec<ledger::Position>, NotRecorded>) + Send + 'static,
+    mpsc::Receiver<Outcome>,
+) {
+    let (sender, receiver) = mpsc::channel(OUTCOMES);
+    let done = move |ticket, written: Result<_, NotRecorded>| {
+        if sender
+            .try_send(Outcome {
+                ticket: Ticket(ticket),
+                kept: written.is_ok(),
+            })
+            .is_err()
+        {
+            // The loop has ended, or hangs; the desk's own patience deals with a ticket that is never answered.
+            tracing::debug!("nobody takes the answers of the book");
+        }
+    };
+    (done, receiver)
+}
+
+impl Journal {
+    pub(crate) fn new(door: ledger::Door) -> Self {
+        Self {
+            door,
+            waiting: HashMap::new(),
+            refused: VecDeque::new(),
+            next_retry: RETRY,
+        }
+    }
+
+    /// Hands facts in. An error is the answer itself: they are not recorded now.
+    pub(crate) fn keep(&mut self, ticket: Ticket, facts: Vec<Stamped>) -> Result<(), Outcome> {
+        self.submit(ticket.0, facts.iter().map(entry).collect())
+            .map_err(|_| Outcome { ticket, kept: false })
+    }
+
+    /// An answer came. Gives it back when it is the desk's.
+    pub(crate) fn answered(&mut self, outcome: Outcome) -> Option<Outcome> {
+        if let Some(entries) = self.waiting.remove(&outcome.ticket.0)
+            && !outcome.kept
+        {
+            self.put_by(entries);
+        }
+        (outcome.ticket.0 & RETRY == 0).then_some(outcome)
+    }
+
+    /// Hands in again what was refused.
+    pub(crate) fn retry(&mut self) {
+        for _ in 0..RETRIES {
+            let Some(entries) = self.refused.pop_front() else {
+                return;
+            };
+            self.next_retry += 1;
+            if self.submit(self.next_retry, entries).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Batches not yet durable.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len() + self.refused.len()
+    }
+
+    fn submit(&mut self, ticket: u64, entries: Vec<Entry>) -> Result<(), NotRecorded> {
+        match self.door.submit(ticket, entries.clone()) {
+            Ok(()) => {
+                self.waiting.insert(ticket, entries);
+                Ok(())
+            }
+            Err(why) => {
+                // A row beyond its limits will not fit later either.
+                if why == NotRecorded::TooLong {
+                    tracing::error!("a fact is too long for the book and is lost");
+                } else {
+                    self.put_by(entries);
+                }
+                Err(why)
+            }
+        }
+    }
+
+    fn put_by(&mut self, entries: Vec<Entry>) {
+        if self.refused.len() >= KEPT_MAX {
+            tracing::error!("more facts wait for the book than can be kept; the oldest is lost");
+            self.refused.pop_front();
+        }
+        self.refused.push_back(entries);
+    }
+}
+
+/// A fact as the book takes it: kind, call and time stay readable, the body is sealed there.
+pub(crate) fn entry(stamped: &Stamped) -> Entry {
+    Entry {
+        kind: Cow::Borrowed(stamped.fact.kind()),
+        call: stamped.call.map(|call| call.0),
+        at_ms: stamped.at.as_millisecond(),
+        body: stamped.encode(),
+    }
+}

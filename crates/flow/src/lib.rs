@@ -7,10 +7,11 @@
 mod diagnostic;
 mod library;
 mod model;
+pub mod rehearse;
 mod run;
 pub mod source;
 pub mod time;
-mod words;
+pub mod words;
 
 pub use diagnostic::{Diagnostic, Place, Severity, Shown};
 pub use library::Phrase;

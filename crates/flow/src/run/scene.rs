@@ -55,7 +55,6 @@ pub(super) struct Scene {
     steps: u16,
     answered: bool,
     spoke_at: Option<Timestamp>,
-    started: Timestamp,
 }
 
 /// A ladder this call started.
@@ -110,7 +109,6 @@ impl Scene {
             steps: 0,
             answered: false,
             spoke_at: None,
-            started: now,
             out: VecDeque::new(),
             practice,
             flow,

@@ -56,7 +56,7 @@ impl Triaging {
         let Self { protocol, roads, at, ask } = self;
         let asked = ask.hear(scene, &heard);
         let question = protocol.questions.get(at).map(|question| (question.id.clone(), question.level));
-        let mut answered = |scene: &mut Scene, answer| {
+        let answered = |scene: &mut Scene, answer| {
             if let Some((id, _)) = &question {
                 scene.note(Note::Answered { question: id.clone(), answer });
             }

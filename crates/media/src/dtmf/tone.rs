@@ -31,17 +31,15 @@ const PURITY_MIN: f32 = 0.82;
 /// A row (column) must exceed the other rows (columns) by this: 4.8 dB.
 const ABOVE_OTHERS_MIN: f32 = 3.0;
 
-/// The row may be stronger than the column by 8 dB (Q.24), plus 2 for what pitch errors take from high tones.
-const ROW_OVER_COLUMN_MAX: f32 = 10.0;
-
-/// The column may be stronger than the row by 4 dB (Q.24), plus 2.
-const COLUMN_OVER_ROW_MAX: f32 = 4.0;
+/// The row may be stronger than the column by 8 dB (Q.24), the column than the row by 4 dB, and a little to spare.
+const ROW_OVER_COLUMN_MAX: f32 = 9.5;
+const COLUMN_OVER_ROW_MAX: f32 = 3.6;
 
 /// The three parts of a window may differ by 4 dB: less is a beat, more is an onset or speech.
 const STEADY_MAX: f32 = 2.5;
 
 /// Off pitch by more than this is no key (Q.24: 1.5 % must pass, 3.5 % must not).
-const PITCH_ERROR_MAX: f32 = 0.025;
+const PITCH_ERROR_MAX: f32 = 0.03;
 
 /// How far two phase steps of a steady sine may differ, in radians, with noise on the line.
 const WOBBLE_MAX: f32 = 0.45;
@@ -196,11 +194,11 @@ impl ToneDetector {
         }
         let (row, row_power) = strongest([power[0], power[1], power[2], power[3]])?;
         let (column, column_power) = strongest([power[4], power[5], power[6], power[7]])?;
-        let pure = row_power + column_power >= SHARE_MIN * energy;
-        let balanced =
-            row_power <= ROW_OVER_COLUMN_MAX * column_power && column_power <= COLUMN_OVER_ROW_MAX * row_power;
+        if row_power + column_power < SHARE_MIN * energy {
+            return None;
+        }
         let phase = |f: usize| im[f].atan2(re[f]);
-        (pure && balanced).then(|| Sound {
+        Some(Sound {
             key: (row, column),
             energy,
             power: [row_power, column_power],
@@ -222,7 +220,7 @@ impl Streak {
         }
         let mut turned = [0.0; 2];
         let places = [usize::from(sound.key.0), 4 + usize::from(sound.key.1)];
-        let mut whole_power = 0.0;
+        let mut whole = [0.0; 2];
         for tone in 0..2 {
             let (before, after) = (self.sound.power[tone], sound.power[tone]);
             let frequency = FREQUENCIES[places[tone]] as f32;
@@ -236,6 +234,12 @@ impl Streak {
             if off_pitch || wobbles || after > CHANGE_MAX * before || before > CHANGE_MAX * after {
                 return anew;
             }
+            whole[tone] = after / share_off_pitch(turned[tone]);
+        }
+        let [row, column] = whole;
+        let balanced = row <= ROW_OVER_COLUMN_MAX * column && column <= COLUMN_OVER_ROW_MAX * row;
+        if !balanced || row + column < PURITY_MIN * sound.energy {
+            return anew;
         }
         Self {
             sound,
@@ -485,8 +489,8 @@ mod tests {
                             pitch,
                             ..press(key)
                         };
-                        let total = f32::max(low_dbm0, high_dbm0);
-                        let heard = told(Codec::Pcmu, &line(&press, 50, total - 18.0, seed));
+                        let weaker = f32::min(low_dbm0, high_dbm0);
+                        let heard = told(Codec::Pcmu, &line(&press, 50, weaker - 15.0, seed));
                         assert_eq!(heard, key.to_string(), "{key} {low_dbm0} {high_dbm0} {pitch} {seed}");
                     }
                 }

@@ -5,7 +5,6 @@
 
 use super::reception::ReportBlock;
 use rtc_shared::marshal::{Marshal, Unmarshal};
-use rtcp::goodbye::Goodbye;
 use rtcp::receiver_report::ReceiverReport;
 use rtcp::reception_report::ReceptionReport;
 use rtcp::sender_report::SenderReport;
@@ -114,7 +113,7 @@ impl Reporter {
             .marshal_to(&mut *out)
         };
         let Ok(first) = first else { return 0 };
-        self.append(first, &self.description(sent.ssrc), out)
+        self.describe(first, sent.ssrc, out)
     }
 
     /// Writes the last words of a leg: an empty report, SDES, BYE (§6.6).
@@ -126,18 +125,17 @@ impl Reporter {
         .marshal_to(&mut *out) else {
             return 0;
         };
-        let described = self.append(first, &self.description(ssrc), out);
+        let described = self.describe(first, ssrc, out);
         if described == 0 {
             return 0;
         }
-        self.append(
-            described,
-            &Goodbye {
-                sources: vec![ssrc],
-                ..Default::default()
-            },
-            out,
-        )
+        // By hand: rtc-rtcp would pad it with an empty reason.
+        let [a, b, c, d] = ssrc.to_be_bytes();
+        let Some(goodbye) = out.get_mut(described..).and_then(|rest| rest.first_chunk_mut::<8>()) else {
+            return 0;
+        };
+        *goodbye = [0x81, GOODBYE, 0, 1, a, b, c, d];
+        described + goodbye.len()
     }
 
     /// Reads what the peer sent; false when it is no RTCP we can believe (§A.2). Believed reports about others do
@@ -222,8 +220,8 @@ impl Reporter {
         ((elapsed.as_secs() + 1) << 32) | fraction
     }
 
-    /// RFC 7022 §4.2: a random CNAME for this leg alone; it tells nothing and links nothing.
-    fn description(&self, ssrc: u32) -> SourceDescription {
+    /// Appends SDES. RFC 7022 §4.2: a random CNAME for this leg alone; it tells nothing and links nothing.
+    fn describe(&self, length: usize, ssrc: u32, out: &mut [u8]) -> usize {
         let text: Vec<u8> = self
             .cname
             .iter()
@@ -233,34 +231,20 @@ impl Reporter {
             sdes_type: SdesType::SdesCname,
             text: text.into(),
         };
-        SourceDescription {
+        let description = SourceDescription {
             chunks: vec![SourceDescriptionChunk {
                 source: ssrc,
                 items: vec![item],
             }],
-        }
-    }
-
-    fn append(&self, length: usize, packet: &dyn Marshal2, out: &mut [u8]) -> usize {
-        out.get_mut(length..)
-            .and_then(|rest| packet.write(rest))
-            .map_or(0, |written| length + written)
+        };
+        let written = out.get_mut(length..).and_then(|rest| description.marshal_to(rest).ok());
+        written.map_or(0, |written| length + written)
     }
 }
 
 const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
-
-/// The two packets we append, behind one name: rtc-shared's trait cannot be an object.
-trait Marshal2 {
-    fn write(&self, out: &mut [u8]) -> Option<usize>;
-}
-
-impl<T: Marshal> Marshal2 for T {
-    fn write(&self, out: &mut [u8]) -> Option<usize> {
-        self.marshal_to(out).ok()
-    }
-}
+const GOODBYE: u8 = 203;
 
 /// The first packet of a compound one, by its length field; `None` at the end or when the length lies.
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -348,7 +332,7 @@ mod tests {
         let length = reporter.write_bye(0xAAAA, &mut out);
         let mut listener = Reporter::new(now, 1, [0; 16]);
         assert!(listener.read(now, 1, &out[..length]));
-        assert_eq!(out[length - 8..length - 4], [0x81, 203, 0, 1]);
+        assert_eq!(out[length - 8..length], [0x81, 203, 0, 1, 0, 0, 0xAA, 0xAA]);
         assert_eq!(reporter.write_bye(1, &mut [0; 20]), 0, "no room, nothing written");
     }
 

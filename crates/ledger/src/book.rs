@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use seal::{BookKey, SegmentKey, Signer};
 
 use crate::disk::Disk;
+#[cfg(test)]
+use crate::disk::Step;
 use crate::format::{
     Checkpoint, Class, Found, RECORD_MIN, SEGMENT_HEADER, SegmentHeader, look, write_checkpoint, write_entry,
 };
@@ -374,9 +376,15 @@ impl Book {
         Ok(())
     }
 
+    /// Has the disk fail as `fails` says.
     #[cfg(test)]
-    pub(crate) fn disk(&mut self) -> &mut Disk {
-        &mut self.disk
+    pub(crate) fn break_disk(&mut self, fails: impl FnMut(Step) -> Option<io::Error> + Send + 'static) {
+        self.disk.fails = Some(Box::new(fails));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn mend_disk(&mut self) {
+        self.disk.fails = None;
     }
 }
 
@@ -601,4 +609,115 @@ pub(crate) fn header_of(folder: &Path, first: u64) -> Option<(SegmentHeader, [u8
 
 fn book_of(folder: &Path, first: u64) -> Option<[u8; 16]> {
     header_of(folder, first).map(|(header, _)| header.book)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::verify;
+
+    pub(crate) fn keys() -> BookKeys {
+        BookKeys {
+            seal: BookKey::generate(&mut |out| out.fill(1)),
+            sign: Signer::generate(&mut |out| out.fill(2)),
+        }
+    }
+
+    pub(crate) fn book(folder: &Path) -> Book {
+        let mut count = 0_u128;
+        let draw = move || {
+            count += 1;
+            count.to_be_bytes()
+        };
+        Book::open(folder, keys(), Box::new(draw)).expect("a folder")
+    }
+
+    pub(crate) fn entry(number: u32) -> Entry {
+        Entry {
+            kind: "test".into(),
+            call: None,
+            at_ms: number.into(),
+            body: number.to_be_bytes().to_vec(),
+        }
+    }
+
+    pub(crate) fn numbers(book: &Book) -> Vec<u32> {
+        let rows = book.read(0).expect("readable").map(|row| row.expect("as written").body);
+        rows.map(|body| u32::from_be_bytes(body.try_into().expect("a number")))
+            .collect()
+    }
+
+    /// Whatever step the disk refuses, and whether or not it also refuses to take the rows back: nothing refused is
+    /// ever read, everything acknowledged is, and the book goes on once the disk does.
+    #[test]
+    fn a_refused_batch_leaves_nothing_behind() {
+        for (fresh, step, no_cut) in [
+            (true, Step::Create, false),
+            (true, Step::Write, false),
+            (true, Step::Sync, false),
+            (false, Step::Write, false),
+            (false, Step::Sync, false),
+            (false, Step::Write, true),
+            (false, Step::Sync, true),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut book = book(folder.path());
+            let mut acknowledged = Vec::new();
+            if !fresh {
+                book.append(&[entry(1)]).expect("a good disk");
+                acknowledged.push(1);
+            }
+            book.break_disk(move |at| {
+                (at == step || (no_cut && at == Step::Cut)).then(|| io::Error::from(io::ErrorKind::StorageFull))
+            });
+            for number in 10..13 {
+                let refused = book.append(&[entry(number), entry(number)]);
+                assert!(matches!(refused, Err(Fault::Disk { .. })), "{step:?} {number}");
+                assert!(book.checkpoint(0).is_err() || book.last_checkpoint().is_some() || fresh);
+            }
+            book.mend_disk();
+            book.append(&[entry(20), entry(21)]).expect("the disk is good again");
+            acknowledged.extend([20, 21]);
+            assert_eq!(numbers(&book), acknowledged, "{step:?} fresh {fresh} no_cut {no_cut}");
+            let verifier = book.keys.sign.verifier();
+            drop(book);
+            let report = verify(folder.path(), &verifier, None).expect("readable");
+            assert_eq!(
+                (report.findings.as_slice(), report.rows),
+                ([].as_slice(), acknowledged.len() as u64)
+            );
+        }
+    }
+
+    /// A failed sync says nothing about what is on the disk, and the next one may lie: the file is not used again.
+    #[test]
+    fn after_a_failed_sync_the_segment_is_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut book = book(folder.path());
+        let before = book.append(&[entry(1)]).expect("a good disk");
+        let mut once = true;
+        book.break_disk(move |step| {
+            (step == Step::Sync && std::mem::take(&mut once)).then(|| io::Error::from_raw_os_error(5))
+        });
+        book.append(&[entry(2)]).expect_err("EIO");
+        let after = book.append(&[entry(3)]).expect("the disk is good again");
+        assert_ne!(before.first().map(|at| at.segment), after.first().map(|at| at.segment));
+        assert_eq!(numbers(&book), [1, 3]);
+    }
+
+    /// Killed with the torn half of a refused batch still there: it is cut when the book is opened.
+    #[test]
+    fn what_could_not_be_taken_back_is_cut_at_the_next_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut first = book(folder.path());
+        first.append(&[entry(1)]).expect("a good disk");
+        first.break_disk(|step| {
+            matches!(step, Step::Write | Step::Cut).then(|| io::Error::from(io::ErrorKind::StorageFull))
+        });
+        first.append(&[entry(2)]).expect_err("a full disk");
+        drop(first);
+        let again = book(folder.path());
+        assert!(again.opening().torn > 0 && again.opening().damage.is_none());
+        assert_eq!(numbers(&again), [1]);
+    }
 }

@@ -512,3 +512,226 @@ fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'stati
         .spawn(body)
         .map_err(Fault::disk("start its thread"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::book::tests::{book, entry, numbers};
+    use crate::disk::Step;
+
+    type Answer = (u64, Result<Vec<Position>, NotRecorded>);
+
+    fn start(book: Book, index: Option<Index>) -> (Committer, Receiver<Answer>) {
+        let (answers, answered) = mpsc::channel();
+        let committer = Committer::start(book, index, move |ticket, result| {
+            let _ = answers.send((ticket, result));
+        });
+        (committer.expect("threads"), answered)
+    }
+
+    fn next(answered: &Receiver<Answer>) -> Answer {
+        answered
+            .recv_timeout(Duration::from_secs(30))
+            .expect("every ticket is answered")
+    }
+
+    #[test]
+    fn every_ticket_is_answered_once_in_order_and_its_rows_are_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (committer, answered) = start(book(folder.path()), None);
+        let door = committer.door();
+        for ticket in 0..500_u32 {
+            door.submit(ticket.into(), vec![entry(ticket), entry(ticket)])
+                .expect("room");
+        }
+        for ticket in 0..500 {
+            let (answer, positions) = next(&answered);
+            assert_eq!((answer, positions.expect("a good disk").len()), (ticket, 2));
+        }
+        let measures = committer.measures();
+        assert_eq!((measures.rows, measures.refused), (1000, 0));
+        assert!(
+            measures.batches < 500,
+            "what gathered was written together: {}",
+            measures.batches
+        );
+        let book = committer.finish().expect("it was running");
+        assert_eq!(
+            numbers(&book),
+            (0..500).flat_map(|number| [number, number]).collect::<Vec<_>>()
+        );
+        assert!(answered.try_recv().is_err());
+        assert_eq!(door.submit(1, vec![entry(1)]), Err(NotRecorded::Closed));
+    }
+
+    #[test]
+    fn what_was_handed_in_before_the_end_is_written_before_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (committer, answered) = start(book(folder.path()), None);
+        let door = committer.door();
+        for ticket in 0..300 {
+            door.submit(ticket, vec![entry(1)]).expect("room");
+        }
+        assert_eq!(numbers(&committer.finish().expect("it was running")).len(), 300);
+        assert_eq!(answered.try_iter().filter(|(_, result)| result.is_ok()).count(), 300);
+    }
+
+    #[test]
+    fn receipts_and_checkpoints_are_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (committer, _answered) = start(book(folder.path()), None);
+        let door = committer.door();
+        let access = Access {
+            actor: "ops".to_owned(),
+            role: "reviewer".to_owned(),
+            action: "listen".to_owned(),
+            reason: "complaint".to_owned(),
+            object: [7; 16],
+            call: None,
+            source: "portal".to_owned(),
+            at_ms: 5,
+        };
+        let receipt = door.receipt(access.clone()).expect("a good disk");
+        assert_eq!(receipt.object(), [7; 16]);
+        let checkpoint = door.checkpoint().expect("a good disk").expect("signed");
+        assert!(checkpoint.sequence > receipt.position().sequence);
+        let too_long = Access {
+            reason: "x".repeat(crate::BODY_MAX),
+            ..access
+        };
+        assert_eq!(door.receipt(too_long).map(drop), Err(NotRecorded::TooLong));
+        let row = committer
+            .finish()
+            .expect("running")
+            .read(0)
+            .expect("readable")
+            .row(receipt.position());
+        assert_eq!(row.expect("as written").class, Class::Access);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_answer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut broken = book(folder.path());
+        let (mend, mended) = mpsc::channel::<()>();
+        let mut full = true;
+        broken.break_disk(move |step| {
+            full = full && mended.try_recv().is_err();
+            (full && step == Step::Write).then(|| io::Error::from(io::ErrorKind::StorageFull))
+        });
+        let (committer, answered) = start(broken, None);
+        let door = committer.door();
+        for ticket in 0..5 {
+            door.submit(ticket, vec![entry(1)]).expect("room");
+            assert_eq!(next(&answered), (ticket, Err(NotRecorded::Disk)));
+        }
+        let access = Access {
+            actor: String::new(),
+            role: String::new(),
+            action: String::new(),
+            reason: String::new(),
+            object: [0; 16],
+            call: None,
+            source: String::new(),
+            at_ms: 0,
+        };
+        assert_eq!(
+            door.receipt(access).map(drop),
+            Err(NotRecorded::Disk),
+            "no row, no receipt"
+        );
+        mend.send(()).expect("the disk is listening");
+        door.submit(9, vec![entry(9)]).expect("room");
+        let (ticket, result) = next(&answered);
+        assert!(ticket == 9 && result.is_ok());
+        assert_eq!(numbers(&committer.finish().expect("running")), [9]);
+    }
+
+    /// The disk hangs: what waits for it is answered after a while, what comes then at once, and it ends when it ends.
+    #[test]
+    fn a_hanging_disk_is_an_answer_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut hanging = book(folder.path());
+        let (release, released) = mpsc::channel::<()>();
+        let mut hang = true;
+        hanging.break_disk(move |step| {
+            if step == Step::Sync && std::mem::take(&mut hang) {
+                let _ = released.recv();
+            }
+            None
+        });
+        let (committer, answered) = start(hanging, None);
+        let door = committer.door();
+        let asked = Instant::now();
+        door.submit(1, vec![entry(1)]).expect("room");
+        assert_eq!(next(&answered), (1, Err(NotRecorded::Stalled)));
+        assert!(asked.elapsed() >= STALL_MAX && committer.measures().stalled);
+        let asked = Instant::now();
+        door.submit(2, vec![entry(2)]).expect("room");
+        assert_eq!(next(&answered), (2, Err(NotRecorded::Stalled)));
+        assert!(
+            asked.elapsed() < STALL_MAX,
+            "nobody waits for a disk that is known to hang"
+        );
+        release.send(()).expect("it is hanging");
+        // It may take a moment to be noticed.
+        let recorded = (3..100_000).find(|ticket| {
+            door.submit(*ticket, vec![entry(3)]).expect("room");
+            next(&answered).1.is_ok()
+        });
+        assert!(recorded.is_some() && !committer.measures().stalled);
+        assert_eq!(numbers(&committer.finish().expect("running")), [1, 3]);
+    }
+
+    #[test]
+    fn more_than_is_kept_is_refused_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut hanging = book(folder.path());
+        let (release, released) = mpsc::channel::<()>();
+        hanging.break_disk(move |step| {
+            if step == Step::Sync {
+                let _ = released.recv();
+            }
+            None
+        });
+        let (committer, answered) = start(hanging, None);
+        let door = committer.door();
+        let mut taken = 0;
+        let refused = loop {
+            match door.submit(taken, vec![entry(1)]) {
+                Ok(()) => taken += 1,
+                Err(refused) => break refused,
+            }
+        };
+        assert_eq!(refused, NotRecorded::Full);
+        assert!(taken >= QUEUE_MAX as u64);
+        drop(release);
+        for ticket in 0..taken {
+            assert_eq!(next(&answered).0, ticket);
+        }
+        committer.finish().expect("running");
+    }
+
+    #[test]
+    fn the_index_follows() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let book = book(folder.path());
+        let mut reader = book.read(0).expect("readable");
+        let index = Index::open(folder.path().join("index"), &mut reader).expect("new");
+        let queries = index.clone();
+        let (committer, answered) = start(book, Some(index));
+        let door = committer.door();
+        for ticket in 0..50 {
+            door.submit(ticket, vec![entry(1), entry(2)]).expect("room");
+        }
+        for _ in 0..50 {
+            next(&answered).1.expect("a good disk");
+        }
+        // The end of the committer is the end of its index: it has taken in everything by then.
+        drop(committer.finish().expect("running"));
+        assert_eq!(queries.of_kind("test").count(), 100);
+    }
+}

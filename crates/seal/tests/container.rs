@@ -3,6 +3,10 @@
     clippy::disallowed_methods,
     reason = "C1 starts the independent reader, a program, on files it writes"
 )]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test that is wrong about a length should fail there"
+)]
 
 use std::collections::HashSet;
 use std::path::PathBuf;

@@ -298,10 +298,14 @@ impl Uri {
     fn same_params(&self, other: &Uri) -> bool {
         // Appearing in one URI only, these never match even their default.
         const ALWAYS_COMPARED: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
-        let shared = self.params.iter().all(|(name, value)| match other.params.get(name) {
-            Some(theirs) => unescape(value.unwrap_or("")).eq_ignore_ascii_case(&unescape(theirs)),
-            None => self.scheme != Scheme::Tel,
-        });
+        // A name given twice (which §19.1.1 forbids) counts as it was given first, here as everywhere.
+        let shared = self
+            .params
+            .iter()
+            .all(|(name, _)| match (self.params.get(name), other.params.get(name)) {
+                (Some(own), Some(theirs)) => unescape(own).eq_ignore_ascii_case(&unescape(theirs)),
+                _ => self.scheme != Scheme::Tel,
+            });
         shared
             && ALWAYS_COMPARED
                 .iter()
@@ -611,6 +615,7 @@ mod tests {
                 "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
             ),
             ("tel:+1-512-555-0199", "tel:+15125550199"),
+            ("sip:a@b.example;ttl=1;ttl=2", "sip:a@b.example;ttl=1;ttl=3"),
         ] {
             assert!(uri(one).equivalent(&uri(other)), "{one} = {other}");
             assert!(uri(other).equivalent(&uri(one)), "{other} = {one}");

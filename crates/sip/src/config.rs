@@ -7,7 +7,7 @@ use crate::transaction::{Pace, T1, T2, T4};
 use crate::transport::Transport;
 
 /// An endpoint's settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// How others reach each of our addresses; an address not named here is advertised as it is.
     pub addresses: Vec<Address>,
@@ -17,17 +17,6 @@ pub struct Config {
     pub timers: Timers,
     /// The most of everything.
     pub limits: Limits,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            addresses: Vec::new(),
-            user_agent: None,
-            timers: Timers::default(),
-            limits: Limits::default(),
-        }
-    }
 }
 
 /// One of our sockets and the name others know it by (Via sent-by and Contact).

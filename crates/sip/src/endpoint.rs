@@ -378,10 +378,14 @@ impl Endpoint {
         response
     }
 
-    /// A response with our tag and nothing special.
+    /// A response with our tag and nothing special; an empty tag writes none.
     pub(crate) fn reply(&self, request: &Request, status: u16, tag: &str) -> Response {
         let status = StatusCode::new(status).unwrap_or(StatusCode::of(500));
-        let mut response = request.respond_with_tag(status, tag);
+        let mut response = if tag.is_empty() {
+            request.respond(status)
+        } else {
+            request.respond_with_tag(status, tag)
+        };
         self.sign_response(&mut response);
         response
     }
@@ -469,6 +473,7 @@ impl Endpoint {
             }
         }
         if gone {
+            self.transactions.forget(id);
             self.gone.push((id, user));
         }
     }
@@ -481,6 +486,7 @@ impl Endpoint {
             }
         }
         if stepped.gone {
+            self.transactions.forget(id);
             self.gone.push((id, stepped.user));
         }
     }

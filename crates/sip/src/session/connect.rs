@@ -177,22 +177,24 @@ impl Endpoint {
                 }
             }
             State::Calling(calling) if calling.client == client && status >= 300 => {
-                let wanted = calling.ending.is_none();
-                let fallback = calling.fallback;
+                let (wanted, fallback) = (calling.ending.is_none(), calling.fallback);
                 let user = User::Invite(session.id);
-                match self.try_again_with_credentials(now, session, client, user, response) {
-                    Some(sent) if wanted => {
-                        let calling = Calling {
-                            client: sent.client,
-                            provisional: false,
-                            ending: None,
-                            give_up: None,
-                            fallback,
-                        };
-                        session.state = State::Calling(calling);
-                    }
-                    _ => self.refused(now, session, status),
-                }
+                let again = if wanted {
+                    self.try_again_with_credentials(now, session, client, user, response)
+                } else {
+                    None
+                };
+                let Some(sent) = again else {
+                    self.refused(now, session, status);
+                    return;
+                };
+                session.state = State::Calling(Calling {
+                    client: sent.client,
+                    provisional: false,
+                    ending: None,
+                    give_up: None,
+                    fallback,
+                });
             }
             _ if (200..300).contains(&status) => self.invite_accepted(now, session, client, arrived, response),
             _ => {}

@@ -180,10 +180,10 @@ impl Endpoint {
         if established.theirs.is_some() || !established.unacked.is_empty() || established.hang_up {
             return;
         }
-        let Ours::Queued { offer, tries } = std::mem::replace(&mut established.ours, Ours::Idle) else {
-            return;
-        };
-        self.send_offer(now, session, offer, tries);
+        match std::mem::replace(&mut established.ours, Ours::Idle) {
+            Ours::Queued { offer, tries } => self.send_offer(now, session, offer, tries),
+            ours => established.ours = ours,
+        }
     }
 
     fn send_offer(&mut self, now: Instant, session: &mut Session, offer: Body, tries: u8) {

@@ -45,6 +45,10 @@ enum Key {
     Client(ClientKey),
 }
 
+#[expect(
+    clippy::enum_variant_names,
+    reason = "the machines are named as RFC 3261 §17 names them"
+)]
 enum Machine {
     ClientInvite(ClientInvite<Bytes>),
     ClientNonInvite(ClientNonInvite<Bytes>),
@@ -69,7 +73,7 @@ pub(crate) struct Stepped<U> {
     pub(crate) acts: Vec<Act<Bytes>>,
     pub(crate) flow: Flow,
     pub(crate) user: U,
-    /// The transaction has terminated and is forgotten.
+    /// The transaction has terminated and is to be forgotten.
     pub(crate) gone: bool,
 }
 
@@ -410,11 +414,7 @@ impl<U: Copy> Table<U> {
         let (flow, user) = (entry.flow, entry.user);
         let gone = entry.machine.is_terminated();
         self.entries.insert(id, entry);
-        if gone {
-            self.forget(id);
-        } else {
-            self.settle(id);
-        }
+        self.settle(id);
         Some(Stepped {
             acts: out.take(),
             flow,
@@ -437,7 +437,8 @@ impl<U: Copy> Table<U> {
         }
     }
 
-    fn forget(&mut self, id: TransactionId) {
+    /// Lets go of a transaction that has terminated, once its acts have been carried out: until then its request can be read.
+    pub(crate) fn forget(&mut self, id: TransactionId) {
         let Some(entry) = self.entries.remove(&id) else { return };
         if let Some(at) = entry.due {
             self.due.remove(&(at, id));

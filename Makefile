@@ -1,0 +1,38 @@
+# `make` lists itself. Everything the project needs on a machine is installed by `make setup`, which the others call.
+SHELL := /bin/bash
+CARGO ?= cargo
+.DEFAULT_GOAL := help
+
+help: ## List what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## Install what is missing (apt when root or sudo is there), make development keys
+	@tools/setup
+
+run: setup ## Start Cedar Family Medicine on loopback, play the demonstration, then keep serving until Ctrl-C
+	@$(CARGO) build --quiet --release -p nightdesk
+	@tools/run
+
+test: setup ## Run every test
+	@tools/test
+
+doctest: ## Run the examples in the documentation
+	@$(CARGO) test --workspace --doc --quiet
+
+lint: ## Format check, clippy with warnings denied
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+
+bench: setup ## Measure: CPU per call-minute, memory, pacing, set-up time; the table is kept in target/bench
+	@tools/bench
+
+fuzz: ## 10 million mutated inputs over every parser, bounded, on stable Rust
+	@tools/fuzz
+
+soak: setup ## 1,000 calls in a row, then 200 at once: nothing may be left over
+	@tools/soak
+
+ladders: ## Redraw the golden ladders; the diff is the review
+	@INSTA_UPDATE=always $(CARGO) nextest run -p tests
+
+.PHONY: help setup run test doctest lint bench fuzz soak ladders

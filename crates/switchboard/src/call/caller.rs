@@ -1,0 +1,458 @@
+//! The caller's leg, and everything the flow wants done for the caller.
+
+use std::time::{Duration, Instant};
+
+use phi::Phi;
+
+use super::{Call, Partner, Refused, Withheld, ladder, signal};
+use crate::desk::Wires;
+use crate::door::{CallId, LegId, MediaCommand, RecordingId};
+use crate::fact::{Fact, FieldValue, Message, OpenEscalation};
+
+/// The caller's side: a SIP session, the agreed stream, and where in its life it is.
+pub(super) enum Caller {
+    /// Ringing; answered at this instant once the flow says `answer`.
+    Ringing { session: sip::SessionId, leg: LegId, port: u16, answer: Answer, rang_at: Instant, answer_at: Option<Instant> },
+    /// Answered; what we said of the session last, for re-offers.
+    Here { session: sip::SessionId, leg: LegId, said: Vec<u8> },
+    /// Hung up, or never here (a call resumed after a restart).
+    Gone,
+}
+
+/// What our 200 will carry.
+pub(super) enum Answer {
+    /// The answer to their offer, and the stream both agreed on.
+    Agreed { body: Vec<u8>, stream: media::sdp::Stream },
+    /// They made no offer: we make it in the 200, and the stream comes with the ACK (RFC 3261 §13.2.1).
+    Offer { body: Vec<u8> },
+}
+
+impl Caller {
+    /// Rings, with the answer to the caller's offer ready.
+    pub(super) fn arrive(
+        now: Instant,
+        wires: &mut Wires,
+        call: CallId,
+        session: sip::SessionId,
+        invite: &sip::Incoming,
+    ) -> Result<Self, Refused> {
+        let Some(port) = wires.take_port() else {
+            return Err(Refused { status: 503, why: "full: every audio slot is taken" });
+        };
+        let local = local_description(wires, port);
+        let answer = match &invite.offer {
+            None => Answer::Offer { body: media::sdp::offer(&local, &wires.config.codecs) },
+            Some(offer) if !is_sdp(offer) => {
+                wires.return_port(port);
+                return Err(Refused { status: 415, why: "the INVITE's body is not application/sdp" });
+            }
+            Some(offer) => match media::sdp::answer(&offer.bytes, &local, &wires.config.codecs) {
+                Ok((body, stream)) => Answer::Agreed { body, stream },
+                Err(fault) => {
+                    wires.return_port(port);
+                    return Err(Refused { status: fault.status(), why: "the offer holds no audio we speak" });
+                }
+            },
+        };
+        let leg = wires.new_leg();
+        wires.own_session(session, call, leg);
+        wires.endpoint.ring(now, session);
+        Ok(Self::Ringing { session, leg, port, answer, rang_at: now, answer_at: None })
+    }
+
+    /// No caller: only a ladder is left.
+    pub(super) fn gone() -> Self {
+        Self::Gone
+    }
+
+    pub(super) fn is(&self, other: LegId) -> bool {
+        self.leg() == Some(other)
+    }
+
+    pub(super) fn is_here(&self) -> bool {
+        !matches!(self, Self::Gone)
+    }
+
+    pub(super) fn answer_at(&self) -> Option<Instant> {
+        match self {
+            Self::Ringing { answer_at, .. } => *answer_at,
+            _ => None,
+        }
+    }
+
+    pub(super) fn leg(&self) -> Option<LegId> {
+        match self {
+            Self::Ringing { leg, .. } | Self::Here { leg, .. } => Some(*leg),
+            Self::Gone => None,
+        }
+    }
+
+    fn is_answered(&self) -> bool {
+        matches!(self, Self::Here { .. })
+    }
+}
+
+impl Call {
+    /// Does everything the flow asks for, in order. What needs an answered caller is held until there is one.
+    pub(super) fn do_what_the_flow_wants(&mut self, now: Instant, wires: &mut Wires) {
+        while let Some(wanted) = self.run.as_mut().and_then(flow::Run::poll) {
+            if self.caller.is_answered() || !self.caller.is_here() {
+                self.carry_out(now, wires, wanted);
+            } else if matches!(wanted, flow::Do::Answer) {
+                self.answer(now, wires);
+            } else {
+                self.held.push_back(wanted);
+            }
+        }
+    }
+
+    /// The flow says `answer`: at once, or after the ring that callers expect.
+    fn answer(&mut self, now: Instant, wires: &mut Wires) {
+        if let Caller::Ringing { rang_at, answer_at, .. } = &mut self.caller {
+            *answer_at = Some(*rang_at + wires.config.ring_before_answer);
+        }
+        self.answer_when_due(now, wires);
+    }
+
+    pub(super) fn answer_when_due(&mut self, now: Instant, wires: &mut Wires) {
+        if self.caller.answer_at().is_none_or(|at| at > now) {
+            return;
+        }
+        let Caller::Ringing { session, leg, port, answer, .. } = std::mem::replace(&mut self.caller, Caller::Gone) else { return };
+        let (body, stream) = match answer {
+            Answer::Agreed { body, stream } => (body, Some(stream)),
+            Answer::Offer { body } => (body, None),
+        };
+        wires.own_leg(leg, self.id, "caller");
+        let codec = stream.as_ref().map_or_else(|| "not yet agreed".to_owned(), |stream| format!("{:?}", stream.codec));
+        wires.media(MediaCommand::Open { call: self.id, leg, port, stream });
+        wires.endpoint.accept(now, session, sip::Body::sdp(body.clone()));
+        self.caller = Caller::Here { session, leg, said: body };
+        self.story.answered = true;
+        self.note(now, wires, signal("caller", true, "200"));
+        self.note(now, wires, Fact::Answered { codec, encrypted: false });
+        while let Some(held) = self.held.pop_front() {
+            self.carry_out(now, wires, held);
+        }
+        self.do_what_the_flow_wants(now, wires);
+    }
+
+    fn carry_out(&mut self, now: Instant, wires: &mut Wires, wanted: flow::Do) {
+        match wanted {
+            flow::Do::Answer => {}
+            flow::Do::Say { id, words, stops_at_key } => {
+                let said = if words.private { "‹private words›".to_owned() } else { words.text() };
+                self.note(now, wires, Fact::Said { words: said });
+                self.to_caller(wires, |leg| MediaCommand::Play { leg, id: id.0, words, stops_at_key });
+            }
+            flow::Do::Hush => self.to_caller(wires, |leg| MediaCommand::Hush { leg }),
+            flow::Do::StartRecording => self.ask_to_record(now, wires),
+            flow::Do::RecordClip { id, field, longest, shortest, ends_after_silence } => {
+                let recording = CallId(wires.draw());
+                wires.own_recording(recording, self.id);
+                self.clips.insert(recording, (id, field.name().to_owned()));
+                let call = self.id;
+                self.to_caller(wires, |leg| MediaCommand::Clip { leg, recording, call, longest, shortest, ends_after_silence });
+            }
+            flow::Do::EndClip { .. } => self.to_caller(wires, |leg| MediaCommand::EndClip { leg }),
+            flow::Do::Keep { id, message } => self.keep(now, wires, id, &message),
+            flow::Do::Escalate { ladder, message, keep_going_after_hang_up, .. } => {
+                let open = OpenEscalation {
+                    call: self.id,
+                    practice: self.released.practice.name.clone(),
+                    ladder,
+                    began: self.wall(now),
+                    call_back: self.call_back.clone(),
+                    message: message.map(|message| message.0),
+                    by_safety_net: false,
+                };
+                let start = ladder::Start { open: open.clone(), keep_going: keep_going_after_hang_up };
+                let wall = self.wall(now);
+                let ticket = wires.record(now, self.id, wall, [Fact::EscalationBegan(Box::new(open))]);
+                self.withheld.insert(ticket, Withheld::Ladder(Box::new(start)));
+            }
+            // The run remembers it: whoever accepts from now on is given the number.
+            flow::Do::LeaveEscalation => {}
+            flow::Do::Bridge => self.bridge(now, wires),
+            flow::Do::Connect { to, dial, ring_for, .. } => self.connect(now, wires, to, &dial, ring_for),
+            flow::Do::Notify { target, words } => {
+                self.note(now, wires, Fact::Notified { target: target.name().to_owned(), words: words.text() });
+            }
+            flow::Do::Note(noted) => self.note_of_the_flow(now, wires, noted),
+            flow::Do::HangUp => self.hang_up_caller(now, wires),
+        }
+    }
+
+    /// Permission is in the book before the first frame is kept (CON-01, INT-10).
+    fn ask_to_record(&mut self, now: Instant, wires: &mut Wires) {
+        if self.recording.is_some() || wires.health.recordings_down {
+            return;
+        }
+        let recording = CallId(wires.draw());
+        let wall = self.wall(now);
+        let facts = [Fact::Permission { given: true }, Fact::RecordingBegan { recording }];
+        let ticket = wires.record(now, self.id, wall, facts);
+        self.recording = Some(recording);
+        self.withheld.insert(ticket, Withheld::Recording(recording));
+    }
+
+    pub(super) fn start_recording(&mut self, wires: &mut Wires, recording: RecordingId) {
+        let Some(leg) = self.caller.leg() else { return };
+        wires.own_recording(recording, self.id);
+        let consent = self.released.practice.fingerprint();
+        wires.media(MediaCommand::Record { leg, recording, call: self.id, consent });
+    }
+
+    pub(super) fn recording_failed(&mut self, now: Instant, wires: &mut Wires, recording: RecordingId) {
+        if self.recording == Some(recording) {
+            self.recording = None;
+        }
+        if self.clips.contains_key(&recording) {
+            self.clip_ended(now, wires, recording, None);
+        }
+    }
+
+    pub(super) fn clip_ended(&mut self, now: Instant, wires: &mut Wires, recording: RecordingId, heard: Option<Duration>) {
+        let Some((clip, field)) = self.clips.remove(&recording) else { return };
+        wires.disown_recording(recording);
+        if let Some(heard) = heard {
+            let milliseconds = u64::try_from(heard.as_millis()).unwrap_or(u64::MAX);
+            self.note(now, wires, Fact::ClipKept { recording, field, milliseconds });
+            self.kept_clips.insert(clip, recording);
+        }
+        self.hear(now, wires, flow::Heard::Clip { id: clip, heard });
+    }
+
+    /// The message is durable before anything is promised or anyone is rung (ESC-12).
+    fn keep(&mut self, now: Instant, wires: &mut Wires, id: flow::MessageId, message: &flow::Message) {
+        let mut fields = Vec::new();
+        for (field, value) in &message.fields {
+            let value = match value {
+                flow::Value::Number(number) => {
+                    self.call_back = number.clone().map(Some);
+                    FieldValue::Number(number.clone())
+                }
+                flow::Value::Date(date) => FieldValue::Date(date.map(|date| date.to_string())),
+                flow::Value::Clip(clip) => self.kept_clips.get(clip).map_or(FieldValue::Unknown, |id| FieldValue::Clip(*id)),
+                flow::Value::YesNo(answer) => FieldValue::YesNo(*answer),
+                flow::Value::Years(years) => FieldValue::Years(*years),
+                flow::Value::Unknown => FieldValue::Unknown,
+            };
+            fields.push((field.name().to_owned(), value));
+        }
+        let kept = Message {
+            id: id.0,
+            kind: message.kind.clone(),
+            goes_to: message.goes_to.name().to_owned(),
+            fields,
+            call_back_by: message.call_back_by,
+            marks: message.marks.clone(),
+            cut_off: message.cut_off,
+            missing: message.missing.iter().map(|field| field.name().to_owned()).collect(),
+        };
+        let wall = self.wall(now);
+        let ticket = wires.record(now, self.id, wall, [Fact::MessageKept(Box::new(kept))]);
+        self.withheld.insert(ticket, Withheld::Message(id));
+    }
+
+    fn note_of_the_flow(&mut self, now: Instant, wires: &mut Wires, noted: flow::Note) {
+        let fact = match noted {
+            flow::Note::Section(name) => Fact::Section { name },
+            flow::Note::Language(language) => Fact::Language { language: language.name().to_owned() },
+            // A yes is noted with the recording it allows; only a no stands alone.
+            flow::Note::Permission(true) => return,
+            flow::Note::Permission(false) => Fact::Permission { given: false },
+            flow::Note::Answered { question, answer } => {
+                let class = match answer {
+                    flow::Answer::Yes => "yes",
+                    flow::Answer::No => "no",
+                    flow::Answer::Unclear => "unclear",
+                };
+                Fact::TriageAnswer { question, class: class.to_owned() }
+            }
+            flow::Note::Disposition { level, question } => Fact::Disposition { level: level.name().to_owned(), question },
+            flow::Note::Told911 => Fact::Told911,
+            flow::Note::SafetyNet(why) => Fact::SafetyNet { reason: format!("{why:?}") },
+            // The last fact of the call carries it.
+            flow::Note::Outcome(outcome) => {
+                self.story.outcome = Some(outcome.to_string());
+                return;
+            }
+        };
+        self.note(now, wires, fact);
+    }
+
+    /// Something happened to the caller's own session.
+    pub(super) fn caller_signalled(&mut self, now: Instant, wires: &mut Wires, event: sip::Event) {
+        match event {
+            sip::Event::Confirmed { body: Some(answer), .. } => self.late_answer(now, wires, &answer),
+            sip::Event::Confirmed { body: None, .. } => self.note(now, wires, signal("caller", false, "ACK")),
+            sip::Event::Offered { session, offer, body } => self.reoffered(now, wires, session, offer, body.as_ref()),
+            sip::Event::Info { body, .. } => {
+                self.to_caller(wires, |leg| MediaCommand::InfoDigit { leg, body: Phi::new(body.bytes) });
+            }
+            sip::Event::Ended { why, .. } => {
+                let (what, ended_by) = match why {
+                    sip::Ended::ByTheirBye => ("BYE", "caller"),
+                    sip::Ended::Cancelled => ("CANCEL", "caller"),
+                    sip::Ended::ByOurBye | sip::Ended::ByOurRefusal => ("BYE", "us"),
+                    _ => ("no answer", "fault"),
+                };
+                if ended_by != "us" {
+                    self.note(now, wires, signal("caller", false, what));
+                }
+                self.caller_gone(now, wires, ended_by);
+            }
+            sip::Event::OfferAnswered { body, .. } => {
+                if let Caller::Here { leg, said, .. } = &self.caller {
+                    reoffer_answered(wires, *leg, said, body.as_ref());
+                }
+            }
+            sip::Event::Incoming { .. }
+            | sip::Event::Progress { .. }
+            | sip::Event::Accepted { .. }
+            | sip::Event::Refused { .. } => {}
+        }
+    }
+
+    /// The answer to the offer in our 200 came with the ACK.
+    fn late_answer(&mut self, now: Instant, wires: &mut Wires, answer: &sip::Body) {
+        let Caller::Here { leg, said, .. } = &self.caller else { return };
+        match media::sdp::accept(said, &answer.bytes) {
+            Ok(stream) => wires.media(MediaCommand::Update { leg: *leg, stream }),
+            Err(_) => self.hang_up_caller(now, wires),
+        }
+    }
+
+    /// Hold, resume, another codec, another address: answered from the same table as the first offer.
+    fn reoffered(&mut self, now: Instant, wires: &mut Wires, session: sip::SessionId, offer: sip::OfferId, body: Option<&sip::Body>) {
+        let Caller::Here { leg, said, .. } = &mut self.caller else {
+            wires.endpoint.refuse_offer(now, session, offer, 491);
+            return;
+        };
+        answer_reoffer(now, wires, *leg, said, session, offer, body);
+    }
+
+    pub(super) fn caller_pressed(&mut self, now: Instant, wires: &mut Wires, digit: Phi<char>) {
+        // Once two people talk, keys are theirs.
+        if self.partner.is_some() {
+            return;
+        }
+        let class = match digit.expose() {
+            '*' => "star",
+            '#' => "hash",
+            _ => "digit",
+        };
+        self.note(now, wires, Fact::Pressed { class: class.into() });
+        self.hear(now, wires, flow::Heard::Key(digit));
+    }
+
+    pub(super) fn caller_heard(&mut self, now: Instant, wires: &mut Wires, id: u64, whole: bool) {
+        if whole {
+            self.hear(now, wires, flow::Heard::Said(flow::SayId(id)));
+        }
+    }
+
+    /// No audio for too long: the other side is gone without a BYE.
+    pub(super) fn silent(&mut self, now: Instant, wires: &mut Wires, leg: LegId) {
+        if self.caller.is(leg) {
+            self.hang_up_caller(now, wires);
+        } else {
+            self.person_lost(now, wires, leg);
+        }
+    }
+
+    /// We end the caller's session; `Ended` comes back from the endpoint.
+    pub(super) fn hang_up_caller(&mut self, now: Instant, wires: &mut Wires) {
+        if let Caller::Ringing { session, .. } | Caller::Here { session, .. } = &self.caller {
+            let session = *session;
+            self.note(now, wires, signal("caller", true, "BYE"));
+            wires.endpoint.hang_up(now, session);
+        }
+    }
+
+    /// The caller's session is over, whoever ended it.
+    fn caller_gone(&mut self, now: Instant, wires: &mut Wires, ended_by: &str) {
+        match std::mem::replace(&mut self.caller, Caller::Gone) {
+            Caller::Gone => return,
+            Caller::Ringing { session, port, .. } => {
+                wires.disown_session(session);
+                wires.return_port(port);
+            }
+            Caller::Here { session, leg, .. } => {
+                wires.disown_session(session);
+                if let Some(recording) = self.recording.take() {
+                    wires.media(MediaCommand::StopRecord { recording });
+                }
+                wires.media(MediaCommand::Close { leg });
+            }
+        }
+        self.held.clear();
+        if let Some(Partner { session, .. }) = &self.partner {
+            wires.endpoint.hang_up(now, *session);
+        }
+        self.hear(now, wires, flow::Heard::HungUp);
+        self.line_due(now, wires);
+        self.ladders_without_caller(now, wires);
+        self.ended_by = if ended_by == "us" { "us" } else { "caller" };
+        self.note_end_if_settled(now, wires);
+    }
+
+    fn to_caller(&self, wires: &mut Wires, command: impl FnOnce(LegId) -> MediaCommand) {
+        if let Caller::Here { leg, .. } = &self.caller {
+            wires.media(command(*leg));
+        }
+    }
+}
+
+/// Answers a re-offer on any leg of a call, or refuses it with what RFC 3261 §14.2 asks for. `said` is what we said last.
+pub(super) fn answer_reoffer(
+    now: Instant,
+    wires: &mut Wires,
+    leg: LegId,
+    said: &mut Vec<u8>,
+    session: sip::SessionId,
+    offer: sip::OfferId,
+    body: Option<&sip::Body>,
+) {
+    use media::sdp::Direction::SendRecv;
+    let Some(body) = body else {
+        // An empty re-INVITE asks us to offer again what holds; the answer comes with the ACK.
+        if let Ok(again) = media::sdp::reoffer(said, SendRecv) {
+            said.clone_from(&again);
+        }
+        wires.endpoint.answer_offer(now, session, offer, sip::Body::sdp(said.clone()));
+        return;
+    };
+    if !is_sdp(body) {
+        wires.endpoint.refuse_offer(now, session, offer, 415);
+        return;
+    }
+    match media::sdp::answer_again(said, &body.bytes, &wires.config.codecs, SendRecv) {
+        Ok((answer, stream)) => {
+            said.clone_from(&answer);
+            wires.endpoint.answer_offer(now, session, offer, sip::Body::sdp(answer));
+            wires.media(MediaCommand::Update { leg, stream });
+        }
+        Err(fault) => wires.endpoint.refuse_offer(now, session, offer, fault.status()),
+    }
+}
+
+/// The answer to an offer of ours within the call.
+pub(super) fn reoffer_answered(wires: &mut Wires, leg: LegId, said: &[u8], body: Option<&sip::Body>) {
+    if let Some(stream) = body.and_then(|answer| media::sdp::accept(said, &answer.bytes).ok()) {
+        wires.media(MediaCommand::Update { leg, stream });
+    }
+}
+
+/// Our side of a session description on this port.
+pub(super) fn local_description(wires: &mut Wires, port: u16) -> media::sdp::Local {
+    let [a, b, c, d, e, f, g, h, ..] = wires.draw();
+    // RFC 8866 §5.2: unique and not guessable serves as well as a timestamp; 62 bits stay positive everywhere.
+    let session = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 2;
+    media::sdp::Local { address: wires.config.media_address, port, session, version: 1 }
+}
+
+fn is_sdp(body: &sip::Body) -> bool {
+    body.content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/sdp"))
+}

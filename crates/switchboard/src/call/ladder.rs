@@ -1,0 +1,568 @@
+//! The people who are rung: one leg each, from the first INVITE to the bridge or the number read out.
+//!
+//! [`oncall::Escalation`] decides whom to ring and when to stop; here its wishes become sessions. Before the accept key a
+//! person hears only that there is an urgent call (ESC-07). When the key is in the book they are bridged to the caller,
+//! or, when the caller is gone, given the number to call back (D3). Nothing a caller supplies is ever dialled.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use oncall::{Escalation, TryId};
+use phi::Phi;
+use sip::message::{Host, NameAddr, Uri};
+
+use super::caller::{answer_reoffer, local_description, reoffer_answered};
+use super::{Call, LADDERS_MAX, Partner, Withheld, signal};
+use crate::desk::Wires;
+use crate::door::{LegId, MediaCommand};
+use crate::fact::{Fact, OpenEscalation, masked};
+
+/// How often the number to call back is read out before we hang up.
+const NUMBER_READ_OUT: u8 = 3;
+/// After this a leg that is being read a number is hung up even if the media plane never reports back.
+const READ_OUT_MAX: Duration = Duration::from_secs(120);
+
+/// A ladder about to begin; its facts are on their way to the book.
+pub(super) struct Start {
+    pub(super) open: OpenEscalation,
+    pub(super) keep_going: bool,
+}
+
+/// A ladder being climbed, or paging after its last rung.
+pub(super) struct Ladder {
+    open: OpenEscalation,
+    escalation: Escalation,
+    rings: BTreeMap<LegId, Ring>,
+    keep_going: bool,
+    exhausted: bool,
+    ended: bool,
+}
+
+/// One phone of one person.
+struct Ring {
+    id: Option<TryId>,
+    person: String,
+    session: sip::SessionId,
+    port: u16,
+    said: Vec<u8>,
+    stage: Stage,
+}
+
+/// A session we began: what must be given back when it comes to nothing.
+pub(super) struct Dialled {
+    pub(super) session: sip::SessionId,
+    pub(super) port: u16,
+    /// Our offer, or what we said of the session last.
+    pub(super) said: Vec<u8>,
+}
+
+/// Where on its way a ring is.
+enum Stage {
+    /// INVITE sent.
+    Calling,
+    /// Answered; told what this is, and asked for the key.
+    Deciding,
+    /// The key is on its way to the book.
+    Joining,
+    /// The caller is gone: the number is read out.
+    Told { play: u64, times: u8, until: Instant },
+}
+
+impl Ladder {
+    pub(super) fn name(&self) -> &str {
+        &self.open.ladder
+    }
+
+    pub(super) fn timeout(&self) -> Option<Timestamp> {
+        self.escalation.timeout()
+    }
+
+    /// In its first climb: what comes of the call is not decided.
+    pub(super) fn is_climbing(&self) -> bool {
+        (!self.exhausted && self.escalation.ending().is_none()) || self.rings.values().any(|ring| matches!(ring.stage, Stage::Joining))
+    }
+
+    /// Past its last rung; whoever is paged now calls back.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.escalation.ending().is_some() && self.rings.is_empty()
+    }
+}
+
+impl Call {
+    /// Begins a ladder whose facts are in the book. False when the practice has no such ladder, which the checker excludes.
+    pub(super) fn start_ladder(&mut self, now: Instant, wires: &mut Wires, start: Start) -> bool {
+        let Start { open, keep_going } = start;
+        let Some(spec) = self.released.practice.ladders.get(&open.ladder) else { return false };
+        let rungs = spec
+            .rungs
+            .iter()
+            .map(|rung| oncall::Rung { call: rung.call.clone(), tries: rung.tries, apart: rung.apart, ring_for: rung.ring_for })
+            .collect();
+        let paging = spec.keep_paging.map(|paging| oncall::KeepPaging { every: paging.every, lasting: paging.lasting });
+        let ladder = oncall::Ladder { accept_with: spec.accept_with, pass_with: spec.pass_with, ..oncall::Ladder::new(rungs, paging) };
+        let ladder = ladder.scaled(oncall::Scale { times: 1, over: wires.config.ladder_speed.max(1) });
+        // The same ladder asked for again goes back to its first rung, with this caller waiting again.
+        self.cancel_ladder(now, wires, &open.ladder);
+        self.ladders.retain(|ladder| !ladder.is_over());
+        if self.ladders.len() >= LADDERS_MAX {
+            return false;
+        }
+        let escalation = Escalation::start(ladder, self.wall(now));
+        let rings = BTreeMap::new();
+        self.ladders.push(Ladder { open, escalation, rings, keep_going, exhausted: false, ended: false });
+        self.climb(now, wires);
+        // A caller who hung up while the book was writing is treated as one who hangs up now.
+        if !self.caller.is_here() {
+            self.ladders_without_caller(now, wires);
+        }
+        true
+    }
+
+    pub(super) fn ladders_time(&mut self, now: Instant, wires: &mut Wires) {
+        let wall = self.wall(now);
+        let mut due = false;
+        for ladder in &mut self.ladders {
+            if ladder.escalation.timeout().is_some_and(|at| at <= wall) {
+                ladder.escalation.handle(wall, oncall::Input::Time);
+                due = true;
+            }
+        }
+        if due {
+            self.climb(now, wires);
+        }
+        self.hang_up_told(now, wires);
+    }
+
+    /// The caller is gone: ladders that were told to stop do, the others go on without (D3).
+    pub(super) fn ladders_without_caller(&mut self, now: Instant, wires: &mut Wires) {
+        let wall = self.wall(now);
+        for ladder in self.ladders.iter_mut().filter(|ladder| !ladder.keep_going) {
+            ladder.escalation.handle(wall, oncall::Input::Withdraw);
+        }
+        self.climb(now, wires);
+    }
+
+    fn cancel_ladder(&mut self, now: Instant, wires: &mut Wires, name: &str) {
+        let wall = self.wall(now);
+        for ladder in self.ladders.iter_mut().filter(|ladder| ladder.open.ladder == name) {
+            ladder.ended = true;
+            ladder.escalation.handle(wall, oncall::Input::Withdraw);
+        }
+        self.climb(now, wires);
+    }
+
+    /// Does everything the ladders ask for.
+    fn climb(&mut self, now: Instant, wires: &mut Wires) {
+        let mut index = 0;
+        // By index: what a ladder asks for may change other parts of the call, but never this list.
+        while let Some(ladder) = self.ladders.get_mut(index) {
+            match ladder.escalation.poll() {
+                Some(wanted) => self.climb_one(now, wires, index, wanted),
+                None => index += 1,
+            }
+        }
+        for ladder in &mut self.ladders {
+            if let (Some(ending), false) = (ladder.escalation.ending(), ladder.ended) {
+                ladder.ended = true;
+                let why = match ending {
+                    oncall::Ending::Accepted { .. } | oncall::Ending::Acknowledged { .. } => "accepted",
+                    oncall::Ending::Withdrawn => "withdrawn",
+                    oncall::Ending::Exhausted => "gave up",
+                };
+                let fact = Fact::EscalationEnded { ladder: ladder.open.ladder.clone(), why: why.into() };
+                wires.fact(Some(self.id), crate::desk::wall_at(self.anchor, now), fact);
+            }
+        }
+        self.note_end_if_settled(now, wires);
+    }
+
+    fn climb_one(&mut self, now: Instant, wires: &mut Wires, index: usize, wanted: oncall::Output) {
+        let wall = self.wall(now);
+        match wanted {
+            oncall::Output::Resolve { place, call } => {
+                let people = self.people_for(&call, wall);
+                self.tell(wall, index, oncall::Input::Resolved { place, people });
+            }
+            oncall::Output::Nobody { .. } => {}
+            oncall::Output::Ring { id, person, .. } => {
+                if !self.ring(now, wires, index, id, &person) {
+                    self.tell(wall, index, oncall::Input::Ended(id, oncall::Ended::Failed));
+                }
+            }
+            oncall::Output::Whisper(id) => {
+                let Some((leg, _)) = self.ring_of(index, id) else { return };
+                let words = self.they_hear(index);
+                let play = wires.new_play();
+                wires.media(MediaCommand::Play { leg, id: play, words, stops_at_key: true });
+            }
+            oncall::Output::Accepted { id, person } => {
+                let Some((leg, ring)) = self.ring_of(index, id) else { return };
+                ring.stage = Stage::Joining;
+                let Some(ladder) = self.ladders.get(index).map(|ladder| ladder.open.ladder.clone()) else { return };
+                wires.media(MediaCommand::Hush { leg });
+                let ticket = wires.record(now, self.id, wall, [Fact::Accepted { ladder: ladder.clone(), person: person.clone() }]);
+                self.withheld.insert(ticket, Withheld::Acceptance { ladder, leg, person });
+            }
+            oncall::Output::Cancel(id) => {
+                if let Some((leg, _)) = self.ring_of(index, id) {
+                    self.hang_up_ring(now, wires, index, leg);
+                }
+            }
+            oncall::Output::Attempt(attempt) => self.note_attempt(now, wires, index, &attempt),
+            oncall::Output::Exhausted => {
+                let Some(ladder) = self.ladders.get_mut(index) else { return };
+                ladder.exhausted = true;
+                let name = ladder.open.ladder.clone();
+                self.note(now, wires, Fact::Exhausted { ladder: name });
+                self.hear(now, wires, flow::Heard::Escalation(flow::Escalated::Exhausted));
+            }
+            oncall::Output::PagingEnded => {}
+        }
+    }
+
+    /// A person by name, or whoever is on duty for a role now; never nobody while the practice names a fall-back.
+    fn people_for(&self, call: &str, wall: Timestamp) -> Vec<String> {
+        let practice = &self.released.practice;
+        if practice.people.contains_key(call) {
+            return vec![call.to_owned()];
+        }
+        let on_duty = self.released.roster.who(call, wall);
+        let known: Vec<String> = on_duty.people.into_iter().filter(|person| practice.people.contains_key(person)).collect();
+        if known.is_empty() && practice.people.contains_key(&practice.on_call.if_nobody) {
+            return vec![practice.on_call.if_nobody.clone()];
+        }
+        known
+    }
+
+    /// One INVITE to one person's phone, showing the practice's own number (integrations.md §1.2).
+    fn ring(&mut self, now: Instant, wires: &mut Wires, index: usize, id: TryId, person: &str) -> bool {
+        let Some(number) = self.released.practice.people.get(person).map(|known| known.call.clone()) else { return false };
+        let Some((leg, Dialled { session, port, said })) = self.dial(now, wires, person, &number) else { return false };
+        let ring = Ring { id: Some(id), person: person.to_owned(), session, port, said, stage: Stage::Calling };
+        if let Some(ladder) = self.ladders.get_mut(index) {
+            ladder.rings.insert(leg, ring);
+        }
+        self.hear(now, wires, flow::Heard::Escalation(flow::Escalated::Ringing { person: person.to_owned() }));
+        true
+    }
+
+    /// The INVITE itself; `None` when no trunk takes calls or no audio slot is free.
+    pub(super) fn dial(&mut self, now: Instant, wires: &mut Wires, person: &str, number: &Phi<String>) -> Option<(LegId, Dialled)> {
+        let trunk = wires.outbound_trunk(&self.trunk)?;
+        let flow = trunk.outbound?;
+        let credentials = trunk.credentials.clone();
+        let port = wires.take_port()?;
+        let local = local_description(wires, port);
+        let said = media::sdp::offer(&local, &wires.config.codecs);
+        let ours = self.released.practice.lines.values().next().cloned().unwrap_or_default();
+        let target = Uri::sip(Some(number.expose()), host(flow.remote.ip()), Some(flow.remote.port()));
+        let from = Uri::sip(Some(&ours), host(wires.config.media_address), None);
+        let from = NameAddr::new(from).with_display(Phi::new(self.released.practice.name.clone()));
+        let mut invite = sip::Invite::new(flow, target, from);
+        invite.body = Some(sip::Body::sdp(said.clone()));
+        invite.credentials = credentials;
+        let session = wires.endpoint.invite(now, invite);
+        let leg = wires.new_leg();
+        wires.own_session(session, self.id, leg);
+        self.note(now, wires, signal(person, true, "INVITE"));
+        Some((leg, Dialled { session, port, said }))
+    }
+
+    /// Something happened to the session of a person we rang, or of the partner.
+    pub(super) fn person_signalled(&mut self, now: Instant, wires: &mut Wires, leg: LegId, event: sip::Event) {
+        if self.partner.as_ref().is_some_and(|partner| partner.leg == leg) {
+            self.partner_signalled(now, wires, event);
+            return;
+        }
+        let Some(index) = self.ladders.iter().position(|ladder| ladder.rings.contains_key(&leg)) else { return };
+        let wall = self.wall(now);
+        let Some(ring) = self.ladders.get_mut(index).and_then(|ladder| ladder.rings.get_mut(&leg)) else { return };
+        let (id, person) = (ring.id, ring.person.clone());
+        match event {
+            sip::Event::Progress { status, .. } => {
+                self.note(now, wires, signal(&person, false, &status.to_string()));
+                if let Some(id) = id {
+                    self.tell(wall, index, oncall::Input::Ringing(id));
+                }
+            }
+            sip::Event::Accepted { body, .. } => {
+                let port = ring.port;
+                let stream = body.and_then(|answer| media::sdp::accept(&ring.said, &answer.bytes).ok());
+                ring.stage = if stream.is_some() { Stage::Deciding } else { Stage::Calling };
+                self.note(now, wires, signal(&person, false, "200"));
+                match (stream, id) {
+                    (Some(stream), Some(id)) => {
+                        wires.own_leg(leg, self.id, &person);
+                        wires.media(MediaCommand::Open { call: self.id, leg, port, stream: Some(stream) });
+                        self.tell(wall, index, oncall::Input::Answered(id));
+                    }
+                    // An answer without audio we speak reaches nobody.
+                    _ => {
+                        self.hang_up_ring(now, wires, index, leg);
+                        if let Some(id) = id {
+                            self.tell(wall, index, oncall::Input::Ended(id, oncall::Ended::Failed));
+                        }
+                    }
+                }
+            }
+            sip::Event::Refused { status, .. } => {
+                self.note(now, wires, signal(&person, false, &status.to_string()));
+                let why = match status {
+                    486 | 600 => oncall::Ended::Busy,
+                    603 | 403 => oncall::Ended::Declined,
+                    408 | 480 | 487 => oncall::Ended::NoAnswer,
+                    _ => oncall::Ended::Failed,
+                };
+                self.ring_gone(wires, index, leg);
+                if let Some(id) = id {
+                    self.tell(wall, index, oncall::Input::Ended(id, why));
+                }
+            }
+            sip::Event::Ended { .. } => {
+                self.note(now, wires, signal(&person, false, "BYE"));
+                self.ring_gone(wires, index, leg);
+                if let Some(id) = id {
+                    self.tell(wall, index, oncall::Input::Ended(id, oncall::Ended::HungUp));
+                }
+            }
+            sip::Event::Offered { session, offer, body } => {
+                answer_reoffer(now, wires, leg, &mut ring.said, session, offer, body.as_ref());
+            }
+            sip::Event::Info { body, .. } => wires.media(MediaCommand::InfoDigit { leg, body: Phi::new(body.bytes) }),
+            sip::Event::OfferAnswered { body, .. } => reoffer_answered(wires, leg, &ring.said, body.as_ref()),
+            sip::Event::Incoming { .. } | sip::Event::Confirmed { .. } => {}
+        }
+        self.climb(now, wires);
+    }
+
+    pub(super) fn person_pressed(&mut self, now: Instant, wires: &mut Wires, leg: LegId, digit: Phi<char>) {
+        let wall = self.wall(now);
+        for index in 0..self.ladders.len() {
+            let id = self.ladders.get(index).and_then(|ladder| ladder.rings.get(&leg)).and_then(|ring| ring.id);
+            if let Some(id) = id {
+                self.tell(wall, index, oncall::Input::Key(id, digit.clone()));
+            }
+        }
+        self.climb(now, wires);
+    }
+
+    /// The number was read out; again, or goodbye.
+    pub(super) fn person_heard(&mut self, now: Instant, wires: &mut Wires, leg: LegId, played: u64) {
+        let words = self.number_to_call_back();
+        let next = wires.new_play();
+        let mut goodbye = None;
+        for (index, ladder) in self.ladders.iter_mut().enumerate() {
+            if let Some(Ring { stage: Stage::Told { play, times, .. }, .. }) = ladder.rings.get_mut(&leg)
+                && *play == played
+            {
+                if *times >= NUMBER_READ_OUT {
+                    goodbye = Some(index);
+                } else {
+                    *times += 1;
+                    *play = next;
+                    wires.media(MediaCommand::Play { leg, id: next, words: words.clone(), stops_at_key: false });
+                }
+            }
+        }
+        if let Some(index) = goodbye {
+            self.hang_up_ring(now, wires, index, leg);
+        }
+    }
+
+    /// No audio from a person: whoever it was is not reached.
+    pub(super) fn person_lost(&mut self, now: Instant, wires: &mut Wires, leg: LegId) {
+        if let Some(partner) = self.partner.as_ref().filter(|partner| partner.leg == leg) {
+            wires.endpoint.hang_up(now, partner.session);
+        } else if let Some(index) = self.ladders.iter().position(|ladder| ladder.rings.contains_key(&leg)) {
+            self.hang_up_ring(now, wires, index, leg);
+        }
+    }
+
+    /// The accept key is in the book: bridge, or give the number (D3).
+    pub(super) fn join(&mut self, now: Instant, wires: &mut Wires, ladder: &str, leg: LegId, person: String) {
+        let Some(index) = self.ladders.iter().position(|l| l.open.ladder == ladder && l.rings.contains_key(&leg)) else {
+            // They hung up in the instant between the key and the book: the ladder is over, so it must begin again.
+            self.begin_again(now, wires, ladder);
+            return;
+        };
+        // The flow bridges when the caller is on the line and wants it; else whoever accepted gets the number.
+        self.hear(now, wires, flow::Heard::Escalation(flow::Escalated::Accepted { person }));
+        if self.ladders.get(index).is_some_and(|ladder| ladder.rings.contains_key(&leg)) {
+            self.give_number(now, wires, index, leg);
+        }
+        self.note_end_if_settled(now, wires);
+    }
+
+    fn begin_again(&mut self, now: Instant, wires: &mut Wires, name: &str) {
+        let Some(ladder) = self.ladders.iter().find(|ladder| ladder.open.ladder == name) else { return };
+        let open = ladder.open.clone();
+        let start = Start { keep_going: ladder.keep_going, open };
+        self.start_ladder(now, wires, start);
+    }
+
+    /// `if accepted: connect them`: caller and clinician hear each other, and nothing else of ours.
+    pub(super) fn bridge(&mut self, now: Instant, wires: &mut Wires) {
+        let Some(caller) = self.caller.leg() else { return };
+        let joining = |ladder: &Ladder| ladder.rings.iter().find(|(_, ring)| matches!(ring.stage, Stage::Joining)).map(|(leg, _)| *leg);
+        let Some((index, leg)) = self.ladders.iter().enumerate().find_map(|(index, ladder)| Some((index, joining(ladder)?))) else {
+            return;
+        };
+        let Some(ring) = self.ladders.get_mut(index).and_then(|ladder| ladder.rings.remove(&leg)) else { return };
+        wires.media(MediaCommand::Hush { leg: caller });
+        wires.media(MediaCommand::Bridge { a: caller, b: leg });
+        self.note(now, wires, Fact::Bridged { person: ring.person.clone() });
+        self.partner = Some(Partner { leg, session: ring.session, person: ring.person, said: ring.said });
+    }
+
+    fn partner_signalled(&mut self, now: Instant, wires: &mut Wires, event: sip::Event) {
+        let Some(partner) = self.partner.as_mut() else { return };
+        match event {
+            sip::Event::Ended { why, .. } => {
+                let Some(partner) = self.partner.take() else { return };
+                if matches!(why, sip::Ended::ByTheirBye) {
+                    self.note(now, wires, signal(&partner.person, false, "BYE"));
+                }
+                wires.disown_session(partner.session);
+                if let Some(caller) = self.caller.leg() {
+                    wires.media(MediaCommand::Unbridge { a: caller, b: partner.leg });
+                }
+                wires.media(MediaCommand::Close { leg: partner.leg });
+                // The flow says what becomes of a caller whose partner left.
+                self.hear(now, wires, flow::Heard::NotConnected);
+            }
+            sip::Event::Offered { session, offer, body } => {
+                answer_reoffer(now, wires, partner.leg, &mut partner.said, session, offer, body.as_ref());
+            }
+            sip::Event::Info { body, .. } => {
+                wires.media(MediaCommand::InfoDigit { leg: partner.leg, body: Phi::new(body.bytes) });
+            }
+            _ => {}
+        }
+    }
+
+    /// The caller is gone, or chose to be called back: the number is read out, and is in the book as given.
+    fn give_number(&mut self, now: Instant, wires: &mut Wires, index: usize, leg: LegId) {
+        let words = self.number_to_call_back();
+        let play = wires.new_play();
+        let Some(ring) = self.ladders.get_mut(index).and_then(|ladder| ladder.rings.get_mut(&leg)) else { return };
+        ring.stage = Stage::Told { play, times: 1, until: now + READ_OUT_MAX };
+        let person = ring.person.clone();
+        wires.media(MediaCommand::Play { leg, id: play, words, stops_at_key: false });
+        self.story.calling_back = Some(person.clone());
+        self.note(now, wires, Fact::NumberGiven { person });
+        self.note_end_if_settled(now, wires);
+    }
+
+    fn number_to_call_back(&self) -> flow::Words {
+        let language = self.persons_language();
+        let mut words = flow::Words::part(flow::Phrase::WhisperNumber.part(language));
+        if let Some(number) = self.call_back.expose().clone() {
+            words = words.then(flow::words::number(&Phi::new(number), language));
+        }
+        words
+    }
+
+    /// PHI-free (ESC-07), and says so when the call is recorded: whoever accepts is a party too (CON-05).
+    fn they_hear(&self, index: usize) -> flow::Words {
+        let language = self.persons_language();
+        let spec = self.ladders.get(index).and_then(|ladder| self.released.practice.ladders.get(&ladder.open.ladder));
+        let words = spec.map(|spec| flow::Words::filled(&spec.they_hear, language, &mut |_, _| None)).unwrap_or_default();
+        if self.recording.is_some() { words.then(flow::Words::part(flow::Phrase::WhisperRecorded.part(language))) } else { words }
+    }
+
+    /// Clinicians are spoken to in the practice's first language.
+    fn persons_language(&self) -> flow::Language {
+        self.released.practice.languages.first().copied().unwrap_or(flow::Language::English)
+    }
+
+    fn note_attempt(&mut self, now: Instant, wires: &mut Wires, index: usize, attempt: &oncall::Attempt) {
+        let number = self.released.practice.people.get(&attempt.person).map(|known| masked(known.call.expose())).unwrap_or_default();
+        let result = match attempt.result {
+            oncall::Tried::Accepted => "accepted",
+            oncall::Tried::Passed => "passed on",
+            oncall::Tried::NoKey => "answered without the key",
+            oncall::Tried::NoAnswer => "no answer",
+            oncall::Tried::Busy => "busy",
+            oncall::Tried::Declined => "declined",
+            oncall::Tried::Failed => "failed",
+            oncall::Tried::Cancelled => "cancelled",
+        };
+        let seconds = attempt.ended.duration_since(attempt.started).as_secs();
+        let ladder = self.ladders.get(index).map(|ladder| ladder.open.ladder.clone()).unwrap_or_default();
+        let fact = Fact::Attempt {
+            ladder,
+            person: attempt.person.clone(),
+            number,
+            result: result.into(),
+            seconds: u32::try_from(seconds).unwrap_or(0),
+        };
+        self.note(now, wires, fact);
+    }
+
+    fn hang_up_told(&mut self, now: Instant, wires: &mut Wires) {
+        for index in 0..self.ladders.len() {
+            let overdue = |ring: &Ring| matches!(ring.stage, Stage::Told { until, .. } if until <= now);
+            let legs: Vec<LegId> = self
+                .ladders
+                .get(index)
+                .map(|ladder| ladder.rings.iter().filter(|(_, ring)| overdue(ring)).map(|(leg, _)| *leg).collect())
+                .unwrap_or_default();
+            for leg in legs {
+                self.hang_up_ring(now, wires, index, leg);
+            }
+        }
+    }
+
+    /// When a leg that is being read a number must end at the latest.
+    pub(super) fn told_until(&self) -> Option<Instant> {
+        let until = |ring: &Ring| match ring.stage {
+            Stage::Told { until, .. } => Some(until),
+            _ => None,
+        };
+        self.ladders.iter().flat_map(|ladder| ladder.rings.values()).filter_map(until).min()
+    }
+
+    /// We end one ring; whatever crosses on the wire is handled in the SIP room.
+    fn hang_up_ring(&mut self, now: Instant, wires: &mut Wires, index: usize, leg: LegId) {
+        if let Some(ring) = self.ladders.get(index).and_then(|ladder| ladder.rings.get(&leg)) {
+            let what = if matches!(ring.stage, Stage::Calling) { "CANCEL" } else { "BYE" };
+            self.note(now, wires, signal(&ring.person, true, what));
+            wires.endpoint.hang_up(now, ring.session);
+        }
+        self.ring_gone(wires, index, leg);
+    }
+
+    /// A ring's session is over: its port or its media is given back.
+    fn ring_gone(&mut self, wires: &mut Wires, index: usize, leg: LegId) {
+        let Some(ring) = self.ladders.get_mut(index).and_then(|ladder| ladder.rings.remove(&leg)) else { return };
+        wires.disown_session(ring.session);
+        match ring.stage {
+            Stage::Calling => wires.return_port(ring.port),
+            _ => wires.media(MediaCommand::Close { leg }),
+        }
+    }
+
+    fn ring_of(&mut self, index: usize, id: TryId) -> Option<(LegId, &mut Ring)> {
+        let rings = &mut self.ladders.get_mut(index)?.rings;
+        rings.iter_mut().find(|(_, ring)| ring.id == Some(id)).map(|(leg, ring)| (*leg, ring))
+    }
+
+    fn tell(&mut self, wall: Timestamp, index: usize, input: oncall::Input) {
+        if let Some(ladder) = self.ladders.get_mut(index) {
+            ladder.escalation.handle(wall, input);
+        }
+    }
+}
+
+/// A numeric host for a URI.
+fn host(address: std::net::IpAddr) -> Host {
+    match address.to_canonical() {
+        std::net::IpAddr::V4(address) => Host::V4(address),
+        std::net::IpAddr::V6(address) => Host::V6(address),
+    }
+}

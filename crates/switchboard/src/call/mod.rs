@@ -1,0 +1,367 @@
+//! A call, from INVITE to BYE: hear, act, bridge, record.
+//!
+//! A call owns its legs, its flow run and its ladders, and translates between them; each of those is a whole machine in
+//! a room of its own. [`caller`] holds what concerns the caller's leg and what the flow wants done, [`ladder`] what
+//! concerns the people who are rung, [`connect`] lines that are connected without a ladder. A call outlives its caller: a ladder stops only when somebody accepts or it gives up
+//! (flow-language.md §9, D3).
+
+mod caller;
+mod connect;
+mod ladder;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use phi::Phi;
+
+use crate::desk::{Wires, wall_at};
+use crate::door::{CallId, LegId, MediaEvent, RecordingId, Released, Ticket};
+use crate::fact::{Fact, OpenEscalation};
+
+use self::caller::Caller;
+use self::connect::Connecting;
+use self::ladder::Ladder;
+
+/// Ladders one call may have running: the flow's own, and the safety net's.
+const LADDERS_MAX: usize = 4;
+
+/// Everything of one caller's call, behind one `&mut`.
+pub(crate) struct Call {
+    id: CallId,
+    released: Released,
+    trunk: String,
+    line: String,
+    began: Instant,
+    anchor: (Instant, Timestamp),
+    number: Phi<Option<String>>,
+    caller: Caller,
+    /// `None` for a call that a restart left without its caller.
+    run: Option<flow::Run>,
+    /// What the flow wants done but may not be done before the caller is answered.
+    held: VecDeque<flow::Do>,
+    ladders: Vec<Ladder>,
+    /// Whoever was rung last: the caller's partner once bridged.
+    partner: Option<Partner>,
+    /// A line that rings for `connect to:`.
+    connecting: Option<Connecting>,
+    /// Acts withheld until the book has answered.
+    withheld: BTreeMap<Ticket, Withheld>,
+    /// Clips being recorded: which of the flow's clips each is, and for which field.
+    clips: HashMap<RecordingId, (flow::ClipId, String)>,
+    /// The flow's clips, by the id under which the vault keeps them.
+    kept_clips: HashMap<flow::ClipId, RecordingId>,
+    recording: Option<RecordingId>,
+    /// Where a caller can be reached, best first: keyed and confirmed, else the number calling.
+    call_back: Phi<Option<String>>,
+    story: Story,
+    faults: u8,
+    ended_by: &'static str,
+    ended: bool,
+}
+
+/// Who the caller talks with.
+#[derive(Clone, Debug)]
+struct Partner {
+    leg: LegId,
+    session: sip::SessionId,
+    person: String,
+    said: Vec<u8>,
+}
+
+/// What came of the call so far, where the flow's own run cannot say it.
+#[derive(Clone, Debug, Default)]
+struct Story {
+    /// The flow's last word; exactly once per run.
+    outcome: Option<String>,
+    /// Who was given the number of a caller whom a restart left behind.
+    calling_back: Option<String>,
+    answered: bool,
+}
+
+/// What waits for the book.
+enum Withheld {
+    /// The flow waits to hear that its message is safe.
+    Message(flow::MessageId),
+    /// The first INVITE of a ladder.
+    Ladder(Box<ladder::Start>),
+    /// Bridging to the person who pressed the accept key.
+    Acceptance { ladder: String, leg: LegId, person: String },
+    /// The recorder.
+    Recording(RecordingId),
+}
+
+/// An INVITE that the desk has admitted.
+pub(crate) struct Arrival {
+    pub(crate) id: CallId,
+    pub(crate) session: sip::SessionId,
+    pub(crate) invite: sip::Incoming,
+    pub(crate) trunk: String,
+    pub(crate) released: Released,
+    pub(crate) line: String,
+    pub(crate) caller: Option<Phi<String>>,
+}
+
+/// An INVITE that cannot become a call; the status is from the table of faults.
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    pub(crate) why: &'static str,
+}
+
+impl Call {
+    /// Answers the offer, starts the flow.
+    pub(crate) fn begin(now: Instant, wires: &mut Wires, arrival: Arrival) -> Result<Box<Self>, Refused> {
+        let Arrival { id, session, invite, trunk, released, line, caller: number } = arrival;
+        let anchor = wires.anchor();
+        let wall = wall_at(anchor, now);
+        let Some(flow) = released.practice.flow_for(&line, wall).cloned() else {
+            return Err(Refused { status: 404, why: "the practice has no flow for this line" });
+        };
+        let caller = Caller::arrive(now, wires, id, session, &invite)?;
+        wires.fact(
+            Some(id),
+            wall,
+            Fact::CallBegan {
+                practice: released.practice.name.clone(),
+                line: line.clone(),
+                trunk: trunk.clone(),
+                caller: Phi::new(number.as_ref().map(|number| number.expose().clone())),
+                release: released.practice.fingerprint().iter().map(|octet| format!("{octet:02x}")).collect(),
+            },
+        );
+        wires.fact(Some(id), wall, signal("caller", false, "INVITE"));
+        let call_back = Phi::new(number.as_ref().map(|number| number.expose().clone()));
+        let run = flow::Run::start(
+            released.practice.clone(),
+            flow,
+            flow::Caller { number, line: line.clone() },
+            wall,
+        );
+        let mut call = Box::new(Self {
+            id,
+            released,
+            trunk,
+            line,
+            began: now,
+            anchor,
+            number: call_back.clone(),
+            caller,
+            run: Some(run),
+            held: VecDeque::new(),
+            ladders: Vec::new(),
+            partner: None,
+            connecting: None,
+            withheld: BTreeMap::new(),
+            clips: HashMap::new(),
+            kept_clips: HashMap::new(),
+            recording: None,
+            call_back,
+            story: Story::default(),
+            faults: 0,
+            ended_by: "us",
+            ended: false,
+        });
+        let health = wires.health;
+        if health.everything_down {
+            call.hear(now, wires, flow::Heard::Broken(flow::Broken::Everything));
+        } else if health.book_down {
+            call.hear(now, wires, flow::Heard::Broken(flow::Broken::Book));
+        } else {
+            call.do_what_the_flow_wants(now, wires);
+        }
+        Ok(call)
+    }
+
+    /// Goes on with a ladder that a restart interrupted: the caller is gone, the doctor will get the number.
+    pub(crate) fn resume(now: Instant, wires: &mut Wires, open: OpenEscalation, released: Released) -> Option<Box<Self>> {
+        let anchor = wires.anchor();
+        let mut call = Box::new(Self {
+            id: open.call,
+            released,
+            trunk: String::new(),
+            line: String::new(),
+            began: now,
+            anchor,
+            number: open.call_back.clone(),
+            caller: Caller::gone(),
+            run: None,
+            held: VecDeque::new(),
+            ladders: Vec::new(),
+            partner: None,
+            connecting: None,
+            withheld: BTreeMap::new(),
+            clips: HashMap::new(),
+            kept_clips: HashMap::new(),
+            recording: None,
+            call_back: open.call_back.clone(),
+            story: Story { answered: true, ..Story::default() },
+            faults: 0,
+            ended_by: "restart",
+            ended: false,
+        });
+        let start = ladder::Start { open, keep_going: true };
+        call.start_ladder(now, wires, start).then_some(call)
+    }
+
+    /// Something happened to one of the call's sessions.
+    pub(crate) fn signalled(&mut self, now: Instant, wires: &mut Wires, leg: LegId, event: sip::Event) {
+        if self.caller.is(leg) {
+            self.caller_signalled(now, wires, event);
+        } else if self.connecting.as_ref().is_some_and(|line| line.leg == leg) {
+            self.line_signalled(now, wires, event);
+        } else {
+            self.person_signalled(now, wires, leg, event);
+        }
+    }
+
+    /// The media plane reports on one of the call's legs.
+    pub(crate) fn media(&mut self, now: Instant, wires: &mut Wires, event: MediaEvent) {
+        match event {
+            MediaEvent::Digit { leg, digit } if self.caller.is(leg) => self.caller_pressed(now, wires, digit),
+            MediaEvent::Digit { leg, digit } => self.person_pressed(now, wires, leg, digit),
+            MediaEvent::Played { leg, id, whole } if self.caller.is(leg) => self.caller_heard(now, wires, id, whole),
+            MediaEvent::Played { leg, id, .. } => self.person_heard(now, wires, leg, id),
+            MediaEvent::ClipEnded { recording, heard, .. } => self.clip_ended(now, wires, recording, heard),
+            MediaEvent::RecordingFailed { recording } => self.recording_failed(now, wires, recording),
+            MediaEvent::Lost { leg } | MediaEvent::Failed { leg } => self.silent(now, wires, leg),
+            MediaEvent::FirstPacket { .. } | MediaEvent::Closed { .. } | MediaEvent::RecordingSealed { .. } => {}
+        }
+    }
+
+    /// The book has answered, or has been given up on.
+    pub(crate) fn recorded(&mut self, now: Instant, wires: &mut Wires, ticket: Ticket, kept: bool) {
+        match self.withheld.remove(&ticket) {
+            None => {}
+            Some(Withheld::Message(id)) => {
+                self.hear(now, wires, if kept { flow::Heard::Kept(id) } else { flow::Heard::NotKept(id) });
+            }
+            // A broken book never keeps a doctor's phone from ringing: the alarm rings, the ladder goes on (house.md §7).
+            Some(Withheld::Ladder(start)) => {
+                self.start_ladder(now, wires, *start);
+            }
+            Some(Withheld::Acceptance { ladder, leg, person }) => self.join(now, wires, &ladder, leg, person),
+            // Without the permission in the book there is no recording.
+            Some(Withheld::Recording(recording)) if kept => self.start_recording(wires, recording),
+            Some(Withheld::Recording(_)) => self.recording = None,
+        }
+    }
+
+    /// A timer of the call is due.
+    pub(crate) fn time(&mut self, now: Instant, wires: &mut Wires) {
+        self.answer_when_due(now, wires);
+        let wall = self.wall(now);
+        if self.held.is_empty() && self.run.as_ref().and_then(flow::Run::timeout).is_some_and(|at| at <= wall) {
+            self.hear(now, wires, flow::Heard::Time);
+        }
+        self.line_due(now, wires);
+        self.ladders_time(now, wires);
+    }
+
+    /// What is broken has changed.
+    pub(crate) fn health(&mut self, now: Instant, wires: &mut Wires) {
+        let health = wires.health;
+        if health.everything_down {
+            self.hear(now, wires, flow::Heard::Broken(flow::Broken::Everything));
+        } else if health.book_down {
+            self.hear(now, wires, flow::Heard::Broken(flow::Broken::Book));
+        }
+    }
+
+    /// When the call wants the clock next.
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        let run = self.run.as_ref().filter(|_| self.held.is_empty()).and_then(flow::Run::timeout);
+        let ladders = self.ladders.iter().filter_map(Ladder::timeout);
+        let walls = run.into_iter().chain(ladders).map(|at| instant_at(self.anchor, at));
+        walls.chain(self.caller.answer_at()).chain(self.told_until()).chain(self.connecting.as_ref().map(Connecting::until)).min()
+    }
+
+    /// Nothing is left to do: nobody is on the line, nobody is rung, nothing waits for the book.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.caller.is_here() && self.partner.is_none() && self.connecting.is_none() && self.ladders.iter().all(Ladder::is_over) && self.withheld.is_empty()
+    }
+
+    /// The last fact, and the end.
+    pub(crate) fn close(&mut self, now: Instant, wires: &mut Wires) {
+        self.note_end(now, wires);
+    }
+
+    fn wall(&self, now: Instant) -> Timestamp {
+        wall_at(self.anchor, now)
+    }
+
+    fn note(&self, now: Instant, wires: &mut Wires, fact: Fact) {
+        wires.fact(Some(self.id), self.wall(now), fact);
+    }
+
+    /// The flow hears something, and what it wants is done. A fault in the flow's run is contained here: the caller gets
+    /// the safety net from a fresh run, and after a second fault a goodbye (house.md §5, invariant 2).
+    fn hear(&mut self, now: Instant, wires: &mut Wires, heard: flow::Heard) {
+        let wall = self.wall(now);
+        let Some(run) = self.run.as_mut() else { return };
+        if catch_unwind(AssertUnwindSafe(|| run.hear(wall, heard))).is_err() {
+            self.faults += 1;
+            self.note(now, wires, Fact::SafetyNet { reason: "a fault in the engine".into() });
+            if self.faults > 1 {
+                self.run = None;
+                self.hang_up_caller(now, wires);
+                return;
+            }
+            let fresh = self.released.practice.flow_for(&self.line, wall).cloned().map(|flow| {
+                let caller = flow::Caller { number: self.number.expose().clone().map(Phi::new), line: self.line.clone() };
+                let mut run = flow::Run::start(self.released.practice.clone(), flow, caller, wall);
+                run.hear(wall, flow::Heard::Broken(flow::Broken::Everything));
+                run
+            });
+            self.run = fresh;
+        }
+        self.do_what_the_flow_wants(now, wires);
+    }
+
+    /// The outcome in one phrase (flow-language.md §12).
+    fn outcome(&self) -> String {
+        if let Some(outcome) = &self.story.outcome {
+            outcome.clone()
+        } else if let Some(person) = &self.story.calling_back {
+            format!("{person} is calling back")
+        } else if let Some(ladder) = self.ladders.iter().find(|ladder| ladder.is_exhausted()) {
+            format!("still paging {}", ladder.name())
+        } else if self.story.answered {
+            "the caller hung up".into()
+        } else {
+            "the caller hung up before the answer".into()
+        }
+    }
+
+    /// Exactly one outcome per call, when the caller is gone and no ladder can still change it.
+    fn note_end_if_settled(&mut self, now: Instant, wires: &mut Wires) {
+        let climbing = self.ladders.iter().any(Ladder::is_climbing) || self.withheld.values().any(|w| matches!(w, Withheld::Ladder(_)));
+        let joining = self.withheld.values().any(|w| matches!(w, Withheld::Acceptance { .. } | Withheld::Message(_)));
+        if !self.caller.is_here() && !climbing && !joining {
+            self.note_end(now, wires);
+        }
+    }
+
+    fn note_end(&mut self, now: Instant, wires: &mut Wires) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        let seconds = u32::try_from(now.saturating_duration_since(self.began).as_secs()).unwrap_or(u32::MAX);
+        let outcome = self.outcome();
+        self.note(now, wires, Fact::CallEnded { outcome, ended_by: self.ended_by.into(), seconds });
+    }
+}
+
+/// The instant at which the wall clock will show `at`, by a call's own anchor. A time already past is now.
+fn instant_at((instant, wall): (Instant, Timestamp), at: Timestamp) -> Instant {
+    let ahead = at.duration_since(wall);
+    match std::time::Duration::try_from(ahead) {
+        Ok(ahead) => instant.checked_add(ahead).unwrap_or(instant),
+        Err(_) => instant,
+    }
+}
+
+fn signal(party: &str, ours: bool, what: &str) -> Fact {
+    Fact::Signal { party: party.to_owned(), ours, what: what.to_owned() }
+}

@@ -1,0 +1,541 @@
+//! The desk: which practice an INVITE is for, admit or refuse it, and find the call that everything else concerns.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use phi::Phi;
+
+use crate::call::Call;
+use crate::door::{
+    CallId, DeskConfig, Health, Input, LegId, MediaCommand, MediaEvent, Output, RecordingId, Released, Ticket,
+};
+use crate::fact::{Fact, OpenEscalation, Stamped};
+
+/// RTP ports the desk likes to have in hand: a burst of this many calls needs no round trip to the exchange.
+pub const PORTS_IN_HAND: usize = 64;
+
+/// Owns every call of this node.
+pub struct Desk {
+    wires: Wires,
+    calls: HashMap<CallId, Box<Call>>,
+    /// Which calls want the clock, soonest first.
+    alarms: BTreeSet<(Instant, CallId)>,
+    /// The alarm each call stands under in `alarms`.
+    alarm_of: HashMap<CallId, Instant>,
+    /// E.164 number to the practice that owns it.
+    lines: HashMap<String, (Released, String)>,
+    /// Every number a practice owns: a caller who seems to call from one is unknown (integrations.md §1.1).
+    practices: Vec<Released>,
+    media_load_percent: u8,
+    draining: bool,
+    /// When the endpoint wants the clock next.
+    endpoint_alarm: Option<Instant>,
+}
+
+/// What the calls share: the endpoint, the ports, the way out. A call borrows it for the time of one input.
+pub(crate) struct Wires {
+    pub(crate) config: DeskConfig,
+    pub(crate) endpoint: sip::Endpoint,
+    pub(crate) health: Health,
+    draw: sip::Draw,
+    ports: VecDeque<u16>,
+    sessions: HashMap<sip::SessionId, (CallId, LegId)>,
+    legs: HashMap<LegId, (CallId, String)>,
+    recordings: HashMap<RecordingId, CallId>,
+    tickets: BTreeMap<Ticket, (CallId, Instant)>,
+    pending_facts: Vec<Stamped>,
+    out: VecDeque<Output>,
+    next_leg: u64,
+    next_ticket: u64,
+    next_play: u64,
+    /// One monotonic instant and the wall time it had; calls keep the anchor they began with.
+    anchor: (Instant, Timestamp),
+}
+
+/// What the desk holds now; all zero when nothing is going on (issue 2, leak tests).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Calls, those that go on ringing a doctor after the caller is gone included.
+    pub calls: usize,
+    /// SIP sessions known to a call.
+    pub sessions: usize,
+    /// Legs whose media is not yet closed.
+    pub legs: usize,
+    /// Facts on their way to the book with someone waiting.
+    pub tickets: usize,
+    /// SIP sessions, dialogs and transactions of the endpoint.
+    pub endpoint: sip::Counts,
+}
+
+impl Desk {
+    /// A desk with no practices and no ports yet. `now` is the instant at which the wall clock showed `wall`.
+    pub fn new(config: DeskConfig, draw: sip::Draw, endpoint_draw: sip::Draw, now: Instant, wall: Timestamp) -> Self {
+        let addresses = config
+            .signalling
+            .iter()
+            .map(|l| sip::Address { transport: l.transport, local: l.local, advertised: l.advertised })
+            .collect();
+        // Never name a version to a stranger: `user_agent: None` (issue 3, controls.md §2).
+        let endpoint = sip::Endpoint::new(sip::Config { addresses, ..sip::Config::default() }, endpoint_draw);
+        Self {
+            wires: Wires {
+                config,
+                endpoint,
+                health: Health::default(),
+                draw,
+                ports: VecDeque::new(),
+                sessions: HashMap::new(),
+                legs: HashMap::new(),
+                recordings: HashMap::new(),
+                tickets: BTreeMap::new(),
+                pending_facts: Vec::new(),
+                out: VecDeque::new(),
+                next_leg: 0,
+                next_ticket: 0,
+                next_play: 0,
+                anchor: (now, wall),
+            },
+            calls: HashMap::new(),
+            alarms: BTreeSet::new(),
+            alarm_of: HashMap::new(),
+            lines: HashMap::new(),
+            practices: Vec::new(),
+            media_load_percent: 0,
+            draining: false,
+            endpoint_alarm: None,
+        }
+    }
+
+    /// Tells the desk what the wall clock shows now; calls that begin from here on use it.
+    pub fn set_clock(&mut self, now: Instant, wall: Timestamp) {
+        self.wires.anchor = (now, wall);
+    }
+
+    /// How many RTP ports to hand in now.
+    pub fn ports_wanted(&self) -> usize {
+        PORTS_IN_HAND.saturating_sub(self.wires.ports.len())
+    }
+
+    /// What is held now.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            calls: self.calls.len(),
+            sessions: self.wires.sessions.len(),
+            legs: self.wires.legs.len(),
+            tickets: self.wires.tickets.len(),
+            endpoint: self.wires.endpoint.counts(),
+        }
+    }
+
+    /// Whether a signalling datagram from this address is worth parsing: only known trunks are (controls.md §2).
+    pub fn knows(&self, address: IpAddr) -> bool {
+        self.wires.config.trunks.iter().any(|trunk| trunk.sources.iter().any(|network| network.contains(address)))
+    }
+
+    /// Takes one input. Drain [`Desk::poll_output`] to [`Output::Timeout`] afterwards.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Received { flow, bytes } => {
+                // A stranger gets nothing at all, not even a refusal to learn from.
+                if self.knows(flow.remote.ip()) || self.wires.is_outbound_target(flow.remote.ip()) {
+                    self.wires.endpoint.handle_received(now, flow, bytes);
+                }
+            }
+            Input::TransportFailed { flow } => self.wires.endpoint.handle_transport_failed(now, flow),
+            Input::Port(port) => self.wires.ports.push_back(port),
+            Input::Media(event) => self.media(now, event),
+            Input::Recorded { ticket } => self.answer(now, ticket, true),
+            Input::NotRecorded { ticket } => self.answer(now, ticket, false),
+            Input::Practices(released) => self.release(released),
+            Input::MediaLoad(percent) => {
+                self.media_load_percent = percent;
+                self.tell_readiness();
+            }
+            Input::Health(health) => {
+                self.wires.health = health;
+                let ids: Vec<CallId> = self.calls.keys().copied().collect();
+                for id in ids {
+                    self.with_call(now, id, |call, wires| call.health(now, wires));
+                }
+            }
+            Input::Drain => {
+                self.draining = true;
+                self.tell_readiness();
+            }
+            Input::Resume(open) => self.resume(now, *open),
+            Input::Time => {}
+        }
+        self.settle(now);
+    }
+
+    /// The next thing the desk wants done.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.wires.out.pop_front() {
+            return output;
+        }
+        let alarm = self.alarms.first().map(|(at, _)| *at);
+        let patience = self.wires.tickets.first_key_value().map(|(_, (_, deadline))| *deadline);
+        Output::Timeout([alarm, patience, self.endpoint_alarm].into_iter().flatten().min())
+    }
+
+    /// Lets every timer that is due speak, and every event reach its call, until nothing more happens.
+    fn settle(&mut self, now: Instant) {
+        self.wires.endpoint.handle_timeout(now);
+        loop {
+            while let Some((ticket, (_, deadline))) = self.wires.tickets.first_key_value() {
+                if *deadline > now {
+                    break;
+                }
+                let ticket = *ticket;
+                self.answer(now, ticket, false);
+            }
+            while let Some(&(at, id)) = self.alarms.first() {
+                if at > now {
+                    break;
+                }
+                // Removed first, so that a call that sets the same alarm again cannot spin here.
+                self.alarms.remove(&(at, id));
+                self.alarm_of.remove(&id);
+                self.with_call(now, id, |call, wires| call.time(now, wires));
+            }
+            match self.wires.endpoint.poll_output() {
+                sip::Output::Transmit(transmit) => self.wires.out.push_back(Output::Transmit(transmit)),
+                sip::Output::Event(event) => self.signalled(now, event),
+                sip::Output::Timeout(at) => {
+                    self.endpoint_alarm = at;
+                    break;
+                }
+            }
+        }
+        self.wires.flush_facts();
+    }
+
+    fn signalled(&mut self, now: Instant, event: sip::Event) {
+        if let sip::Event::Incoming { session, invite } = event {
+            self.incoming(now, session, invite);
+            return;
+        }
+        let session = event.session();
+        let Some(&(call, leg)) = self.wires.sessions.get(&session) else { return };
+        self.with_call(now, call, |call, wires| call.signalled(now, wires, leg, event));
+    }
+
+    fn incoming(&mut self, now: Instant, session: sip::SessionId, invite: sip::Incoming) {
+        let Some(trunk) = self.trunk_of(invite.flow.remote.ip()) else {
+            // An outbound target that is no inbound source may talk within our calls, not begin its own.
+            self.wires.endpoint.refuse(now, session, sip::Refusal::of(403));
+            return;
+        };
+        let wall = self.wires.wall(now);
+        let refusal = if self.draining {
+            Some((503, "draining: this node finishes its calls and takes no new ones"))
+        } else if self.calls.len() >= self.wires.config.calls_max
+            || self.media_load_percent >= self.wires.config.media_load_max_percent
+            || self.wires.ports.is_empty()
+        {
+            Some((503, "full: every place or audio slot is taken"))
+        } else {
+            None
+        };
+        if let Some((status, why)) = refusal {
+            self.wires.endpoint.refuse(now, session, sip::Refusal { retry_after_s: Some(self.wires.config.retry_after_s), ..sip::Refusal::of(status) });
+            self.wires.note_refusal(wall, &trunk, status, why);
+            return;
+        }
+        let Some((released, line)) = called_numbers(&invite).iter().find_map(|number| self.lines.get(number)).cloned() else {
+            self.wires.endpoint.refuse(now, session, sip::Refusal::of(404));
+            self.wires.note_refusal(wall, &trunk, 404, "no practice here owns the number called");
+            return;
+        };
+        let caller = calling_number(&invite).filter(|number| !self.is_ours(number.expose()));
+        let id = CallId(self.wires.draw());
+        let begun = Call::begin(now, &mut self.wires, crate::call::Arrival { id, session, invite, trunk: trunk.clone(), released, line, caller });
+        match begun {
+            Ok(call) => {
+                self.calls.insert(id, call);
+                self.reset_alarm(id);
+                self.sweep(now, id);
+            }
+            Err(refused) => {
+                self.wires.endpoint.refuse(now, session, sip::Refusal::of(refused.status));
+                self.wires.note_refusal(wall, &trunk, refused.status, refused.why);
+            }
+        }
+    }
+
+    fn resume(&mut self, now: Instant, open: OpenEscalation) {
+        let Some(released) = self.practices.iter().find(|r| r.practice.name == open.practice).cloned() else {
+            let wall = self.wires.wall(now);
+            let why = "gave up: the practice is no longer released here".to_owned();
+            self.wires.fact(Some(open.call), wall, Fact::EscalationEnded { ladder: open.ladder, why });
+            return;
+        };
+        let id = open.call;
+        if self.calls.contains_key(&id) {
+            return;
+        }
+        if let Some(call) = Call::resume(now, &mut self.wires, open, released) {
+            self.calls.insert(id, call);
+            self.with_call(now, id, |call, wires| call.time(now, wires));
+        }
+    }
+
+    fn media(&mut self, now: Instant, event: MediaEvent) {
+        let wall = self.wires.wall(now);
+        match &event {
+            MediaEvent::RecordingSealed { recording, milliseconds, sha256, gaps } => {
+                if let Some(call) = self.wires.recordings.remove(recording) {
+                    let sha256 = sha256.iter().map(|octet| format!("{octet:02x}")).collect();
+                    let fact = Fact::RecordingSealed { recording: *recording, milliseconds: *milliseconds, sha256, gaps: *gaps };
+                    self.wires.fact(Some(call), wall, fact);
+                }
+            }
+            MediaEvent::RecordingFailed { recording } => {
+                if let Some(call) = self.wires.recordings.remove(recording) {
+                    self.wires.fact(Some(call), wall, Fact::RecordingFailed { recording: *recording });
+                    self.with_call(now, call, |call, wires| call.media(now, wires, event));
+                }
+            }
+            MediaEvent::Closed { leg, quality } => {
+                if let Some((call, party)) = self.wires.legs.remove(leg) {
+                    let fact = Fact::Quality {
+                        party,
+                        sent: quality.sent,
+                        received: quality.received,
+                        lost: quality.lost,
+                        jitter_ms: quality.jitter_ms.round() as u32,
+                        strangers: quality.strangers,
+                    };
+                    self.wires.fact(Some(call), wall, fact);
+                }
+            }
+            MediaEvent::Digit { leg, .. }
+            | MediaEvent::Played { leg, .. }
+            | MediaEvent::ClipEnded { leg, .. }
+            | MediaEvent::FirstPacket { leg }
+            | MediaEvent::Lost { leg }
+            | MediaEvent::Failed { leg } => {
+                if let Some((call, _)) = self.wires.legs.get(leg) {
+                    let call = *call;
+                    self.with_call(now, call, |call, wires| call.media(now, wires, event));
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, now: Instant, ticket: Ticket, kept: bool) {
+        let Some((call, _)) = self.wires.tickets.remove(&ticket) else { return };
+        self.with_call(now, call, |call, wires| call.recorded(now, wires, ticket, kept));
+    }
+
+    fn release(&mut self, released: Vec<Released>) {
+        self.lines = released
+            .iter()
+            .flat_map(|r| r.practice.lines.iter().map(move |(line, number)| (number.clone(), (r.clone(), line.clone()))))
+            .collect();
+        self.practices = released;
+    }
+
+    fn with_call(&mut self, now: Instant, id: CallId, act: impl FnOnce(&mut Call, &mut Wires)) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        act(call, &mut self.wires);
+        self.reset_alarm(id);
+        self.sweep(now, id);
+    }
+
+    fn reset_alarm(&mut self, id: CallId) {
+        let wanted = self.calls.get(&id).and_then(|call| call.timeout());
+        let standing = self.alarm_of.get(&id).copied();
+        if wanted == standing {
+            return;
+        }
+        if let Some(at) = standing {
+            self.alarms.remove(&(at, id));
+            self.alarm_of.remove(&id);
+        }
+        if let Some(at) = wanted {
+            self.alarms.insert((at, id));
+            self.alarm_of.insert(id, at);
+        }
+    }
+
+    /// Lets go of a call that has nothing left to do.
+    fn sweep(&mut self, now: Instant, id: CallId) {
+        let over = self.calls.get(&id).is_some_and(|call| call.is_over());
+        if !over {
+            return;
+        }
+        if let Some(mut call) = self.calls.remove(&id) {
+            call.close(now, &mut self.wires);
+            if let Some(at) = self.alarm_of.remove(&id) {
+                self.alarms.remove(&(at, id));
+            }
+            self.wires.sessions.retain(|_, (owner, _)| *owner != id);
+        }
+    }
+
+    fn trunk_of(&self, address: IpAddr) -> Option<String> {
+        let known = |trunk: &&crate::door::Trunk| trunk.sources.iter().any(|network| network.contains(address));
+        self.wires.config.trunks.iter().find(known).map(|trunk| trunk.id.clone())
+    }
+
+    fn is_ours(&self, number: &str) -> bool {
+        self.lines.contains_key(number)
+    }
+
+    fn tell_readiness(&mut self) {
+        let full = self.media_load_percent >= self.wires.config.media_load_max_percent;
+        let retry_after_s = self.wires.config.retry_after_s;
+        self.wires.endpoint.set_ready(if self.draining || full { sip::Ready::Draining { retry_after_s } } else { sip::Ready::Yes });
+    }
+}
+
+impl Wires {
+    /// Sixteen octets nobody can guess, from the shell.
+    pub(crate) fn draw(&mut self) -> [u8; 16] {
+        (self.draw)()
+    }
+
+    /// The wall clock at an instant.
+    pub(crate) fn wall(&self, now: Instant) -> Timestamp {
+        wall_at(self.anchor, now)
+    }
+
+    /// The anchor a new call keeps.
+    pub(crate) fn anchor(&self) -> (Instant, Timestamp) {
+        self.anchor
+    }
+
+    pub(crate) fn media(&mut self, command: MediaCommand) {
+        self.out.push_back(Output::Media(command));
+    }
+
+    /// A fact nobody waits for; it leaves with the next record of this input.
+    pub(crate) fn fact(&mut self, call: Option<CallId>, at: Timestamp, fact: Fact) {
+        self.pending_facts.push(Stamped { call, at, fact });
+    }
+
+    /// Facts that an act waits for: everything noted so far goes with them, in order.
+    pub(crate) fn record(&mut self, now: Instant, call: CallId, at: Timestamp, facts: impl IntoIterator<Item = Fact>) -> Ticket {
+        for fact in facts {
+            self.fact(Some(call), at, fact);
+        }
+        let ticket = self.send_facts();
+        self.tickets.insert(ticket, (call, now + self.config.book_patience));
+        ticket
+    }
+
+    fn flush_facts(&mut self) {
+        if !self.pending_facts.is_empty() {
+            self.send_facts();
+        }
+    }
+
+    fn send_facts(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        let facts = std::mem::take(&mut self.pending_facts);
+        self.out.push_back(Output::Record { ticket, facts });
+        ticket
+    }
+
+    pub(crate) fn take_port(&mut self) -> Option<u16> {
+        self.ports.pop_front()
+    }
+
+    /// A port that was promised to nobody after all.
+    pub(crate) fn return_port(&mut self, port: u16) {
+        self.ports.push_back(port);
+    }
+
+    pub(crate) fn new_leg(&mut self) -> LegId {
+        self.next_leg += 1;
+        LegId(self.next_leg)
+    }
+
+    pub(crate) fn new_play(&mut self) -> u64 {
+        self.next_play += 1;
+        self.next_play
+    }
+
+    pub(crate) fn own_session(&mut self, session: sip::SessionId, call: CallId, leg: LegId) {
+        self.sessions.insert(session, (call, leg));
+    }
+
+    pub(crate) fn disown_session(&mut self, session: sip::SessionId) {
+        self.sessions.remove(&session);
+    }
+
+    /// The media of a leg is opened: until its `Closed` comes back, its events find their call.
+    pub(crate) fn own_leg(&mut self, leg: LegId, call: CallId, party: &str) {
+        self.legs.insert(leg, (call, party.to_owned()));
+    }
+
+    pub(crate) fn own_recording(&mut self, recording: RecordingId, call: CallId) {
+        self.recordings.insert(recording, call);
+    }
+
+    pub(crate) fn disown_recording(&mut self, recording: RecordingId) {
+        self.recordings.remove(&recording);
+    }
+
+    fn note_refusal(&mut self, wall: Timestamp, trunk: &str, status: u16, why: &str) {
+        self.fact(None, wall, Fact::CallRefused { trunk: trunk.to_owned(), status, why: why.to_owned() });
+    }
+
+    /// The trunk that takes our call: the one that brought the caller when it can, else the first that can.
+    pub(crate) fn outbound_trunk(&self, preferred: &str) -> Option<crate::door::Trunk> {
+        let can = |trunk: &&crate::door::Trunk| trunk.outbound.is_some();
+        let trunks = &self.config.trunks;
+        trunks.iter().filter(can).find(|trunk| trunk.id == preferred).or_else(|| trunks.iter().find(can)).cloned()
+    }
+
+    fn is_outbound_target(&self, address: IpAddr) -> bool {
+        self.config.trunks.iter().filter_map(|trunk| trunk.outbound).any(|flow| flow.remote.ip() == address)
+    }
+}
+
+/// The wall clock at `now`, given one instant and the wall time it had.
+pub(crate) fn wall_at((instant, wall): (Instant, Timestamp), now: Instant) -> Timestamp {
+    let forward = jiff::SignedDuration::try_from(now.saturating_duration_since(instant)).unwrap_or(jiff::SignedDuration::ZERO);
+    wall.saturating_add(forward).unwrap_or(wall)
+}
+
+/// The numbers an INVITE may mean, in the order in which they are believed (integrations.md §1.1). Never From.
+fn called_numbers(invite: &sip::Incoming) -> Vec<String> {
+    let headers = &invite.request.headers;
+    let to = headers.to();
+    let party = headers.p_called_party_id();
+    let diversion = headers.diversion();
+    let history = headers.history_info();
+    let uris = std::iter::once(&invite.request.uri)
+        .chain(to.iter().map(|to| &to.uri))
+        .chain(party.iter().map(|party| &party.uri))
+        .chain(diversion.first().map(|first| &first.uri))
+        .chain(history.last().map(|last| &last.uri));
+    uris.filter_map(e164).collect()
+}
+
+/// The number that calls: as the trunk asserts it, else as From claims it. `None` for anonymous callers.
+fn calling_number(invite: &sip::Incoming) -> Option<Phi<String>> {
+    let headers = &invite.request.headers;
+    let asserted = headers.p_asserted_identity().iter().find_map(|identity| e164(&identity.uri));
+    asserted.or_else(|| headers.from().and_then(|from| e164(&from.uri))).map(Phi::new)
+}
+
+/// An E.164 number from a `sip:` or `tel:` URI, as American trunks write it: `+15125550100`, `15125550100`, `5125550100`.
+fn e164(uri: &sip::message::Uri) -> Option<String> {
+    let number = uri.number()?.into_exposed();
+    let digits = number.strip_prefix('+').unwrap_or(&number);
+    if digits.len() > 15 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    match (number.starts_with('+'), digits.len()) {
+        (true, 8..) => Some(number),
+        (false, 11) if digits.starts_with('1') => Some(format!("+{digits}")),
+        (false, 10) => Some(format!("+1{digits}")),
+        _ => None,
+    }
+}

@@ -1,0 +1,430 @@
+//! `Fact`: the only history (house.md §5, invariant 4).
+//!
+//! A fact is what happened, once, with its time. Logs, metrics, the ledger, the live view, ladders and call records
+//! are its readers. What a patient said or keyed stands in `Phi`, so that a fact can be printed for debugging and still
+//! tell nothing; it becomes bytes in [`Stamped::encode`] only, whose result goes to the ledger's seal and nowhere else.
+
+use jiff::Timestamp;
+use phi::Phi;
+use serde::{Deserialize, Serialize};
+
+use crate::door::{CallId, RecordingId};
+
+/// A fact, when it happened, and in which call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// The call it belongs to; `None` for facts of the house (start, drain, recovery).
+    pub call: Option<CallId>,
+    /// When, in UTC.
+    pub at: Timestamp,
+    /// What.
+    pub fact: Fact,
+}
+
+impl Stamped {
+    /// The bytes that the ledger seals. They hold what `Phi` hides: seal them, and keep no copy.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("facts have text keys and finite numbers only, so JSON can hold them")
+    }
+
+    /// Reads what [`Stamped::encode`] wrote, after the ledger opened it.
+    pub fn decode(bytes: &[u8]) -> Result<Self, UnknownFact> {
+        serde_json::from_slice(bytes).map_err(|_| UnknownFact)
+    }
+}
+
+/// A record that this version does not know. The bytes are not repeated: they may hold a patient's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record of the book is not a fact this version knows; read it with the version that wrote it")]
+pub struct UnknownFact;
+
+/// What can happen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    /// An INVITE for a number of ours became a call.
+    CallBegan {
+        /// The practice called.
+        practice: String,
+        /// The line of the practice file.
+        line: String,
+        /// The carrier that brought it.
+        trunk: String,
+        /// The number calling, when it is known and is not one of the practice's own.
+        #[serde(with = "sealed")]
+        caller: Phi<Option<String>>,
+        /// Fingerprint of the release this call keeps to its end.
+        release: String,
+    },
+    /// An INVITE was refused; it is counted, so that no call is lost in silence (ANS-03, ANS-05).
+    CallRefused {
+        /// The carrier that brought it.
+        trunk: String,
+        /// The SIP status sent.
+        status: u16,
+        /// From the table of faults.
+        why: String,
+    },
+    /// A line of the SIP ladder: who sent what to whom.
+    Signal {
+        /// The other side: `caller`, or the name of a person rung.
+        party: String,
+        /// From us to them, rather than from them to us.
+        ours: bool,
+        /// Method or status, for instance `INVITE` or `200`.
+        what: String,
+    },
+    /// The caller was answered.
+    Answered {
+        /// Which codec was agreed.
+        codec: String,
+        /// Whether the audio of this leg is encrypted on the wire (SEC-03).
+        encrypted: bool,
+    },
+    /// The flow entered a section.
+    Section {
+        /// Its name in the flow file.
+        name: String,
+    },
+    /// Words were spoken to the caller; private words are left out.
+    Said {
+        /// The words, or `‹private words›`.
+        words: String,
+    },
+    /// The caller pressed a key. Which one is not kept unless the flow asked for it: only the class (SEC-15).
+    Pressed {
+        /// `digit`, `star` or `hash`.
+        class: String,
+    },
+    /// The caller chose a language.
+    Language {
+        /// Its name.
+        language: String,
+    },
+    /// The caller was asked for permission to record.
+    Permission {
+        /// Yes; anything else is no.
+        given: bool,
+    },
+    /// A call recording began.
+    RecordingBegan {
+        /// Its id.
+        recording: RecordingId,
+    },
+    /// A call recording is complete and sealed.
+    RecordingSealed {
+        /// Its id.
+        recording: RecordingId,
+        /// Its length.
+        milliseconds: u64,
+        /// SHA-256 of the sealed file, in hexadecimal.
+        sha256: String,
+        /// Frames replaced by silence because the disk was too slow.
+        gaps: u64,
+    },
+    /// A recording could not be written; the call went on.
+    RecordingFailed {
+        /// Its id.
+        recording: RecordingId,
+    },
+    /// A restart found a recording without its end, and closed it at its last whole second.
+    RecordingInterrupted {
+        /// Its id.
+        recording: RecordingId,
+        /// Whole chunks kept.
+        chunks: u64,
+        /// SHA-256 of the file as it was found, in hexadecimal.
+        sha256: String,
+    },
+    /// The caller left a spoken clip.
+    ClipKept {
+        /// Its id.
+        recording: RecordingId,
+        /// Which field it answers.
+        field: String,
+        /// Its length.
+        milliseconds: u64,
+    },
+    /// A triage question was answered.
+    TriageAnswer {
+        /// The question's stable id.
+        question: String,
+        /// `yes`, `no` or `unclear`.
+        class: String,
+    },
+    /// Triage came to its end.
+    Disposition {
+        /// `emergency`, `urgent`, `semi-urgent` or `routine`.
+        level: String,
+        /// The question that decided, if one did.
+        question: Option<String>,
+    },
+    /// The caller was told to call 911.
+    Told911,
+    /// A message is accepted: from here on we owe it a reader.
+    MessageKept(Box<Message>),
+    /// A ladder began. Durable before the first INVITE leaves (ESC-12).
+    EscalationBegan(Box<OpenEscalation>),
+    /// One attempt to reach one person ended (ESC-05).
+    Attempt {
+        /// The ladder.
+        ladder: String,
+        /// Who was rung.
+        person: String,
+        /// Their number, all but the last two digits masked.
+        number: String,
+        /// `accepted`, `passed`, `no key`, `no answer`, `busy`, `declined`, `failed`, `cancelled`.
+        result: String,
+        /// Seconds from ringing to the result.
+        seconds: u32,
+    },
+    /// A person pressed the accept key.
+    Accepted {
+        /// The ladder.
+        ladder: String,
+        /// Who.
+        person: String,
+    },
+    /// Caller and person hear each other.
+    Bridged {
+        /// Who joined the caller.
+        person: String,
+    },
+    /// The caller was gone when the person accepted; the person was given the number to call back (D3).
+    NumberGiven {
+        /// Who has it.
+        person: String,
+    },
+    /// Everyone on the ladder was tried; paging goes on.
+    Exhausted {
+        /// The ladder.
+        ladder: String,
+    },
+    /// Nothing more is tried on this ladder.
+    EscalationEnded {
+        /// The ladder.
+        ladder: String,
+        /// `accepted`, `gave up` or `withdrawn`.
+        why: String,
+    },
+    /// A notice without patient information was asked for.
+    Notified {
+        /// Whom.
+        target: String,
+        /// The words, which the checker proved free of patient information (P001).
+        words: String,
+    },
+    /// The safety net took over.
+    SafetyNet {
+        /// Why.
+        reason: String,
+    },
+    /// A leg's audio figures at its end.
+    Quality {
+        /// The other side.
+        party: String,
+        /// Packets we sent.
+        sent: u64,
+        /// Packets we received.
+        received: u64,
+        /// Packets that never came.
+        lost: u64,
+        /// Interarrival jitter, RFC 3550 §6.4.1, in milliseconds.
+        jitter_ms: u32,
+        /// Packets from strangers, dropped.
+        strangers: u64,
+    },
+    /// The caller's call ended: exactly one per call (ANS-03).
+    CallEnded {
+        /// What came of it, in one phrase.
+        outcome: String,
+        /// `caller`, `us`, `fault` or `restart`.
+        ended_by: String,
+        /// Seconds since the INVITE.
+        seconds: u32,
+    },
+    /// The process began.
+    Started {
+        /// Its version.
+        version: String,
+    },
+    /// The process was asked to finish, and did.
+    Stopped,
+}
+
+impl Fact {
+    /// The kind under which the ledger indexes it; the clear part of the record.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Fact::CallBegan { .. } => "call began",
+            Fact::CallRefused { .. } => "call refused",
+            Fact::Signal { .. } => "signal",
+            Fact::Answered { .. } => "answered",
+            Fact::Section { .. } => "section",
+            Fact::Said { .. } => "said",
+            Fact::Pressed { .. } => "pressed",
+            Fact::Language { .. } => "language",
+            Fact::Permission { .. } => "permission",
+            Fact::RecordingBegan { .. } => "recording began",
+            Fact::RecordingSealed { .. } => "recording sealed",
+            Fact::RecordingFailed { .. } => "recording failed",
+            Fact::RecordingInterrupted { .. } => "recording interrupted",
+            Fact::ClipKept { .. } => "clip kept",
+            Fact::TriageAnswer { .. } => "triage answer",
+            Fact::Disposition { .. } => "disposition",
+            Fact::Told911 => "told 911",
+            Fact::MessageKept(_) => "message kept",
+            Fact::EscalationBegan(_) => "escalation began",
+            Fact::Attempt { .. } => "attempt",
+            Fact::Accepted { .. } => "accepted",
+            Fact::Bridged { .. } => "bridged",
+            Fact::NumberGiven { .. } => "number given",
+            Fact::Exhausted { .. } => "exhausted",
+            Fact::EscalationEnded { .. } => "escalation ended",
+            Fact::Notified { .. } => "notified",
+            Fact::SafetyNet { .. } => "safety net",
+            Fact::Quality { .. } => "quality",
+            Fact::CallEnded { .. } => "call ended",
+            Fact::Started { .. } => "started",
+            Fact::Stopped => "stopped",
+        }
+    }
+}
+
+/// A message for the practice, as the caller left it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its number within the call.
+    pub id: u64,
+    /// The message's name in the flow file.
+    pub kind: String,
+    /// The inbox or ladder it goes to.
+    pub goes_to: String,
+    /// What was asked, and what came.
+    pub fields: Vec<(String, FieldValue)>,
+    /// The promise made to the caller.
+    pub call_back_by: Option<Timestamp>,
+    /// For instance `doctor must review`.
+    pub marks: Vec<String>,
+    /// The caller hung up before the end; what we have is here (MSG-08).
+    pub cut_off: bool,
+    /// Fields that were asked and not answered.
+    pub missing: Vec<String>,
+}
+
+/// What a caller answered to one field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldValue {
+    /// A telephone number.
+    #[serde(with = "sealed")]
+    Number(Phi<String>),
+    /// A date, `1984-02-09`.
+    #[serde(with = "sealed")]
+    Date(Phi<String>),
+    /// A spoken clip, sealed in the vault under this id.
+    Clip(RecordingId),
+    /// An age in years.
+    #[serde(with = "sealed")]
+    Years(Phi<u8>),
+    /// Yes or no.
+    #[serde(with = "sealed")]
+    YesNo(Phi<bool>),
+    /// Asked, and not answered.
+    Unknown,
+}
+
+/// An escalation as a restart needs it to go on ringing (D4).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpenEscalation {
+    /// The call for which it runs.
+    pub call: CallId,
+    /// Whose ladder.
+    pub practice: String,
+    /// The ladder's name in the practice file.
+    pub ladder: String,
+    /// When it began.
+    pub began: Timestamp,
+    /// The number to give to the doctor.
+    #[serde(with = "sealed")]
+    pub call_back: Phi<Option<String>>,
+    /// The message with the caller's details.
+    pub message: Option<u64>,
+    /// The safety net runs it: the number calling is all we have.
+    pub by_safety_net: bool,
+}
+
+/// `Phi` into and out of the sealed book: the one place where it may be written.
+mod sealed {
+    use phi::Phi;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Phi<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.expose().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Phi<T>, D::Error> {
+        T::deserialize(deserializer).map(Phi::new)
+    }
+}
+
+impl Serialize for CallId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for CallId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        CallId::parse(&text).ok_or_else(|| serde::de::Error::custom("a call id is 32 hexadecimal digits"))
+    }
+}
+
+/// A number with all but its last two digits masked, for attempts and call records (ESC-05).
+pub fn masked(number: &str) -> String {
+    let digits = number.chars().filter(char::is_ascii_digit).count();
+    let mut seen = 0;
+    number
+        .chars()
+        .map(|c| {
+            if c.is_ascii_digit() {
+                seen += 1;
+                if seen + 2 > digits { c } else { '•' }
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CallId, Fact, FieldValue, Message, Phi, Stamped, masked};
+    use jiff::Timestamp;
+
+    #[test]
+    fn a_fact_reads_back_as_it_was_written_and_prints_without_its_secret() {
+        let stamped = Stamped {
+            call: Some(CallId([7; 16])),
+            at: Timestamp::UNIX_EPOCH,
+            fact: Fact::MessageKept(Box::new(Message {
+                id: 1,
+                kind: "urgent call".into(),
+                goes_to: "doctor on call".into(),
+                fields: vec![("callback number".into(), FieldValue::Number(Phi::new("+15125550199".into())))],
+                call_back_by: None,
+                marks: vec![],
+                cut_off: false,
+                missing: vec![],
+            })),
+        };
+        assert_eq!(Stamped::decode(&stamped.encode()), Ok(stamped.clone()));
+        assert!(!format!("{stamped:?}").contains("5550199"));
+    }
+
+    #[test]
+    fn masking_leaves_two_digits() {
+        assert_eq!(masked("+15125550141"), "+•••••••••41");
+    }
+}

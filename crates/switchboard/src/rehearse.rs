@@ -1,0 +1,181 @@
+//! Rehearsals in the true world: the practice's scenarios played through SIP, desk, ladder and book on a virtual clock.
+//!
+//! [`flow::rehearse`] reads the scenarios and plays the caller; here its caller talks to a real [`crate::Desk`]. What is
+//! judged is what stands in the book: the facts, and the words the caller heard.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flow::rehearse::{Act, Actor, Failing, Failure, Observed, Phone as Scripted, Scenario};
+
+use crate::door::{Health, Released};
+use crate::fact::{Fact, Stamped};
+use crate::ladder::time_line;
+use crate::phone::Answering;
+use crate::world::{Scene, Setting, World, spoken};
+
+/// A rehearsal that lasts longer than a night is broken.
+const LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
+/// Scenes one rehearsal may have; a call has hundreds.
+const SCENES_MAX: usize = 50_000;
+
+/// What came of one scenario.
+#[derive(Clone, Debug)]
+pub struct Rehearsed {
+    /// The scenario's name.
+    pub name: String,
+    /// What is not as expected; empty when it passes.
+    pub failures: Vec<Failure>,
+    /// What was seen.
+    pub observed: Observed,
+    /// The call on a page.
+    pub page: String,
+    /// How long the night was.
+    pub lasted: Duration,
+}
+
+/// Plays one scenario. `anchor` is any instant; only differences to it matter.
+pub fn play(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scenario) -> Rehearsed {
+    let now = scenario.now.to_zoned(practice.time_zone.clone()).map(|zoned| zoned.timestamp()).unwrap_or_default();
+    let released = Released { practice: practice.clone(), roster: Arc::new(roster_of(practice, &scenario.on_call)) };
+    let setting = Setting {
+        now,
+        health: Health {
+            everything_down: scenario.failing.contains(&Failing::Everything) || scenario.failing.contains(&Failing::Speech),
+            ..Health::default()
+        },
+        book: (!scenario.failing.contains(&Failing::Database)).then_some(Duration::from_millis(3)),
+        wire: Duration::from_millis(1),
+    };
+    let mut world = World::new(anchor, released, setting);
+    for (person, answers) in &scenario.phones {
+        if let Some(known) = practice.people.get(person) {
+            world.phone().plan(known.call.expose(), answers.iter().copied().map(answering));
+        }
+    }
+    let line = scenario.line_called.as_ref().and_then(|line| practice.lines.get(line));
+    let number = line.or_else(|| practice.lines.values().next()).cloned().unwrap_or_default();
+    let mut actor = Actor::new(scenario);
+    let mut transcript = String::new();
+    world.caller_dials(&number, scenario.caller.as_deref());
+    let mut caller_here = true;
+    for _ in 0..SCENES_MAX {
+        let Some(scene) = world.next_scene(LIMIT) else { break };
+        match scene {
+            Scene::Hears(words) => {
+                actor.heard(&words);
+                transcript.push_str(&words);
+                transcript.push(' ');
+            }
+            Scene::Quiet => actor.quiet(world.wall()),
+            Scene::Time => actor.time(world.wall()),
+            Scene::Over | Scene::Refused(_) => caller_here = false,
+            Scene::Answered | Scene::Talking => {}
+        }
+        let mut typed = 0;
+        while let Some(act) = actor.poll() {
+            match act {
+                Act::Press(key) => {
+                    world.caller_presses_after(Duration::from_millis(150) * typed, key);
+                    typed += 1;
+                }
+                Act::Speak(words) => world.caller_speaks(spoken(&words).max(Duration::from_secs(1))),
+                Act::HangUp => world.caller_hangs_up(),
+            }
+        }
+        if let Some(due) = actor.due() {
+            let wait = Duration::try_from(due.duration_since(world.wall())).unwrap_or_default();
+            world.wake_after(wait);
+        }
+        let decided = world.facts().iter().any(|stamped| matches!(stamped.fact, Fact::CallEnded { .. }));
+        if !caller_here && decided {
+            break;
+        }
+    }
+    let mut observed = observe(world.facts(), transcript);
+    observed.stuck = actor.stuck();
+    Rehearsed {
+        name: scenario.name.clone(),
+        failures: scenario.expect.judge(&observed),
+        observed,
+        page: time_line(world.facts()),
+        lasted: world.elapsed(),
+    }
+}
+
+/// What a scenario is judged by, from the facts of one call and what the caller heard.
+pub fn observe(facts: &[Stamped], transcript: String) -> Observed {
+    let mut observed = Observed { transcript, ..Observed::default() };
+    let Some(first) = facts.first() else { return observed };
+    let after = |stamped: &Stamped| Duration::try_from(stamped.at.duration_since(first.at)).unwrap_or_default();
+    let mut messages: BTreeMap<u64, flow::Message> = BTreeMap::new();
+    for stamped in facts {
+        match &stamped.fact {
+            Fact::Signal { party, ours: true, what } if what == "INVITE" => observed.tried.push(party.clone()),
+            Fact::Told911 => {
+                observed.told_911_after.get_or_insert(after(stamped));
+            }
+            Fact::Bridged { .. } | Fact::NumberGiven { .. } => {
+                observed.reached_after.get_or_insert(after(stamped));
+            }
+            Fact::MessageKept(message) => {
+                observed.reached_after.get_or_insert(after(stamped));
+                let missing = message.missing.iter().filter_map(|name| flow::Field::ALL.into_iter().find(|field| field.name() == name));
+                let kept = flow::Message {
+                    kind: message.kind.clone(),
+                    goes_to: flow::Target::Inbox(message.goes_to.clone()),
+                    fields: Vec::new(),
+                    call_back_by: message.call_back_by,
+                    marks: message.marks.clone(),
+                    cut_off: message.cut_off,
+                    missing: missing.collect(),
+                };
+                messages.insert(message.id, kept);
+            }
+            Fact::Notified { words, .. } => observed.notices.push(words.clone()),
+            Fact::RecordingBegan { .. } => observed.recording = true,
+            Fact::CallEnded { outcome, .. } => observed.outcome = outcome_of(outcome),
+            _ => {}
+        }
+    }
+    observed.messages = messages.into_values().collect();
+    observed
+}
+
+/// Reads the phrase in the book back into what it means.
+fn outcome_of(phrase: &str) -> Option<flow::Outcome> {
+    let strip = |prefix: &str| phrase.strip_prefix(prefix).map(str::to_owned);
+    if let Some(to) = strip("connected to ") {
+        Some(flow::Outcome::Connected { to })
+    } else if let Some(ladder) = strip("still paging ") {
+        Some(flow::Outcome::StillPaging { ladder })
+    } else if let Some(ladder) = strip("nobody accepted on ") {
+        Some(flow::Outcome::NobodyAccepted { ladder })
+    } else if let Some(inbox) = strip("message in ") {
+        Some(flow::Outcome::Message { inbox })
+    } else if let Some(person) = phrase.strip_suffix(" is calling back") {
+        Some(flow::Outcome::CallingBack { person: person.to_owned() })
+    } else {
+        match phrase {
+            "told to call 911" => Some(flow::Outcome::Told911),
+            "ended" => Some(flow::Outcome::Ended),
+            _ => Some(flow::Outcome::CallerHungUp),
+        }
+    }
+}
+
+/// Who is on duty in a scenario: as it says, and the practice's fall-back for every gap.
+pub fn roster_of(practice: &flow::Practice, on_call: &BTreeMap<String, String>) -> oncall::Roster {
+    let mut roster = oncall::Roster::new(Some(practice.on_call.if_nobody.clone()));
+    for (role, person) in on_call {
+        // A scenario names a handful of roles; the roster's limit is thousands.
+        let _ = roster.add_standing(role, person, "the scenario");
+    }
+    roster
+}
+
+/// How a scripted phone behaves on the wire.
+pub fn answering(scripted: Scripted) -> Answering {
+    scripted.name().parse().unwrap_or(Answering::NoAnswer)
+}

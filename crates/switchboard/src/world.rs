@@ -1,0 +1,523 @@
+//! Whole calls in virtual time: the real [`Desk`], a real SIP telephone, a simulated wire, book and audio.
+//!
+//! Golden pages and rehearsals run here. The signalling is real bytes between two endpoints; what is simulated is what a
+//! machine would add: a millisecond of wire, the book's sync, words spoken at fifteen characters a second, a voice that
+//! answers after a tone. A night takes milliseconds, and the same script always draws the same ladder.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use phi::Phi;
+
+use crate::desk::Desk;
+use crate::door::{
+    DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Network, Output, RecordingId, Released, Ticket, Trunk,
+};
+use crate::fact::Stamped;
+use crate::phone::{Answering, Output as PhoneOutput, Phone};
+
+/// How fast words are spoken, in characters a second (flow-language.md §18).
+pub const CHARACTERS_PER_SECOND: u64 = 15;
+/// How long the line must be silent after words before a caller acts.
+pub const QUIET: Duration = Duration::from_millis(700);
+/// A caller who says nothing this long after the tone has said nothing.
+pub const NOTHING_SAID: Duration = Duration::from_secs(5);
+/// How long two people talk before the clinician hangs up.
+const CONVERSATION: Duration = Duration::from_secs(20);
+/// How long a voicemail records before it hangs up.
+const VOICEMAIL: Duration = Duration::from_secs(60);
+/// A clinician listens this long before pressing a key.
+const LISTENS: Duration = Duration::from_secs(2);
+const TONE: Duration = Duration::from_millis(300);
+const DESK_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1)), 5060);
+const TRUNK_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 5060);
+
+/// What happens to the caller, for whoever plays the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scene {
+    /// These words begin to be heard.
+    Hears(String),
+    /// The line has been quiet for [`QUIET`] after words or a tone.
+    Quiet,
+    /// The caller and this leg's person hear each other.
+    Talking,
+    /// The call is answered.
+    Answered,
+    /// The call was refused with this status.
+    Refused(u16),
+    /// The caller's call is over.
+    Over,
+    /// The time asked for has come.
+    Time,
+}
+
+/// How the world is set up.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// When it begins.
+    pub now: Timestamp,
+    /// What is broken behind the telephone line.
+    pub health: Health,
+    /// How long the book takes to sync; `None`: it never can.
+    pub book: Option<Duration>,
+    /// One way on the wire.
+    pub wire: Duration,
+}
+
+/// A desk, a telephone, and time between them.
+pub struct World {
+    now: Instant,
+    began: Instant,
+    wall: Timestamp,
+    desk: Desk,
+    phone: Phone,
+    setting: Setting,
+    queue: BinaryHeap<Reverse<(Instant, u64, Happening)>>,
+    sequence: u64,
+    legs: BTreeMap<LegId, Leg>,
+    caller: Option<sip::SessionId>,
+    caller_leg: Option<LegId>,
+    /// RTP port at the telephone to its call and how that call answers.
+    people: BTreeMap<u16, (sip::SessionId, Answering)>,
+    facts: Vec<Stamped>,
+    next_port: u16,
+}
+
+#[derive(Default)]
+struct Leg {
+    playing: Option<u64>,
+    stops_at_key: bool,
+    remote_port: Option<u16>,
+    clip: Option<Clip>,
+    bridged: Option<LegId>,
+    quiet_from: u64,
+    pressed: bool,
+}
+
+struct Clip {
+    recording: RecordingId,
+    ends_after_silence: Duration,
+    longest: Duration,
+    spoken: Option<Duration>,
+    generation: u64,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Happening {
+    ToDesk(sip::Flow, Vec<u8>),
+    ToPhone(sip::Flow, Vec<u8>),
+    Part { leg: LegId, play: u64, text: String },
+    Played { leg: LegId, play: u64 },
+    Quiet { leg: LegId, generation: u64 },
+    ClipOver { leg: LegId, generation: u64 },
+    Recorded(Ticket),
+    NotRecorded(Ticket),
+    PersonPresses { leg: LegId, digit: char },
+    HangUp(sip::SessionId),
+    Wake,
+}
+
+impl World {
+    /// A world with one practice on one trunk. `anchor` is any instant; only differences to it matter.
+    pub fn new(anchor: Instant, released: Released, setting: Setting) -> Self {
+        let config = DeskConfig {
+            signalling: vec![Listener { transport: sip::Transport::Udp, local: DESK_ADDRESS, advertised: DESK_ADDRESS }],
+            media_address: DESK_ADDRESS.ip(),
+            trunks: vec![Trunk {
+                id: "carrier".into(),
+                sources: vec![Network { address: TRUNK_ADDRESS.ip(), prefix: 32 }],
+                outbound: Some(sip::Flow {
+                    transport: sip::Transport::Udp,
+                    local: DESK_ADDRESS,
+                    remote: TRUNK_ADDRESS,
+                    connection: None,
+                }),
+                credentials: None,
+            }],
+            calls_max: 1000,
+            media_load_max_percent: 70,
+            retry_after_s: 5,
+            ring_before_answer: Duration::from_secs(1),
+            ladder_speed: 1,
+            book_patience: Duration::from_secs(2),
+            codecs: vec![media::sdp::Codec::Pcmu, media::sdp::Codec::Pcma],
+        };
+        let mut desk = Desk::new(config, counting(1), counting(2), anchor, setting.now);
+        desk.handle(anchor, Input::Practices(vec![released]));
+        desk.handle(anchor, Input::Health(setting.health));
+        let phone = Phone::new(TRUNK_ADDRESS, TRUNK_ADDRESS.ip(), counting(3), counting(4));
+        let mut world = Self {
+            now: anchor,
+            began: anchor,
+            wall: setting.now,
+            desk,
+            phone,
+            setting,
+            queue: BinaryHeap::new(),
+            sequence: 0,
+            legs: BTreeMap::new(),
+            caller: None,
+            caller_leg: None,
+            people: BTreeMap::new(),
+            facts: Vec::new(),
+            next_port: 20_000,
+        };
+        world.top_up();
+        world
+    }
+
+    /// The telephone, to script how each number answers.
+    pub fn phone(&mut self) -> &mut Phone {
+        &mut self.phone
+    }
+
+    /// The desk, to look at what it holds.
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// The wall clock.
+    pub fn wall(&self) -> Timestamp {
+        crate::desk::wall_at((self.began, self.wall), self.now)
+    }
+
+    /// Time since the world began.
+    pub fn elapsed(&self) -> Duration {
+        self.now.saturating_duration_since(self.began)
+    }
+
+    /// Every fact that became durable or would have, in order.
+    pub fn facts(&self) -> &[Stamped] {
+        &self.facts
+    }
+
+    /// The caller dials a line of the practice.
+    pub fn caller_dials(&mut self, number: &str, from: Option<&str>) {
+        let flow = sip::Flow { transport: sip::Transport::Udp, local: TRUNK_ADDRESS, remote: DESK_ADDRESS, connection: None };
+        self.caller = self.phone.call(self.now, flow, number, from);
+    }
+
+    /// The caller presses a key.
+    pub fn caller_presses(&mut self, digit: char) {
+        if let Some(leg) = self.caller_leg {
+            self.press(leg, digit);
+        }
+    }
+
+    /// The caller presses a key a moment from now.
+    pub fn caller_presses_after(&mut self, after: Duration, digit: char) {
+        if let Some(leg) = self.caller_leg {
+            self.schedule(after, Happening::PersonPresses { leg, digit });
+        }
+    }
+
+    /// The caller speaks after a tone, for this long.
+    pub fn caller_speaks(&mut self, length: Duration) {
+        let Some(leg) = self.caller_leg else { return };
+        let Some(clip) = self.legs.get_mut(&leg).and_then(|leg| leg.clip.as_mut()) else { return };
+        let length = length.min(clip.longest);
+        clip.spoken = Some(length);
+        clip.generation += 1;
+        let (generation, after) = (clip.generation, length + clip.ends_after_silence);
+        self.schedule(after, Happening::ClipOver { leg, generation });
+    }
+
+    /// Whether a tone has invited the caller to speak.
+    pub fn caller_may_speak(&self) -> bool {
+        self.caller_leg.and_then(|leg| self.legs.get(&leg)).is_some_and(|leg| leg.clip.is_some())
+    }
+
+    /// The caller hangs up.
+    pub fn caller_hangs_up(&mut self) {
+        if let Some(session) = self.caller {
+            self.phone.hang_up(self.now, session);
+        }
+    }
+
+    /// Asks for [`Scene::Time`] after this long.
+    pub fn wake_after(&mut self, after: Duration) {
+        self.schedule(after, Happening::Wake);
+    }
+
+    /// The people behind this call change what is broken.
+    pub fn break_things(&mut self, health: Health) {
+        self.desk.handle(self.now, Input::Health(health));
+    }
+
+    /// Lets time pass until something happens to the caller, or until `limit` after the beginning.
+    pub fn next_scene(&mut self, limit: Duration) -> Option<Scene> {
+        loop {
+            if let Some(scene) = self.drain() {
+                return Some(scene);
+            }
+            let next = self.next_instant()?;
+            if next.saturating_duration_since(self.began) > limit {
+                return None;
+            }
+            self.now = self.now.max(next);
+            if let Some(scene) = self.happen() {
+                return Some(scene);
+            }
+        }
+    }
+
+    fn next_instant(&mut self) -> Option<Instant> {
+        let queued = self.queue.peek().map(|Reverse((at, ..))| *at);
+        let desk = match self.desk.poll_output() {
+            Output::Timeout(at) => at,
+            _ => Some(self.now),
+        };
+        let phone = match self.phone.poll_output() {
+            PhoneOutput::Timeout(at) => at,
+            _ => Some(self.now),
+        };
+        [queued, desk, phone].into_iter().flatten().min()
+    }
+
+    /// Everything due at this very instant.
+    fn happen(&mut self) -> Option<Scene> {
+        let due = self.queue.peek().is_some_and(|Reverse((at, ..))| *at <= self.now);
+        if !due {
+            self.phone.handle_timeout(self.now);
+            self.desk.handle(self.now, Input::Time);
+            return None;
+        }
+        let Reverse((_, _, happening)) = self.queue.pop()?;
+        match happening {
+            Happening::ToDesk(flow, bytes) => self.desk.handle(self.now, Input::Received { flow, bytes: &bytes }),
+            Happening::ToPhone(flow, bytes) => self.phone.handle_received(self.now, flow, &bytes),
+            Happening::Recorded(ticket) => self.desk.handle(self.now, Input::Recorded { ticket }),
+            Happening::NotRecorded(ticket) => self.desk.handle(self.now, Input::NotRecorded { ticket }),
+            Happening::PersonPresses { leg, digit } => self.press(leg, digit),
+            Happening::HangUp(session) => self.phone.hang_up(self.now, session),
+            Happening::Wake => return Some(Scene::Time),
+            Happening::Part { leg, play, text } => {
+                let heard = self.legs.get(&leg).is_some_and(|leg| leg.playing == Some(play));
+                return (heard && self.caller_leg == Some(leg)).then_some(Scene::Hears(text));
+            }
+            Happening::Played { leg, play } => {
+                if self.legs.get(&leg).is_some_and(|leg| leg.playing == Some(play)) {
+                    self.fall_silent(leg);
+                    self.desk.handle(self.now, Input::Media(MediaEvent::Played { leg, id: play, whole: true }));
+                }
+            }
+            Happening::Quiet { leg, generation } => {
+                let still = self.legs.get(&leg).is_some_and(|leg| leg.quiet_from == generation && leg.playing.is_none());
+                return (still && self.caller_leg == Some(leg)).then_some(Scene::Quiet);
+            }
+            Happening::ClipOver { leg, generation } => {
+                let over = self.legs.get(&leg).and_then(|leg| leg.clip.as_ref()).is_some_and(|clip| clip.generation == generation);
+                if over {
+                    self.end_clip(leg);
+                }
+            }
+        }
+        None
+    }
+
+    /// Carries out what the desk and the telephone want, until both only wait.
+    fn drain(&mut self) -> Option<Scene> {
+        loop {
+            self.top_up();
+            match self.desk.poll_output() {
+                Output::Timeout(_) => {}
+                Output::Transmit(transmit) => {
+                    let flow = sip::Flow { local: transmit.flow.remote, remote: transmit.flow.local, ..transmit.flow };
+                    self.schedule(self.setting.wire, Happening::ToPhone(flow, transmit.bytes));
+                    continue;
+                }
+                Output::Record { ticket, facts } => {
+                    self.facts.extend(facts);
+                    match self.setting.book {
+                        Some(sync) => self.schedule(sync, Happening::Recorded(ticket)),
+                        None => self.schedule(Duration::from_millis(1), Happening::NotRecorded(ticket)),
+                    }
+                    continue;
+                }
+                Output::Media(command) => {
+                    if let Some(scene) = self.command(command) {
+                        return Some(scene);
+                    }
+                    continue;
+                }
+            }
+            match self.phone.poll_output() {
+                PhoneOutput::Timeout(_) => return None,
+                PhoneOutput::Transmit(transmit) => {
+                    let flow = sip::Flow { local: transmit.flow.remote, remote: transmit.flow.local, ..transmit.flow };
+                    self.schedule(self.setting.wire, Happening::ToDesk(flow, transmit.bytes));
+                }
+                PhoneOutput::Connected { session, port, answering, .. } => match answering {
+                    Some((_, answering)) => {
+                        self.people.insert(port, (session, answering));
+                        if answering == Answering::Voicemail {
+                            self.schedule(VOICEMAIL, Happening::HangUp(session));
+                        }
+                    }
+                    None => return Some(Scene::Answered),
+                },
+                PhoneOutput::Refused { session, status } if self.caller == Some(session) => return Some(Scene::Refused(status)),
+                PhoneOutput::Ended { session, .. } if self.caller == Some(session) => {
+                    self.caller = None;
+                    return Some(Scene::Over);
+                }
+                PhoneOutput::Refused { .. } | PhoneOutput::Ended { .. } | PhoneOutput::Changed { .. } | PhoneOutput::Rings { .. } => {}
+            }
+        }
+    }
+
+    fn command(&mut self, command: MediaCommand) -> Option<Scene> {
+        match command {
+            MediaCommand::Open { leg, stream, .. } => {
+                let remote_port = stream.map(|stream| stream.remote.port());
+                // The first leg of a call is its caller's.
+                if self.caller_leg.is_none() && remote_port.is_none_or(|port| !self.people.contains_key(&port)) {
+                    self.caller_leg = Some(leg);
+                }
+                self.legs.insert(leg, Leg { remote_port, ..Leg::default() });
+            }
+            MediaCommand::Update { leg, stream } => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.remote_port = Some(stream.remote.port());
+                }
+            }
+            MediaCommand::Play { leg, id, words, stops_at_key } => self.play(leg, id, &words, stops_at_key),
+            MediaCommand::Hush { leg } => self.cut_short(leg),
+            MediaCommand::Bridge { a, b } => {
+                for (one, other) in [(a, b), (b, a)] {
+                    self.cut_short(one);
+                    if let Some(leg) = self.legs.get_mut(&one) {
+                        leg.bridged = Some(other);
+                    }
+                }
+                let person = [a, b].into_iter().find(|leg| Some(*leg) != self.caller_leg);
+                if let Some((session, _)) = person.and_then(|leg| self.person(leg)) {
+                    self.schedule(CONVERSATION, Happening::HangUp(session));
+                }
+                return Some(Scene::Talking);
+            }
+            MediaCommand::Unbridge { a, b } => {
+                for leg in [a, b] {
+                    if let Some(leg) = self.legs.get_mut(&leg) {
+                        leg.bridged = None;
+                    }
+                }
+            }
+            MediaCommand::Record { .. } | MediaCommand::InfoDigit { .. } => {}
+            MediaCommand::StopRecord { recording } => {
+                let sealed = MediaEvent::RecordingSealed { recording, milliseconds: 0, sha256: [0; 32], gaps: 0 };
+                self.desk.handle(self.now, Input::Media(sealed));
+            }
+            MediaCommand::Clip { leg, recording, longest, ends_after_silence, .. } => {
+                self.cut_short(leg);
+                if let Some(known) = self.legs.get_mut(&leg) {
+                    known.clip = Some(Clip { recording, ends_after_silence, longest, spoken: None, generation: 0 });
+                    known.quiet_from += 1;
+                    let generation = known.quiet_from;
+                    self.schedule(TONE + QUIET, Happening::Quiet { leg, generation });
+                    self.schedule(TONE + NOTHING_SAID, Happening::ClipOver { leg, generation: 0 });
+                }
+            }
+            MediaCommand::EndClip { leg } => self.end_clip(leg),
+            MediaCommand::Close { leg } => {
+                self.legs.remove(&leg);
+                if self.caller_leg == Some(leg) {
+                    self.caller_leg = None;
+                }
+                self.desk.handle(self.now, Input::Media(MediaEvent::Closed { leg, quality: media::Quality::default() }));
+            }
+        }
+        None
+    }
+
+    fn play(&mut self, leg: LegId, id: u64, words: &flow::Words, stops_at_key: bool) {
+        self.cut_short(leg);
+        let Some(known) = self.legs.get_mut(&leg) else { return };
+        known.playing = Some(id);
+        known.stops_at_key = stops_at_key;
+        let mut after = Duration::ZERO;
+        for part in &words.parts {
+            self.schedule(after, Happening::Part { leg, play: id, text: part.text.to_string() });
+            after += spoken(&part.text);
+        }
+        self.schedule(after, Happening::Played { leg, play: id });
+        // A person who means to press a key does so a moment after the first words.
+        let answering = self.person(leg).map(|(_, answering)| answering);
+        let digit = match answering {
+            Some(Answering::Accepts) => '1',
+            Some(Answering::PassesOn) => '2',
+            _ => return,
+        };
+        if let Some(known) = self.legs.get_mut(&leg).filter(|leg| !leg.pressed) {
+            known.pressed = true;
+            self.schedule(LISTENS, Happening::PersonPresses { leg, digit });
+        }
+    }
+
+    fn cut_short(&mut self, leg: LegId) {
+        let playing = self.legs.get_mut(&leg).and_then(|leg| leg.playing.take());
+        if let Some(id) = playing {
+            self.desk.handle(self.now, Input::Media(MediaEvent::Played { leg, id, whole: false }));
+        }
+    }
+
+    fn fall_silent(&mut self, leg: LegId) {
+        let Some(known) = self.legs.get_mut(&leg) else { return };
+        known.playing = None;
+        known.quiet_from += 1;
+        let generation = known.quiet_from;
+        self.schedule(QUIET, Happening::Quiet { leg, generation });
+    }
+
+    fn press(&mut self, leg: LegId, digit: char) {
+        if self.legs.get(&leg).is_some_and(|leg| leg.stops_at_key) {
+            self.cut_short(leg);
+        }
+        self.desk.handle(self.now, Input::Media(MediaEvent::Digit { leg, digit: Phi::new(digit) }));
+    }
+
+    fn end_clip(&mut self, leg: LegId) {
+        let Some(clip) = self.legs.get_mut(&leg).and_then(|leg| leg.clip.take()) else { return };
+        let ended = MediaEvent::ClipEnded { leg, recording: clip.recording, heard: clip.spoken };
+        self.desk.handle(self.now, Input::Media(ended));
+    }
+
+    fn person(&self, leg: LegId) -> Option<(sip::SessionId, Answering)> {
+        let port = self.legs.get(&leg)?.remote_port?;
+        self.people.get(&port).copied()
+    }
+
+    fn top_up(&mut self) {
+        for _ in 0..self.desk.ports_wanted() {
+            self.next_port = self.next_port.checked_add(2).unwrap_or(20_000);
+            self.desk.handle(self.now, Input::Port(self.next_port));
+        }
+        while self.phone.ports() < 8 {
+            self.next_port = self.next_port.checked_add(2).unwrap_or(20_000);
+            self.phone.add_port(self.next_port);
+        }
+    }
+
+    fn schedule(&mut self, after: Duration, happening: Happening) {
+        self.sequence += 1;
+        self.queue.push(Reverse((self.now + after, self.sequence, happening)));
+    }
+}
+
+/// How long a text takes to say.
+pub fn spoken(text: &str) -> Duration {
+    Duration::from_millis(text.chars().count() as u64 * 1000 / CHARACTERS_PER_SECOND)
+}
+
+/// Sixteen octets that are never the same twice and always the same in the same order: a virtual world's randomness.
+fn counting(stream: u8) -> sip::Draw {
+    let mut count = 0_u64;
+    Box::new(move || {
+        count += 1;
+        let hash = seal::hash(&[&[stream], count.to_be_bytes().as_slice()].concat());
+        hash.first_chunk().copied().unwrap_or_default()
+    })
+}

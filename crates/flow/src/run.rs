@@ -448,10 +448,14 @@ impl Run {
             Broken::Records => scene.records_down = true,
             Broken::Recordings => scene.recordings_down = true,
             Broken::Speech | Broken::Book | Broken::Everything => {
-                // A phone that already rings, a person already there, and a net already spread are better than a net.
+                // A phone that already rings, a person already there, the 911 direction: all better than a net.
                 let better = matches!(
                     doing,
-                    Doing::Escalating(_) | Doing::Connecting(_) | Doing::Bridged(_) | Doing::Parting(_)
+                    Doing::Lingering(_)
+                        | Doing::Escalating(_)
+                        | Doing::Connecting(_)
+                        | Doing::Bridged(_)
+                        | Doing::Parting(_)
                 );
                 if !better && !scene.in_net {
                     scene.stop(&doing);
@@ -604,6 +608,14 @@ impl Doing {
         }
     }
 
+    /// An answer given but not yet confirmed.
+    fn so_far(&self) -> Option<(Field, Value, Option<&'static str>)> {
+        match self {
+            Self::Collecting(collecting) => collecting.so_far(),
+            _ => None,
+        }
+    }
+
     /// The clip that is being recorded, if any.
     fn clip(&self) -> Option<(ClipId, Field)> {
         match self {
@@ -614,3 +626,6 @@ impl Doing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

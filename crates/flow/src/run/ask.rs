@@ -81,6 +81,9 @@ impl Question {
                 if self.keys.contains(key.expose()) {
                     return Asked::Key(*key.expose());
                 }
+                if *key.expose() == '0' && scene.flow.every_question.press_zero.is_some() {
+                    return Asked::Zero;
+                }
             }
         } else {
             scene.ahead.clear();

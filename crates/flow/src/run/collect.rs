@@ -56,8 +56,14 @@ pub(super) fn message(scene: &mut Scene, name: &str, purpose: Purpose) -> Turn {
     let Some(kind) = scene.flow.messages.get(name).cloned() else {
         return Turn::Net(Why::DeadEnd);
     };
+    // 0 may lead back here: the same message goes on where it was left.
+    let left = scene.draft.take_if(|draft| !draft.kept && draft.kind == kind.name);
     scene.save_draft();
-    let mut draft = Draft::new(scene, &kind);
+    let mut draft = left.unwrap_or_else(|| Draft::new(scene, &kind));
+    if purpose == Purpose::Refill {
+        // Only a clear no takes it away: a call that is cut off before the question leaves it standing.
+        draft.mark(DOCTOR_MUST_REVIEW);
+    }
     let mut queue = VecDeque::new();
     for field in kind.ask.iter().copied() {
         let clip = matches!(field.wanted(), Wanted::Clip { .. });
@@ -127,23 +133,23 @@ fn go_on(
 
 fn asked_all(scene: &mut Scene, about: About, silences: u8) -> Turn {
     let About::Message(purpose) = about else { return Turn::Next };
-    if purpose == Purpose::Refill {
-        if silences < SILENCES_MAX && !scene.quiet {
-            let words = scene.phrase(Phrase::Controlled).then(scene.phrase(Phrase::YesOrNo));
-            let mut question = Question::new(scene, vec![words], vec!['1', '2']);
-            question.may_be_ahead = false;
-            if let Asked::Still(ask) = question.ask(scene) {
-                let phase = Phase::Controlled(ask);
-                return Turn::Stay(Doing::Collecting(Collecting { about, queue: VecDeque::new(), silences, phase }));
-            }
+    if purpose == Purpose::Refill && silences < SILENCES_MAX && !scene.quiet {
+        let words = scene.phrase(Phrase::Controlled).then(scene.phrase(Phrase::YesOrNo));
+        let mut question = Question::new(scene, vec![words], vec!['1', '2']);
+        question.may_be_ahead = false;
+        if let Asked::Still(ask) = question.ask(scene) {
+            let phase = Phase::Controlled(ask);
+            return Turn::Stay(Doing::Collecting(Collecting { about, queue: VecDeque::new(), silences, phase }));
         }
-        scene.mark(DOCTOR_MUST_REVIEW);
     }
     keep(scene, about)
 }
 
 fn keep(scene: &mut Scene, about: About) -> Turn {
-    let Some(id) = scene.keep_draft(false) else { return Turn::Next };
+    if let Some(draft) = &mut scene.draft {
+        draft.asked_all = true;
+    }
+    let Some(id) = scene.keep_draft() else { return Turn::Next };
     let phase = Phase::Keeping { id, until: scene.after(KEEP_PATIENCE) };
     Turn::Stay(Doing::Collecting(Collecting { about, queue: VecDeque::new(), silences: 0, phase }))
 }
@@ -160,16 +166,15 @@ impl Collecting {
                 Asked::Still(ask) => {
                     Turn::Stay(Doing::Collecting(Self { about, queue, silences, phase: Phase::Controlled(ask) }))
                 }
-                Asked::Key('2') => keep(scene, about),
-                Asked::Zero => {
-                    scene.mark(DOCTOR_MUST_REVIEW);
-                    scene.flow.every_question.press_zero.map_or(Turn::Next, Turn::To)
-                }
-                // Not sure counts as yes.
-                Asked::Key(_) | Asked::Unanswered { .. } => {
-                    scene.mark(DOCTOR_MUST_REVIEW);
+                Asked::Key('2') => {
+                    if let Some(draft) = &mut scene.draft {
+                        draft.marks.retain(|mark| mark != DOCTOR_MUST_REVIEW);
+                    }
                     keep(scene, about)
                 }
+                // Not sure counts as yes: the mark stays.
+                Asked::Key(_) | Asked::Unanswered { .. } => keep(scene, about),
+                Asked::Zero => scene.flow.every_question.press_zero.map_or(Turn::Next, Turn::To),
             },
             Phase::Keeping { id, until } => match heard {
                 Heard::Kept(kept) if kept == id => accepted(scene, about),
@@ -189,6 +194,13 @@ impl Collecting {
             Phase::Field(_, ask) => ask.due(),
             Phase::Controlled(ask) => ask.due(),
             Phase::Keeping { until, .. } => *until,
+        }
+    }
+
+    pub(super) fn so_far(&self) -> Option<(Field, Value, Option<&'static str>)> {
+        match &self.phase {
+            Phase::Field(_, ask) => ask.so_far(),
+            _ => None,
         }
     }
 

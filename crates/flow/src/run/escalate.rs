@@ -85,7 +85,7 @@ pub(super) fn begin(scene: &mut Scene, act: &Act) -> Turn {
         None => {
             scene.save_draft();
             scene.draft = Some(Draft::of_caller(scene, ladder));
-            let Some(id) = scene.keep_draft(false) else { return escalating.ring(scene, None) };
+            let Some(id) = scene.keep_draft() else { return escalating.ring(scene, None) };
             escalating.phase = Phase::Keeping { id, until: scene.after(KEEP_PATIENCE) };
             Turn::Stay(Doing::Escalating(escalating))
         }
@@ -175,7 +175,7 @@ impl Escalating {
             Phase::Keeping { id, .. } => Turn::Stay(Doing::Parting(Parting::keeping(scene, id))),
             Phase::Ringing { voice, .. } => {
                 if let Voice::Asking(..) = voice {
-                    scene.save_draft();
+                    scene.save_answers();
                 }
                 Turn::Stay(Doing::Parting(Parting::ringing(scene, self.ladder)))
             }
@@ -284,7 +284,7 @@ impl Scene {
     /// Answers given while phones ring are added to the message the phones ring for; nobody waits for it.
     fn save_answers(&mut self) {
         if self.draft.as_ref().is_some_and(|draft| !draft.kept && draft.says_something()) {
-            self.keep_draft(false);
+            self.keep_draft();
         }
     }
 }

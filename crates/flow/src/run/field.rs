@@ -169,9 +169,9 @@ impl FieldAsk {
                 }
                 Heard::Clip { id, heard: None } if *id == clip => self.silence(scene, Phrase::NothingHeard),
                 Heard::Time if scene.now >= until => {
-                    // Whoever records has fallen silent; what was said up to here may still be there.
+                    // Whoever records has fallen silent; what was said up to here may well be there.
                     scene.out.push_back(Do::EndClip { id: clip });
-                    Fielded::Missing { silences: 0, mark: None }
+                    Fielded::Answered { value: Value::Clip(clip), mark: None }
                 }
                 _ => self.still(Phase::Listening { clip, until }),
             },
@@ -188,6 +188,14 @@ impl FieldAsk {
             Phase::YesOrNo(ask) | Phase::Confirming { ask, .. } => ask.due(),
             Phase::Asking(speaking) | Phase::Prompting(speaking) => speaking.until,
             Phase::Typing { until, .. } | Phase::Listening { until, .. } => *until,
+        }
+    }
+
+    /// What was typed and is being read back.
+    pub(super) fn so_far(&self) -> Option<(Field, Value, Option<&'static str>)> {
+        match &self.phase {
+            Phase::Confirming { value, .. } => Some((self.field, value.clone(), unconfirmed(self.field))),
+            _ => None,
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) enum Parting {
 
 pub(super) fn caller_left(doing: Doing, scene: &mut Scene) -> Turn {
     scene.caller_left = true;
+    scene.take_so_far(&doing);
     let clip = doing.clip();
     if let Some((id, _)) = clip {
         scene.out.push_back(Do::EndClip { id });
@@ -55,7 +56,7 @@ fn part(scene: &mut Scene) -> Turn {
     let calling = scene.caller.number.is_some();
     let Some(draft) = &scene.draft else { return Turn::End };
     if !draft.kept && (draft.says_something() || (draft.owed && calling)) {
-        return match scene.keep_draft(true) {
+        return match scene.keep_draft() {
             Some(id) => Turn::Stay(Doing::Parting(Parting::keeping(scene, id))),
             None => Turn::End,
         };
@@ -79,10 +80,13 @@ fn coming(scene: &mut Scene) -> Option<Draft> {
 fn deliver(scene: &mut Scene) -> Turn {
     let Some(draft) = &mut scene.draft else { return Turn::End };
     let (id, goes_to, owed, number) = (draft.id, draft.goes_to.clone(), draft.owed, draft.has_number());
+    let kept = draft.kept;
     draft.owed = false;
     match goes_to {
         Target::Inbox(inbox) => {
-            scene.reach(Outcome::Message { inbox });
+            if kept {
+                scene.reach(Outcome::Message { inbox });
+            }
             Turn::End
         }
         Target::Ladder(ladder) if owed && (number || scene.caller.number.is_some()) => {
@@ -121,7 +125,7 @@ impl Parting {
                 }
                 deliver(scene)
             }
-            // It stays in memory; the ladder is rung all the same.
+            // It stays in memory: a ladder is rung all the same, an inbox cannot be said to hold it.
             (Heard::NotKept(not_kept), Self::Keeping { id, .. }) if not_kept == id => deliver(scene),
             (Heard::Time, Self::Keeping { until, .. }) if scene.now >= until => deliver(scene),
             (Heard::Escalation(Escalated::Accepted { person }), Self::Ringing { .. }) => {

@@ -54,6 +54,8 @@ pub(super) struct Draft {
     pub(super) ask: Vec<Field>,
     pub(super) fields: Vec<(Field, Value)>,
     pub(super) marks: Vec<String>,
+    /// Every field had its turn.
+    pub(super) asked_all: bool,
     /// It is durable as it stands.
     pub(super) kept: bool,
     /// It is for a ladder that has not been started for it.
@@ -73,6 +75,7 @@ impl Draft {
             ask: kind.ask.clone(),
             fields: Vec::new(),
             marks: kind.mark_as.iter().cloned().collect(),
+            asked_all: false,
             kept: false,
             owed: matches!(kind.goes_to, Target::Ladder(_)),
         }
@@ -89,6 +92,7 @@ impl Draft {
             ask: vec![Field::CallbackNumber],
             fields: number.map(|number| (Field::CallbackNumber, Value::Number(number))).into_iter().collect(),
             marks: Vec::new(),
+            asked_all: true,
             kept: false,
             owed: true,
         }
@@ -116,7 +120,7 @@ impl Draft {
         self.fields.iter().any(|(_, value)| *value != Value::Unknown)
     }
 
-    fn message(&self, calling: Option<&Phi<String>>, cut_off: bool) -> Message {
+    fn message(&self, calling: Option<&Phi<String>>) -> Message {
         let mut fields = Vec::new();
         let mut missing = Vec::new();
         let asked_too = self.fields.iter().map(|(field, _)| *field).filter(|field| !self.ask.contains(field));
@@ -139,7 +143,7 @@ impl Draft {
             fields,
             call_back_by: self.call_back_by,
             marks: self.marks.clone(),
-            cut_off,
+            cut_off: !self.asked_all,
             missing,
         }
     }
@@ -147,10 +151,10 @@ impl Draft {
 
 impl Scene {
     /// Sends the draft to the book. Whoever depends on it waits for `Kept`.
-    pub(super) fn keep_draft(&mut self, cut_off: bool) -> Option<MessageId> {
+    pub(super) fn keep_draft(&mut self) -> Option<MessageId> {
         let draft = self.draft.as_mut()?;
         draft.kept = false;
-        let (id, message) = (draft.id, draft.message(self.caller.number.as_ref(), cut_off));
+        let (id, message) = (draft.id, draft.message(self.caller.number.as_ref()));
         self.out.push_back(Do::Keep { id, message });
         Some(id)
     }
@@ -158,7 +162,7 @@ impl Scene {
     /// What was being gathered when something broke is sent as it is, and nobody waits for it.
     pub(super) fn save_draft(&mut self) {
         if self.draft.as_ref().is_some_and(|draft| !draft.kept && draft.says_something()) {
-            self.keep_draft(true);
+            self.keep_draft();
         }
     }
 }

@@ -46,7 +46,12 @@ impl Recording {
                 let Some(id) = leave(scene, *clip) else { return Turn::Next };
                 self.phase = Phase::Keeping { id, until: scene.after(field::KEEP_PATIENCE) };
             }
-            (Heard::Time, Phase::Listening { until, .. }) if scene.now >= *until => return Turn::Next,
+            (Heard::Time, Phase::Listening { clip, until }) if scene.now >= *until => {
+                // Whoever records has fallen silent; what was said up to here may well be there.
+                scene.out.push_back(Do::EndClip { id: *clip });
+                let Some(id) = leave(scene, *clip) else { return Turn::Next };
+                self.phase = Phase::Keeping { id, until: scene.after(field::KEEP_PATIENCE) };
+            }
             (Heard::Kept(id), Phase::Keeping { id: kept, .. }) if id == *kept => {
                 if let Some(draft) = &mut scene.draft {
                     draft.kept = true;
@@ -91,7 +96,7 @@ fn leave(scene: &mut Scene, clip: ClipId) -> Option<MessageId> {
         draft(scene);
     }
     scene.tell(Field::VoiceMessage, Value::Clip(clip), None);
-    scene.keep_draft(false)
+    scene.keep_draft()
 }
 
 /// A message for a clip that belongs to no other: to the ladder that ran, else to an inbox somebody reads.
@@ -112,5 +117,6 @@ pub(super) fn draft(scene: &mut Scene) {
     let mut draft = Draft::new(scene, &kind);
     // A ladder that ran needs no second start.
     draft.owed &= scene.ladder.is_none();
+    draft.asked_all = !scene.caller_left;
     scene.draft = Some(draft);
 }

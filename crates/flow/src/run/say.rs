@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::scene::{Scene, Speaking};
 use super::{Do, Doing, Heard, Note, Outcome, Turn};
 use crate::library::Phrase;
-use crate::model::{Notice, SectionId, Sentence};
+use crate::model::{Act, Notice, SectionId, Sentence};
 use crate::words::{Language, Words};
 
 /// After the 911 direction the line stays open this long for a key (§4).
@@ -35,10 +35,16 @@ enum Keys {
 }
 
 pub(super) fn say(scene: &mut Scene, sentence: &Sentence, can_be_skipped: bool) -> Turn {
-    // §4: never when they hold a number or a deadline.
-    let skips = can_be_skipped && !sentence.has_fill_in();
+    // §4: never when they hold a number or a deadline. And never the last words of a call: a stray key must not turn
+    // "if it gets worse, call 911" into a dead line.
+    let next = scene.flow.step(scene.section, scene.next_step).map(|step| &step.act);
+    let keys = match next {
+        None | Some(Act::HangUp) => Keys::Ignore,
+        _ if can_be_skipped && !sentence.has_fill_in() => Keys::Skip,
+        _ => Keys::Wait,
+    };
     let words = scene.sentence(sentence);
-    begin(scene, words, if skips { Keys::Skip } else { Keys::Wait }, None)
+    begin(scene, words, keys, None)
 }
 
 /// A sentence of the library, then the next step or a section.

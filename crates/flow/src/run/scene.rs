@@ -178,11 +178,27 @@ impl Scene {
         self.out.push_back(Do::Hush);
     }
 
-    /// Leaves what is being done: silence, and no clip left running.
+    /// Leaves what is being done: silence, no clip left running, and what was said so far in the message.
     pub(super) fn stop(&mut self, doing: &Doing) {
         self.hush();
-        if let Some((id, _)) = doing.clip() {
+        self.take_so_far(doing);
+        if let Some((id, field)) = doing.clip() {
             self.out.push_back(Do::EndClip { id });
+            if let Some(draft) = &mut self.draft {
+                draft.put(field, Value::Clip(id));
+            }
+        }
+    }
+
+    /// An answer that was typed and not yet confirmed is better than none.
+    pub(super) fn take_so_far(&mut self, doing: &Doing) {
+        if let Some((field, value, mark)) = doing.so_far()
+            && let Some(draft) = &mut self.draft
+        {
+            draft.put(field, value);
+            if let Some(mark) = mark {
+                draft.mark(mark);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! One thing to know: clips are whole 20 ms frames, padded with silence, so that what a player sends is byte for byte
 //! what [`crate::listen`] looks for.
 
-use crate::resample::resample;
+use crate::resample::Resampler;
 use media::codec::{CLOCK_RATE, Codec, FRAME_SAMPLES};
 use std::io::Cursor;
 use std::sync::Arc;
@@ -41,12 +41,12 @@ const FADE_SAMPLES: usize = 40;
 
 impl Clip {
     /// A WAV file's bytes as a clip, or what is wrong with them.
-    pub(crate) fn from_wav(bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn from_wav(bytes: &[u8], rates: &mut Resampler) -> Result<Self, String> {
         let (mut samples, rate) = mono(bytes)?;
         // Before the rate is changed: where an offset begins and ends, a filter rings.
         let offset = samples.iter().sum::<f32>() / samples.len().max(1) as f32;
         samples.iter_mut().for_each(|sample| *sample -= offset);
-        let samples = trimmed(resample(&samples, rate, CLOCK_RATE)).ok_or("it holds no sound")?;
+        let samples = trimmed(rates.resample(&samples, rate, CLOCK_RATE)).ok_or("it holds no sound")?;
         Ok(Self::from_samples(&levelled(samples)))
     }
 
@@ -183,6 +183,7 @@ fn loudness(step: &[f32]) -> f32 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::{Clip, LEVEL, loudness};
+    use crate::resample::Resampler;
     use media::codec::Codec;
 
     /// A WAV of 16 bits, with the given samples on every channel.
@@ -216,6 +217,10 @@ pub(crate) mod tests {
         samples
     }
 
+    fn from_wav(bytes: &[u8]) -> Result<Clip, String> {
+        Clip::from_wav(bytes, &mut Resampler::default())
+    }
+
     fn linear(clip: &Clip, codec: Codec) -> Vec<f32> {
         clip.bytes(codec)
             .iter()
@@ -228,7 +233,7 @@ pub(crate) mod tests {
         for (rate, channels, level, offset) in [(22_050, 1, 0.5, 0.1), (48_000, 2, 0.02, -0.05), (8_000, 1, 0.9, 0.0)] {
             let mut samples = swell(0.8, 1.0, 1.5, level, rate);
             samples.iter_mut().for_each(|sample| *sample += offset);
-            let clip = Clip::from_wav(&wav(&samples, rate, channels)).expect("sound");
+            let clip = from_wav(&wav(&samples, rate, channels)).expect("sound");
             for codec in [Codec::Pcmu, Codec::Pcma] {
                 let out = linear(&clip, codec);
                 assert_eq!(out.len() % 160, 0);
@@ -245,7 +250,7 @@ pub(crate) mod tests {
 
     #[test]
     fn sound_that_begins_at_once_gets_its_margin() {
-        let clip = Clip::from_wav(&wav(&swell(0.0, 0.5, 0.0, 0.5, 8_000), 8_000, 1)).expect("sound");
+        let clip = from_wav(&wav(&swell(0.0, 0.5, 0.0, 0.5, 8_000), 8_000, 1)).expect("sound");
         let out = linear(&clip, Codec::Pcmu);
         assert!(out[..400].iter().all(|s| s.abs() < 0.01));
         assert_eq!(out.len(), (480 + 4_000 + 480_usize).next_multiple_of(160));
@@ -254,15 +259,15 @@ pub(crate) mod tests {
     #[test]
     fn what_is_no_sound_is_refused_with_a_reason() {
         assert_eq!(
-            Clip::from_wav(&wav(&[0.0; 8_000], 8_000, 1)),
+            from_wav(&wav(&[0.0; 8_000], 8_000, 1)),
             Err("it holds no sound".to_owned())
         );
-        assert_eq!(Clip::from_wav(&wav(&[], 8_000, 1)), Err("it holds no sound".to_owned()));
-        assert!(Clip::from_wav(b"RIFF, but not really").is_err());
-        assert!(Clip::from_wav(&wav(&vec![0.5; 8_000 * 121], 8_000, 1)).is_err());
+        assert_eq!(from_wav(&wav(&[], 8_000, 1)), Err("it holds no sound".to_owned()));
+        assert!(from_wav(b"RIFF, but not really").is_err());
+        assert!(from_wav(&wav(&vec![0.5; 8_000 * 121], 8_000, 1)).is_err());
         let whole = wav(&swell(0.0, 0.5, 0.0, 0.5, 8_000), 8_000, 1);
         for cut in 0..whole.len().min(200) {
-            assert!(Clip::from_wav(&whole[..cut]).is_err());
+            assert!(from_wav(&whole[..cut]).is_err());
         }
     }
 

@@ -72,10 +72,12 @@ impl Cache {
         fs::rename(unfinished, self.path(key))
     }
 
-    /// A name for a file being made, of this process alone.
+    /// A name for a file being made, that no other process and no other thread of this one uses.
     pub(crate) fn unfinished(&self, key: &[u8; 32]) -> PathBuf {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let one = NEXT.fetch_add(1, Ordering::Relaxed);
         self.folder
-            .join(format!("{}.{}.unfinished", hex(key), std::process::id()))
+            .join(format!("{}.{}-{one}.unfinished", hex(key), std::process::id()))
     }
 
     fn path(&self, key: &[u8; 32]) -> PathBuf {

@@ -8,6 +8,7 @@ use crate::audio::{Clip, PIPELINE, WAV_BYTES_MAX};
 use crate::cache::Cache;
 use crate::engine::Engine;
 use crate::recorded::Recorded;
+use crate::resample::Resampler;
 use flow::Part;
 use media::codec::{CLOCK_RATE, Codec};
 use std::collections::{HashMap, HashSet};
@@ -86,9 +87,10 @@ impl Library {
         }
         let next = AtomicUsize::new(0);
         let work = || {
+            let mut rates = Resampler::default();
             let take = || jobs.get(next.fetch_add(1, Ordering::Relaxed));
             std::iter::from_fn(take)
-                .map(|part| (*part, self.make(part)))
+                .map(|part| (*part, self.make(part, &mut rates)))
                 .collect::<Vec<_>>()
         };
         let mut made: Vec<(&Part, Result<Clip, String>)> = std::thread::scope(|scope| {
@@ -165,9 +167,9 @@ impl Library {
     }
 
     /// A recording, or cached speech, or new speech.
-    fn make(&self, part: &Part) -> Result<Clip, String> {
+    fn make(&self, part: &Part, rates: &mut Resampler) -> Result<Clip, String> {
         if let Some(path) = self.recorded.file(part) {
-            match self.import(path) {
+            match self.import(path, rates) {
                 Ok(clip) => return Ok(clip),
                 // flow-language.md §3: a stale or broken recording falls back to speech.
                 Err(why) => tracing::warn!(file = %path.display(), why, "recorded words cannot be used"),
@@ -193,15 +195,15 @@ impl Library {
                 .and_then(|()| read_wav(&wav));
             // What cannot be removed now is removed when the cache is opened again.
             let _ = fs::remove_file(&wav);
-            Clip::from_wav(&spoken?)
+            Clip::from_wav(&spoken?, rates)
         })
     }
 
-    fn import(&self, path: &Path) -> Result<Clip, String> {
+    fn import(&self, path: &Path, rates: &mut Resampler) -> Result<Clip, String> {
         let bytes = read_wav(path)?;
         let mut what = format!("recorded {PIPELINE}\n").into_bytes();
         what.extend_from_slice(&bytes);
-        self.cached(&seal::hash(&what), || Clip::from_wav(&bytes))
+        self.cached(&seal::hash(&what), || Clip::from_wav(&bytes, rates))
     }
 
     fn cached(&self, key: &[u8; 32], make: impl FnOnce() -> Result<Clip, String>) -> Result<Clip, String> {

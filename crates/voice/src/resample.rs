@@ -12,41 +12,89 @@ const KAISER_BETA: f64 = 7.0;
 /// Most phases that are computed; a stranger ratio is rounded to the nearest of these.
 const PHASES_MAX: u32 = 2_000;
 
+/// Most filters that are kept: programs and recordings use few rates.
+const FILTERS_MAX: usize = 8;
+
+/// Changes sample rates, and keeps the filters it has made for the next clip.
+#[derive(Debug, Default)]
+pub(crate) struct Resampler {
+    filters: Vec<Filter>,
+}
+
 /// `samples` at `from` Hz as samples at `to` Hz. Rates of nought give nothing.
 pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
-    if from == to {
-        return samples.to_vec();
-    }
-    if from == 0 || to == 0 {
-        return Vec::new();
-    }
-    let common = gcd(from, to);
-    let phases = (to / common).min(PHASES_MAX);
-    // In units of the input's rate: the narrower of the two bands.
-    let cutoff = 0.5 * PASS_BAND * (f64::from(to) / f64::from(from)).min(1.0);
-    let reach = (CROSSINGS / (2.0 * cutoff)).ceil();
-    let rows: Vec<Vec<f32>> = (0..phases)
-        .map(|p| row(f64::from(p) / f64::from(phases), cutoff, reach))
-        .collect();
+    Resampler::default().resample(samples, from, to)
+}
 
-    let reach = reach as usize;
-    // Silence on both sides, so that every row has all its samples.
-    let mut padded = vec![0.0; reach];
-    padded.extend_from_slice(samples);
-    padded.resize(padded.len() + reach + 1, 0.0);
+impl Resampler {
+    /// See [`resample`].
+    pub(crate) fn resample(&mut self, samples: &[f32], from: u32, to: u32) -> Vec<f32> {
+        if from == to {
+            return samples.to_vec();
+        }
+        if from == 0 || to == 0 {
+            return Vec::new();
+        }
+        if let Some(filter) = self
+            .filters
+            .iter()
+            .find(|filter| filter.from == from && filter.to == to)
+        {
+            return filter.apply(samples);
+        }
+        let filter = Filter::new(from, to);
+        let changed = filter.apply(samples);
+        self.filters.truncate(FILTERS_MAX - 1);
+        self.filters.push(filter);
+        changed
+    }
+}
 
-    let (from, to) = (u64::from(from), u64::from(to));
-    let length = (samples.len() as u64 * to).div_ceil(from);
-    (0..length)
-        .map(|n| {
-            // Output n lies at n·from/to of the input: a whole part, and a phase.
-            let whole = n * from / to;
-            let phase = (n * from % to) * u64::from(phases) / to;
-            let row = rows.get(phase as usize).map_or(&[][..], Vec::as_slice);
-            let window = padded.get(whole as usize..).unwrap_or_default();
-            row.iter().zip(window).map(|(tap, sample)| tap * sample).sum()
-        })
-        .collect()
+/// One ratio's rows of taps.
+#[derive(Debug)]
+struct Filter {
+    from: u32,
+    to: u32,
+    reach: usize,
+    rows: Vec<Vec<f32>>,
+}
+
+impl Filter {
+    fn new(from: u32, to: u32) -> Self {
+        let phases = (to / gcd(from, to)).min(PHASES_MAX);
+        // In units of the input's rate: the narrower of the two bands.
+        let cutoff = 0.5 * PASS_BAND * (f64::from(to) / f64::from(from)).min(1.0);
+        let reach = (CROSSINGS / (2.0 * cutoff)).ceil();
+        let rows = (0..phases)
+            .map(|p| row(f64::from(p) / f64::from(phases), cutoff, reach))
+            .collect();
+        Self {
+            from,
+            to,
+            reach: reach as usize,
+            rows,
+        }
+    }
+
+    fn apply(&self, samples: &[f32]) -> Vec<f32> {
+        // Silence on both sides, so that every row has all its samples.
+        let mut padded = vec![0.0; self.reach];
+        padded.extend_from_slice(samples);
+        padded.resize(padded.len() + self.reach + 1, 0.0);
+
+        let (from, to) = (u64::from(self.from), u64::from(self.to));
+        let length = (samples.len() as u64 * to).div_ceil(from);
+        (0..length)
+            .map(|n| {
+                // Output n lies at n·from/to of the input: a whole part, and a phase.
+                let whole = n * from / to;
+                let phase = (n * from % to) * self.rows.len() as u64 / to;
+                let row = self.rows.get(phase as usize).map_or(&[][..], Vec::as_slice);
+                let window = padded.get(whole as usize..).unwrap_or_default();
+                row.iter().zip(window).map(|(tap, sample)| tap * sample).sum()
+            })
+            .collect()
+    }
 }
 
 /// The taps for an output that lies `phase` of a sample after an input; the first tap is `reach` samples before it.
@@ -61,10 +109,10 @@ fn row(phase: f64, cutoff: f64, reach: f64) -> Vec<f32> {
                 (std::f64::consts::TAU * cutoff * at).sin() / (std::f64::consts::PI * at)
             };
             let edge = (at / (reach + 1.0)).abs().min(1.0);
-            sinc * bessel(KAISER_BETA * (1.0 - edge * edge).sqrt()) / bessel(KAISER_BETA)
+            sinc * bessel(KAISER_BETA * (1.0 - edge * edge).sqrt())
         })
         .collect();
-    // Every phase passes a constant unchanged, or the change of phase would be heard as a whistle.
+    // Every phase passes a constant unchanged (which makes good the window's height too), or the change of phase would be heard as a whistle.
     let sum: f64 = taps.iter().sum();
     taps.iter().map(|tap| (tap / sum) as f32).collect()
 }
@@ -77,6 +125,9 @@ fn bessel(x: f64) -> f64 {
     for k in 1..40_u32 {
         term *= quarter / f64::from(k * k);
         sum += term;
+        if term < sum * 1e-9 {
+            break;
+        }
     }
     sum
 }

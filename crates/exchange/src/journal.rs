@@ -145,3 +145,123 @@ pub(crate) fn entry(stamped: &Stamped) -> Entry {
         body: stamped.encode(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use ledger::{Book, BookKeys, Committer};
+    use std::path::Path;
+    use std::time::Duration;
+    use switchboard::Fact;
+
+    fn book(folder: &Path) -> Book {
+        let fill = &mut |bytes: &mut [u8]| bytes.fill(5);
+        let keys = BookKeys {
+            seal: seal::BookKey::generate(fill),
+            sign: seal::Signer::generate(fill),
+        };
+        Book::open(folder, keys, Box::new(|| [6; 16])).expect("a book")
+    }
+
+    fn facts(words: &str) -> Vec<Stamped> {
+        vec![Stamped {
+            call: None,
+            at: Timestamp::UNIX_EPOCH,
+            fact: Fact::Started { version: words.into() },
+        }]
+    }
+
+    async fn answer(outcomes: &mut mpsc::Receiver<Outcome>) -> Outcome {
+        tokio::time::timeout(Duration::from_secs(5), outcomes.recv())
+            .await
+            .expect("in time")
+            .expect("open")
+    }
+
+    #[tokio::test]
+    async fn a_ticket_is_answered_when_its_facts_are_on_the_disk() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (done, mut outcomes) = outcomes();
+        let committer = Committer::start(book(folder.path()), None, done).expect("threads");
+        let mut journal = Journal::new(committer.door());
+        journal.keep(Ticket(1), facts("1")).expect("handed in");
+        assert_eq!(journal.waiting(), 1);
+        let outcome = answer(&mut outcomes).await;
+        assert_eq!(
+            journal.answered(outcome),
+            Some(Outcome {
+                ticket: Ticket(1),
+                kept: true
+            })
+        );
+        assert_eq!(journal.waiting(), 0);
+        let rows: Vec<_> = committer
+            .finish()
+            .expect("closed")
+            .read(0)
+            .expect("reads")
+            .flatten()
+            .collect();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(Stamped::decode(&rows[0].body).expect("a fact"), facts("1")[0]);
+    }
+
+    #[tokio::test]
+    async fn what_the_book_refuses_is_kept_and_handed_in_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (done, _) = outcomes();
+        let closed = Committer::start(book(&folder.path().join("a")), None, done).expect("threads");
+        let mut journal = Journal::new(closed.door());
+        drop(closed.finish().expect("closed"));
+        assert_eq!(
+            journal.keep(Ticket(1), facts("1")),
+            Err(Outcome {
+                ticket: Ticket(1),
+                kept: false
+            })
+        );
+        assert_eq!(
+            journal.keep(Ticket(2), facts("2")),
+            Err(Outcome {
+                ticket: Ticket(2),
+                kept: false
+            })
+        );
+        journal.retry();
+        assert_eq!(journal.waiting(), 2, "a book that is still away takes nothing");
+        // A disk that comes back.
+        let (done, mut outcomes) = outcomes();
+        let committer = Committer::start(book(&folder.path().join("b")), None, done).expect("threads");
+        journal.door = committer.door();
+        journal.retry();
+        for _ in 0..2 {
+            let outcome = answer(&mut outcomes).await;
+            assert_eq!(journal.answered(outcome), None, "the desk was answered long ago");
+        }
+        assert_eq!(journal.waiting(), 0);
+        let rows = committer
+            .finish()
+            .expect("closed")
+            .read(0)
+            .expect("reads")
+            .flatten()
+            .count();
+        assert_eq!(rows, 2);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_comes_late_is_kept_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (done, _) = outcomes();
+        let committer = Committer::start(book(folder.path()), None, done).expect("threads");
+        let mut journal = Journal::new(committer.door());
+        journal.keep(Ticket(1), facts("1")).expect("handed in");
+        let refused = Outcome {
+            ticket: Ticket(1),
+            kept: false,
+        };
+        assert_eq!(journal.answered(refused), Some(refused));
+        assert_eq!(journal.waiting(), 1, "not lost");
+    }
+}

@@ -24,12 +24,20 @@
     reason = "a shell: clock, sockets, threads, files and randomness of the telephone side live here and nowhere below"
 )]
 
+mod config;
 mod history;
 mod journal;
 pub mod plane;
 mod ports;
+mod practices;
 mod recorder;
+mod serve;
+mod signalling;
 mod transport;
 
+pub use config::{Config, Keys, Media};
 pub use ports::{Pair, Ports};
+pub use practices::{Clips, Loaded, load};
+pub use serve::{Fault, Handle, Running, Snapshot, serve};
+pub use signalling::Held;
 pub use transport::{ARRIVALS, StreamLimits};

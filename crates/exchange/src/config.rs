@@ -1,0 +1,62 @@
+//! What an exchange needs to be told. Plain values: whoever starts it reads files and environment.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use switchboard::DeskConfig;
+
+use crate::transport::StreamLimits;
+
+/// Everything about one exchange.
+pub struct Config {
+    /// Listeners, trunks, limits and timings of the desk. A listener's port 0 takes any; an outbound flow of a trunk
+    /// whose local address is the one configured here follows it.
+    pub desk: DeskConfig,
+    /// Limits of TCP connections.
+    pub streams: StreamLimits,
+    /// Where and how audio flows.
+    pub media: Media,
+    /// Folders of practices: each holds one, or folders that do.
+    pub practices: Vec<PathBuf>,
+    /// Where the book, the recordings and the spoken words are kept.
+    pub data: PathBuf,
+    /// The program that speaks sentences nobody has recorded.
+    pub speech: Option<voice::Engine>,
+    /// What the book and the recordings are sealed with.
+    pub keys: Keys,
+    /// How long draining waits for calls before it ends them.
+    pub drain: Duration,
+}
+
+/// The media plane's part.
+#[derive(Debug, Clone)]
+pub struct Media {
+    /// The local address RTP sockets are bound to; what SDP says is [`DeskConfig::media_address`].
+    pub bind: IpAddr,
+    /// RTP and RTCP ports are taken from here.
+    pub ports: RangeInclusive<u16>,
+    /// Media threads; 0 means one per core but one, at least one.
+    pub threads: usize,
+}
+
+/// Keys of an exchange. It can write recordings and not read them.
+pub struct Keys {
+    /// Seals and signs the book.
+    pub book: ledger::BookKeys,
+    /// Who may open recordings.
+    pub recipients: Vec<seal::RecipientPublic>,
+}
+
+impl Media {
+    /// The number of threads meant.
+    pub(crate) fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism()
+                .map_or(1, |cores| cores.get().saturating_sub(1))
+                .max(1),
+            threads => threads,
+        }
+    }
+}

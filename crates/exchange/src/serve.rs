@@ -1,0 +1,436 @@
+//! Putting an exchange together, and taking it apart again.
+//!
+//! In order: practices and the words they speak, the book, the recordings a crash left behind, what the book says is
+//! unfinished, media threads, sockets last: nobody is answered before everything that answering needs is there.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use ledger::{Book, Committer, Index, Reader};
+use ring::rand::{SecureRandom, SystemRandom};
+use switchboard::{CallId, Desk, DeskConfig, Fact, Health, Input, Listener, Network, OpenEscalation, Stamped};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, Keys};
+use crate::history;
+use crate::journal::{self, Journal};
+use crate::plane::{EVENTS, Figures, Gauges, Plane, TAP_FRAMES, figures};
+use crate::ports::Ports;
+use crate::practices::{Loaded, Problem, Shelf};
+use crate::recorder::Recorder;
+use crate::signalling::{Control, Held, Loop};
+use crate::transport::{Counters, Transports};
+
+/// Requests to the loop from outside.
+const CONTROLS: usize = 16;
+
+/// Why an exchange does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// No practice can be released; a telephone engine without one answers nobody.
+    #[error("no practice can be released")]
+    NoPractice(Vec<Problem>),
+    /// Words cannot be spoken or kept.
+    #[error("the words cannot be prepared")]
+    Voice(#[from] voice::VoiceFault),
+    /// The book.
+    #[error("the book cannot be opened")]
+    Book(#[from] ledger::Fault),
+    /// The recordings.
+    #[error("the recordings cannot be opened")]
+    Vault(#[from] vault::Fault),
+    /// A socket.
+    #[error("cannot listen")]
+    Listen(#[source] io::Error),
+    /// Threads, or the data folder.
+    #[error("cannot start")]
+    Start(#[source] io::Error),
+}
+
+/// An exchange that answers.
+pub struct Running {
+    handle: Handle,
+    problems: Vec<Problem>,
+    signalling: JoinHandle<()>,
+    committer: Committer,
+    drain: Duration,
+}
+
+/// What may be asked of a running exchange, from anywhere.
+#[derive(Clone)]
+pub struct Handle {
+    control: mpsc::Sender<Control>,
+    reload: mpsc::Sender<oneshot::Sender<Result<Vec<Problem>, voice::VoiceFault>>>,
+    listeners: Arc<[Listener]>,
+    gauges: Arc<[Arc<Gauges>]>,
+    counters: Arc<Counters>,
+    book: ledger::Door,
+    index: Index,
+    drained: watch::Receiver<bool>,
+}
+
+/// Figures for metrics.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The media threads, added up.
+    pub media: Figures,
+    /// The book's committer.
+    pub book: ledger::Measures,
+    /// Datagrams and connections from no known network, dropped unread.
+    pub strangers: u64,
+    /// Connections refused by a limit.
+    pub connections_refused: u64,
+    /// Datagrams the kernel would not take.
+    pub datagrams_unsent: u64,
+}
+
+/// What the blocking part of the start gives.
+struct Prepared {
+    shelf: Shelf,
+    loaded: Loaded,
+    book: Book,
+    index: Index,
+    vault: vault::Vault,
+    shelf_of_recordings: vault::Vault,
+    escalations: Vec<OpenEscalation>,
+}
+
+/// Starts an exchange on the runtime this is called on.
+pub async fn serve(config: Config) -> Result<Running, Fault> {
+    let Config {
+        mut desk,
+        streams,
+        media,
+        practices,
+        data,
+        speech,
+        keys,
+        drain,
+    } = config;
+    let shelf = Shelf::new(practices, data.join("speech"), speech);
+    let prepared = tokio::task::spawn_blocking(move || prepare(shelf, &data, keys)).await;
+    let prepared = prepared.map_err(|fault| Fault::Start(io::Error::other(fault)))??;
+
+    let (done, outcomes) = journal::outcomes();
+    let committer = Committer::start(prepared.book, Some(prepared.index.clone()), done)?;
+    let (events, media_events) = mpsc::channel(EVENTS);
+    let (tap, taps) = sync_channel(TAP_FRAMES);
+    let recorder =
+        Recorder::start(prepared.vault, prepared.shelf_of_recordings, taps, events.clone()).map_err(Fault::Start)?;
+    let plane = Plane::start(media.thread_count(), events, tap).map_err(Fault::Start)?;
+    let gauges: Arc<[Arc<Gauges>]> = plane.gauges().into();
+
+    let (transports, listeners, arrivals) = Transports::bind(&desk.signalling, known(&desk), streams)
+        .await
+        .map_err(Fault::Listen)?;
+    follow(&mut desk, &listeners);
+    let counters = transports.counters();
+    let mut desk = Desk::new(desk, draw(), draw(), Instant::now(), Timestamp::now());
+    desk.handle(Instant::now(), Input::Practices(prepared.loaded.released));
+    for open in prepared.escalations {
+        tracing::info!(call = %open.call, "a ladder interrupted by the last stop goes on");
+        desk.handle(Instant::now(), Input::Resume(Box::new(open)));
+    }
+
+    let (control, controls) = mpsc::channel(CONTROLS);
+    let (drained_sender, drained) = watch::channel(false);
+    let signalling = Loop {
+        desk,
+        transports,
+        arrivals,
+        plane: Some(plane),
+        recorder,
+        media_events,
+        ports: Ports::new(media.bind, media.ports, draw_number()),
+        clips: prepared.loaded.clips,
+        journal: Journal::new(committer.door()),
+        outcomes,
+        control: controls,
+        drained: drained_sender,
+        draw: draw(),
+        health: Health::default(),
+        draining: false,
+    };
+    let signalling = tokio::spawn(signalling.run());
+    let handle = Handle {
+        reload: reloader(prepared.shelf, control.clone()).map_err(Fault::Start)?,
+        control,
+        listeners: listeners.into(),
+        gauges,
+        counters,
+        book: committer.door(),
+        index: prepared.index,
+        drained,
+    };
+    Ok(Running {
+        handle,
+        problems: prepared.loaded.problems,
+        signalling,
+        committer,
+        drain,
+    })
+}
+
+impl Running {
+    /// What may be asked while it runs.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// What was wrong with the practices at the start, and kept none of those that run from running.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Takes no new calls, waits for those in progress as long as the configuration allows, and ends. True when every
+    /// call had ended by itself.
+    pub async fn drain(self) -> Result<bool, Fault> {
+        let finished = self.handle.drain(self.drain).await;
+        self.stop().await?;
+        Ok(finished)
+    }
+
+    /// Ends now: calls are cut, recordings sealed, the book closed.
+    pub async fn stop(self) -> Result<(), Fault> {
+        let Self {
+            handle,
+            signalling,
+            committer,
+            ..
+        } = self;
+        // A loop that has ended takes no order to end.
+        let _ = handle.control.send(Control::Stop).await;
+        if let Err(fault) = signalling.await {
+            tracing::error!(%fault, "signalling did not end in order");
+        }
+        drop(handle);
+        let closed = tokio::task::spawn_blocking(move || -> Result<(), ledger::Fault> {
+            let mut book = committer.finish()?;
+            book.append(&[journal::entry(&Stamped {
+                call: None,
+                at: Timestamp::now(),
+                fact: Fact::Stopped,
+            })])?;
+            book.close()?;
+            Ok(())
+        });
+        closed.await.map_err(|fault| Fault::Start(io::Error::other(fault)))??;
+        Ok(())
+    }
+}
+
+impl Handle {
+    /// Our sockets, as they were bound.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// What is held now; `None` once the exchange has ended.
+    pub async fn held(&self) -> Option<Held> {
+        let (answer, held) = oneshot::channel();
+        self.control.send(Control::Count(answer)).await.ok()?;
+        held.await.ok()
+    }
+
+    /// Figures for metrics.
+    pub fn snapshot(&self) -> Snapshot {
+        use std::sync::atomic::Ordering::Relaxed;
+        Snapshot {
+            media: figures(&self.gauges),
+            book: self.book.measures(),
+            strangers: self.counters.strangers.load(Relaxed),
+            connections_refused: self.counters.refused.load(Relaxed),
+            datagrams_unsent: self.counters.unsent.load(Relaxed),
+        }
+    }
+
+    /// Refuses new calls (503, OPTIONS too) and waits at most `patience` for those in progress. True when none is left.
+    pub async fn drain(&self, patience: Duration) -> bool {
+        if self.control.send(Control::Drain).await.is_err() {
+            return true;
+        }
+        let mut drained = self.drained.clone();
+        let all_ended = drained.wait_for(|drained| *drained);
+        tokio::time::timeout(patience, all_ended)
+            .await
+            .is_ok_and(|waited| waited.is_ok())
+    }
+
+    /// Reads the practices again. New calls take what works; what does not keeps its release, and is told.
+    pub async fn reload(&self) -> Result<Vec<Problem>, voice::VoiceFault> {
+        let (answer, told) = oneshot::channel();
+        if self.reload.send(answer).await.is_err() {
+            return Ok(Vec::new());
+        }
+        told.await.unwrap_or_else(|_| Ok(Vec::new()))
+    }
+
+    /// The book's door, for facts of other rooms and for access rows.
+    pub fn book(&self) -> &ledger::Door {
+        &self.book
+    }
+
+    /// The index over the book.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+}
+
+/// Everything that may take its time: disk, speech.
+fn prepare(mut shelf: Shelf, data: &std::path::Path, keys: Keys) -> Result<Prepared, Fault> {
+    std::fs::create_dir_all(data).map_err(Fault::Start)?;
+    let loaded = shelf.load()?;
+    for problem in &loaded.problems {
+        tracing::warn!(folder = %problem.folder.display(), what = problem.what, "practice");
+    }
+    if loaded.released.is_empty() {
+        return Err(Fault::NoPractice(loaded.problems));
+    }
+
+    let mut book = Book::open(data.join("book"), keys.book, draw())?;
+    if let Some(damage) = &book.opening().damage {
+        tracing::error!(
+            ?damage,
+            "the book is not as it was written; it goes on in a new segment"
+        );
+    }
+    let mut reader: Reader = book.read(0)?;
+    let mut index = Index::open(data.join("index"), &mut reader)?;
+    index.catch_up(&mut reader)?;
+
+    let vault_folder = data.join("recordings");
+    let vault = vault::Vault::open(&vault_folder, keys.recipients, draw())?;
+    let shelf_of_recordings = vault::Vault::open(&vault_folder, Vec::new(), draw())?;
+
+    let now = Timestamp::now();
+    let unfinished = history::unfinished(&index, &reader, now);
+    if unfinished.unreadable > 0 {
+        tracing::error!(rows = unfinished.unreadable, "rows of the book cannot be read");
+    }
+    let (interrupted, trouble) = vault.recover()?;
+    for trouble in trouble {
+        tracing::error!(path = %trouble.path.display(), fault = %trouble.fault, "not a recording");
+    }
+    let interrupted = interrupted.into_iter().map(|found| Stamped {
+        call: Some(CallId(found.call)),
+        at: now,
+        fact: Fact::RecordingInterrupted {
+            recording: CallId(found.id.0),
+            chunks: u64::from(found.chunks),
+            sha256: seal::keys::hex(&found.sha256),
+        },
+    });
+    let started = Stamped {
+        call: None,
+        at: now,
+        fact: Fact::Started {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+    };
+    let facts: Vec<ledger::Entry> = std::iter::once(started)
+        .chain(interrupted)
+        .chain(unfinished.outcomes)
+        .map(|fact| journal::entry(&fact))
+        .collect();
+    if let Err(fault) = book.append(&facts) {
+        // The telephone is answered even so; the committer will say for each call that the book is down.
+        tracing::error!(%fault, "the book cannot be written");
+    }
+    Ok(Prepared {
+        shelf,
+        loaded,
+        book,
+        index,
+        vault,
+        shelf_of_recordings,
+        escalations: unfinished.escalations,
+    })
+}
+
+/// The thread that reads practices again when asked: speaking new sentences takes seconds.
+fn reloader(
+    mut shelf: Shelf,
+    control: mpsc::Sender<Control>,
+) -> io::Result<mpsc::Sender<oneshot::Sender<Result<Vec<Problem>, voice::VoiceFault>>>> {
+    let (requests, mut asked) = mpsc::channel::<oneshot::Sender<Result<Vec<Problem>, voice::VoiceFault>>>(1);
+    std::thread::Builder::new().name("practices".into()).spawn(move || {
+        while let Some(answer) = asked.blocking_recv() {
+            let told = shelf.load().map(
+                |Loaded {
+                     released,
+                     clips,
+                     problems,
+                 }| {
+                    // Nothing at all to say is a slip of the hand on the folder, not a wish to answer nobody.
+                    if !released.is_empty()
+                        && control
+                            .blocking_send(Control::Release {
+                                practices: released,
+                                clips,
+                            })
+                            .is_err()
+                    {
+                        tracing::debug!("the exchange has ended meanwhile");
+                    }
+                    problems
+                },
+            );
+            // Whoever asked may not wait for the answer.
+            let _ = answer.send(told);
+        }
+    })?;
+    Ok(requests)
+}
+
+/// Every network a trunk may talk from, the hosts we send to among them.
+fn known(desk: &DeskConfig) -> Vec<Network> {
+    let outbound = desk.trunks.iter().filter_map(|trunk| trunk.outbound).map(|flow| {
+        let address = flow.remote.ip();
+        Network {
+            address,
+            prefix: if address.is_ipv4() { 32 } else { 128 },
+        }
+    });
+    desk.trunks
+        .iter()
+        .flat_map(|trunk| trunk.sources.iter().copied())
+        .chain(outbound)
+        .collect()
+}
+
+/// Puts the addresses that were really bound in place of those that were wished for, in trunks' flows too.
+fn follow(desk: &mut DeskConfig, bound: &[Listener]) {
+    for (wished, bound) in desk.signalling.iter().zip(bound) {
+        for flow in desk.trunks.iter_mut().filter_map(|trunk| trunk.outbound.as_mut()) {
+            if flow.transport == wished.transport && flow.local == wished.local {
+                flow.local = bound.local;
+            }
+        }
+    }
+    desk.signalling = bound.to_vec();
+}
+
+/// Sixteen octets nobody can guess, again and again.
+fn draw() -> sip::Draw {
+    let random = SystemRandom::new();
+    Box::new(move || {
+        let mut octets = [0; 16];
+        random
+            .fill(&mut octets)
+            .expect("the kernel's generator never fails once the machine is up");
+        octets
+    })
+}
+
+fn draw_number() -> Box<dyn FnMut() -> u64 + Send> {
+    let mut draw = draw();
+    Box::new(move || {
+        let [a, b, c, d, e, f, g, h, ..] = draw();
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    })
+}

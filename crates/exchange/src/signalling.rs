@@ -1,0 +1,420 @@
+//! The loop that owns the desk: everything that can happen comes in here, one thing at a time, and everything the desk
+//! wants goes out from here. Nothing in it waits for a disk, a packet or a peer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use switchboard::{Counts, Desk, Health, Input, MediaCommand, MediaEvent, Output, Released};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::journal::{Journal, Outcome};
+use crate::plane::{Order, Plane};
+use crate::ports::Ports;
+use crate::practices::Clips;
+use crate::recorder::Recorder;
+use crate::transport::{Arrived, Transports};
+
+/// Things taken from one queue before the others are looked at again.
+const BATCH: usize = 64;
+
+/// How long the last facts may take to become durable at the end.
+const LAST_FACTS: Duration = Duration::from_secs(5);
+
+/// How long the last recordings may take to be sealed beyond that.
+const LAST_RECORDINGS: Duration = Duration::from_secs(25);
+
+/// How often load, clock and health are told to the desk.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// What may be asked of the loop from outside.
+#[derive(Debug)]
+pub(crate) enum Control {
+    /// New practices with the clips for every word they can say.
+    Release {
+        practices: Vec<Released>,
+        clips: Arc<Clips>,
+    },
+    /// Take no new calls.
+    Drain,
+    /// What is held now.
+    Count(oneshot::Sender<Held>),
+    /// End now, whatever is going on.
+    Stop,
+}
+
+/// What the exchange holds; all zero (but ports and connections) when nothing is going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Held {
+    /// Calls, sessions, dialogs and transactions.
+    pub desk: Counts,
+    /// Legs in the media plane.
+    pub legs: usize,
+    /// RTP port pairs bound and waiting for a leg.
+    pub ports_ready: usize,
+    /// Signalling connections open.
+    pub connections: usize,
+    /// Facts on their way to the book.
+    pub facts_waiting: usize,
+}
+
+/// All that the loop owns.
+pub(crate) struct Loop {
+    pub(crate) desk: Desk,
+    pub(crate) transports: Transports,
+    pub(crate) arrivals: mpsc::Receiver<Arrived>,
+    /// None while everything is being closed.
+    pub(crate) plane: Option<Plane>,
+    pub(crate) recorder: Recorder,
+    pub(crate) media_events: mpsc::Receiver<MediaEvent>,
+    pub(crate) ports: Ports,
+    pub(crate) clips: Arc<Clips>,
+    pub(crate) journal: Journal,
+    pub(crate) outcomes: mpsc::Receiver<Outcome>,
+    pub(crate) control: mpsc::Receiver<Control>,
+    /// Told when draining is done: no call is left.
+    pub(crate) drained: watch::Sender<bool>,
+    pub(crate) draw: sip::Draw,
+    pub(crate) health: Health,
+    pub(crate) draining: bool,
+}
+
+impl Loop {
+    /// Runs until told to stop; then everything that was open is closed.
+    pub(crate) async fn run(mut self) {
+        self.top_up_ports();
+        let mut deadline = self.drain_outputs();
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let (mut arrived, mut reported, mut answered) = (Vec::new(), Vec::new(), Vec::new());
+        loop {
+            let timer = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                // In this order: what makes room before what takes it, so that a flood of messages starves nothing.
+                biased;
+                control = self.control.recv() => match control {
+                    Some(Control::Stop) | None => break,
+                    Some(control) => self.control(control),
+                },
+                _ = self.outcomes.recv_many(&mut answered, BATCH) => {
+                    for outcome in answered.drain(..) {
+                        self.outcome(outcome);
+                    }
+                }
+                _ = self.media_events.recv_many(&mut reported, BATCH) => {
+                    for event in reported.drain(..) {
+                        if let MediaEvent::RecordingSealed { recording, .. } | MediaEvent::RecordingFailed { recording } = &event {
+                            if let Some(plane) = &mut self.plane { plane.recording_over(*recording); }
+                        }
+                        self.handle(Input::Media(event));
+                    }
+                }
+                () = timer => self.handle(Input::Time),
+                _ = heartbeat.tick() => self.heartbeat(),
+                count = self.arrivals.recv_many(&mut arrived, BATCH) => {
+                    if count == 0 {
+                        break;
+                    }
+                    for arrived in arrived.drain(..) {
+                        self.arrived(arrived);
+                    }
+                }
+            }
+            self.top_up_ports();
+            deadline = self.drain_outputs();
+            if self.draining {
+                // A call that outlives its caller to ring a doctor counts: it is what draining waits for.
+                self.drained.send_replace(self.desk.counts().calls == 0);
+            }
+        }
+        self.end().await;
+    }
+
+    /// Closes everything in order: sockets, legs and recordings, and the facts that this still brings.
+    async fn end(self) {
+        let Self {
+            mut desk,
+            transports,
+            plane,
+            recorder,
+            mut media_events,
+            mut journal,
+            mut outcomes,
+            ..
+        } = self;
+        drop(transports);
+        let mut closing = tokio::task::spawn_blocking(move || {
+            if let Some(plane) = plane {
+                plane.stop();
+            }
+            recorder.join();
+        });
+        let mut closed = false;
+        let deadline = Instant::now() + LAST_FACTS;
+        loop {
+            tokio::select! {
+                biased;
+                outcome = outcomes.recv() => if let Some(outcome) = outcome {
+                    journal.answered(outcome);
+                },
+                event = media_events.recv(), if !closed => match event {
+                    Some(event) => {
+                        desk.handle(Instant::now(), Input::Media(event));
+                        loop {
+                            match desk.poll_output() {
+                                Output::Record { ticket, facts } => {
+                                    // Refused facts stay in the journal; there is nobody to tell any more.
+                                    let _ = journal.keep(ticket, facts);
+                                }
+                                Output::Timeout(_) => break,
+                                Output::Transmit(_) | Output::Media(_) => {}
+                            }
+                        }
+                    }
+                    None => closed = true,
+                },
+                result = &mut closing, if !closing.is_finished() => if result.is_err() {
+                    tracing::error!("the media plane did not end in order");
+                },
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            }
+            let now = Instant::now();
+            if (closed && (journal.waiting() == 0 || now > deadline)) || now > deadline + LAST_RECORDINGS {
+                break;
+            }
+        }
+        if journal.waiting() > 0 {
+            tracing::error!(
+                batches = journal.waiting(),
+                "facts are lost: the book could not be written to the end"
+            );
+        }
+    }
+
+    /// One input for the desk. A fault in one call is that call's end; should one come through to here, the loop and
+    /// every other call go on.
+    fn handle(&mut self, input: Input<'_>) {
+        let now = Instant::now();
+        if catch_unwind(AssertUnwindSafe(|| self.desk.handle(now, input))).is_err() {
+            tracing::error!("a call failed inside the desk; the others go on");
+        }
+    }
+
+    fn arrived(&mut self, arrived: Arrived) {
+        match arrived {
+            Arrived::Message { flow, bytes } => self.handle(Input::Received { flow, bytes: &bytes }),
+            Arrived::Accepted { stream, local, remote } => self.transports.accept(stream, local, remote),
+            Arrived::Closed {
+                connection,
+                flow,
+                asked,
+            } => {
+                self.transports.closed(connection);
+                self.handle(Input::TransportFailed { flow });
+                // What the desk sent to "any connection" went over this one.
+                if asked {
+                    self.handle(Input::TransportFailed {
+                        flow: sip::Flow {
+                            connection: None,
+                            ..flow
+                        },
+                    });
+                }
+            }
+        }
+    }
+
+    fn outcome(&mut self, outcome: Outcome) {
+        let kept = outcome.kept;
+        if self.health.book_down == kept {
+            self.health.book_down = !kept;
+            if kept {
+                tracing::info!("the book can be written again");
+            } else {
+                tracing::error!("the book cannot be written; calls go on by the safety net");
+            }
+            self.handle(Input::Health(self.health));
+        }
+        if let Some(Outcome { ticket, kept }) = self.journal.answered(outcome) {
+            self.handle(if kept {
+                Input::Recorded { ticket }
+            } else {
+                Input::NotRecorded { ticket }
+            });
+        }
+    }
+
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::Release { practices, clips } => {
+                self.clips = clips;
+                self.handle(Input::Practices(practices));
+            }
+            Control::Drain => {
+                self.draining = true;
+                self.handle(Input::Drain);
+            }
+            Control::Count(answer) => {
+                // Whoever asked may have gone meanwhile.
+                let _ = answer.send(self.held());
+            }
+            Control::Stop => {}
+        }
+    }
+
+    fn heartbeat(&mut self) {
+        self.desk.set_clock(Instant::now(), Timestamp::now());
+        self.journal.retry();
+        let Some(plane) = &mut self.plane else { return };
+        plane.flush();
+        let percent = (plane.figures().load_permille / 10).min(100);
+        self.handle(Input::MediaLoad(u8::try_from(percent).unwrap_or(100)));
+    }
+
+    fn held(&self) -> Held {
+        Held {
+            desk: self.desk.counts(),
+            legs: self.plane.as_ref().map_or(0, Plane::legs),
+            ports_ready: self.ports.ready(),
+            connections: self.transports.connections(),
+            facts_waiting: self.journal.waiting(),
+        }
+    }
+
+    /// Hands in as many RTP ports as the desk wants, as far as the range has them.
+    fn top_up_ports(&mut self) {
+        for _ in 0..self.desk.ports_wanted() {
+            let Some(port) = self.ports.bind() else { return };
+            self.handle(Input::Port(port));
+        }
+    }
+
+    /// Does what the desk wants, until it wants nothing but time.
+    fn drain_outputs(&mut self) -> Option<Instant> {
+        loop {
+            match self.desk.poll_output() {
+                Output::Transmit(transmit) => {
+                    if let Err(unsent) = self.transports.send(transmit) {
+                        self.handle(Input::TransportFailed { flow: unsent.0 });
+                    }
+                }
+                Output::Media(command) => self.carry_out(command),
+                Output::Record { ticket, facts } => {
+                    if let Err(outcome) = self.journal.keep(ticket, facts) {
+                        self.outcome(outcome);
+                    }
+                }
+                Output::Timeout(at) => return at,
+            }
+        }
+    }
+
+    /// Turns a command of the desk into an order for a media thread: ports become sockets and words become clips.
+    fn carry_out(&mut self, command: MediaCommand) {
+        let Some(plane) = &mut self.plane else { return };
+        let order = match command {
+            MediaCommand::Open {
+                call,
+                leg,
+                port,
+                stream,
+            } => {
+                let Some(pair) = self.ports.take(port) else {
+                    tracing::error!(port, "a leg wants a port that is not bound");
+                    return self.handle(Input::Media(MediaEvent::Failed { leg }));
+                };
+                let start = start(&mut self.draw);
+                Order::Open {
+                    call,
+                    leg,
+                    pair,
+                    stream: stream.map(Box::new),
+                    start,
+                }
+            }
+            MediaCommand::Update { leg, stream } => Order::Update {
+                leg,
+                stream: Box::new(stream),
+            },
+            MediaCommand::Play {
+                leg,
+                id,
+                words,
+                stops_at_key,
+            } => {
+                let Some(codec) = plane.codec(leg) else {
+                    return self.handle(Input::Media(MediaEvent::Played { leg, id, whole: false }));
+                };
+                let audio = self.clips.words(&words, codec);
+                Order::Play {
+                    leg,
+                    id,
+                    audio,
+                    stops_at_key,
+                }
+            }
+            MediaCommand::Hush { leg } => Order::Hush { leg },
+            MediaCommand::Bridge { a, b } => Order::Bridge { a, b },
+            MediaCommand::Unbridge { a, b } => Order::Unbridge { a, b },
+            MediaCommand::Record {
+                leg,
+                recording,
+                call,
+                consent,
+            } => Order::Record {
+                leg,
+                recording,
+                call,
+                consent,
+            },
+            MediaCommand::StopRecord { recording } => Order::StopRecord { recording },
+            MediaCommand::Clip {
+                leg,
+                recording,
+                call,
+                longest,
+                shortest,
+                ends_after_silence,
+            } => {
+                let Some(codec) = plane.codec(leg) else {
+                    return self.handle(Input::Media(MediaEvent::ClipEnded {
+                        leg,
+                        recording,
+                        heard: None,
+                    }));
+                };
+                let beep = self.clips.beep(codec);
+                Order::Clip {
+                    leg,
+                    recording,
+                    call,
+                    beep,
+                    longest,
+                    shortest,
+                    ends_after_silence,
+                }
+            }
+            MediaCommand::EndClip { leg } => Order::EndClip { leg },
+            MediaCommand::InfoDigit { leg, body } => Order::InfoDigit { leg, body },
+            MediaCommand::Close { leg } => Order::Close { leg },
+        };
+        plane.order(order);
+    }
+}
+
+/// Random numbers for RTP to begin with (RFC 3550 §5.1), and a CNAME that names nobody (RFC 7022 §4.2).
+pub(crate) fn start(draw: &mut sip::Draw) -> media::LegStart {
+    let [a, b, c, d, e, f, g, h, i, j, ..] = draw();
+    media::LegStart {
+        ssrc: u32::from_be_bytes([a, b, c, d]),
+        sequence: u16::from_be_bytes([e, f]),
+        timestamp: u32::from_be_bytes([g, h, i, j]),
+        cname: draw(),
+    }
+}

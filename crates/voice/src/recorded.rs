@@ -1,4 +1,4 @@
-//! Recorded words: WAV files that stand for sentences (flow-language.md §7, `words/`).
+//! Recorded words: WAV files that stand for sentences (flow-language.md §3, `words/`).
 //!
 //! A folder says in two ways which file is which sentence, and both may be used together:
 //!

@@ -23,6 +23,7 @@ pub fn message(bytes: &[u8]) -> u64 {
                 assert_eq!(again.to_bytes(), written);
             }
             if let Message::Request(mut request) = message {
+                black_box(request.body_of("application/sdp"));
                 request.stamp_source(([192, 0, 2, 7], 5060).into());
                 let response = request.respond_with_tag(sip::message::StatusCode::OK, "t");
                 black_box(response.to_bytes());
@@ -43,7 +44,7 @@ pub fn message(bytes: &[u8]) -> u64 {
 fn ask(headers: &Headers) -> impl std::hash::Hash + use<> {
     let vias = headers.vias();
     for via in &vias {
-        black_box((via.response_address(), via.received(), via.maddr()));
+        black_box((via.received(), via.rport(), via.unique_branch()));
     }
     black_box((
         headers.max_forwards(),
@@ -266,6 +267,10 @@ pub const WORDS: &[&str] = &[
     "qop=\"auth,auth-int\"",
     "algorithm=SHA-256",
     "stale=true",
+    "multipart/mixed;boundary=b",
+    "\r\n--b\r\n",
+    "\r\n--b--",
+    "application/sdp",
     "\u{fc}",
     "\u{ff}\u{fe}",
 ];

@@ -182,9 +182,21 @@ impl Framer {
 /// disagree are how requests are smuggled.
 fn body_length(head: &[u8]) -> Result<usize, Malformed> {
     let mut lines = Lines { bytes: head, at: 0 };
-    lines.start_line()?;
     let mut length = None;
-    while let Some(field) = lines.next()? {
+    // A line the parser will refuse still ends where it ends, so the stream can be followed past it; a line end that is none
+    // leaves that open.
+    let fatal = |flaw: &Malformed| matches!(flaw.what, What::LoneLineEnd | What::NoEndOfHeaders);
+    lines
+        .start_line()
+        .map(drop)
+        .or_else(|flaw| if fatal(&flaw) { Err(flaw) } else { Ok(()) })?;
+    loop {
+        let field = match lines.next() {
+            Ok(Some(field)) => field,
+            Ok(None) => break,
+            Err(flaw) if fatal(&flaw) => return Err(flaw),
+            Err(_) => continue,
+        };
         if HeaderName::from(text(field.name).as_ref()) != HeaderName::ContentLength {
             continue;
         }

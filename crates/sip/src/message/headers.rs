@@ -13,6 +13,7 @@ use super::header_name::HeaderName;
 use super::lex::{elements, number, text, trim};
 use super::limits::ELEMENTS_MAX;
 use super::malformed::{Malformed, What};
+use super::multipart;
 use super::name_addr::NameAddr;
 use super::via::Via;
 
@@ -238,17 +239,7 @@ impl Headers {
 
     /// Whether the body is of this media type, whatever its parameters (`application/sdp`).
     pub fn content_is(&self, media_type: &str) -> bool {
-        self.content_type().is_some_and(|own| {
-            let own = own.split(';').next().unwrap_or_default();
-            let mut parts = own.split('/').map(str::trim);
-            let mut wanted = media_type.split('/');
-            parts
-                .by_ref()
-                .zip(wanted.by_ref())
-                .all(|(own, theirs)| own.eq_ignore_ascii_case(theirs))
-                && parts.next().is_none()
-                && own.matches('/').count() == media_type.matches('/').count()
-        })
+        self.content_type().is_some_and(|own| multipart::is(&own, media_type))
     }
 
     /// Who the trunk vouches for (RFC 3325 §9.1): at most a `sip:` and a `tel:`.

@@ -1,6 +1,6 @@
 //! Every limit of the wire codec, by name. What exceeds one is a named malformation, never a panic and never growth.
 //!
-//! There is no recursion anywhere in the codec, so there is no depth to bound: a value is scanned once from left to right.
+//! A value is scanned once from left to right; the only thing that nests is a multipart body, and its depth is bounded.
 
 /// Bytes of one message, start line to body: what one UDP datagram can carry, and the same on a stream.
 pub const MESSAGE_BYTES_MAX: usize = 65_535;
@@ -26,3 +26,7 @@ pub const ELEMENTS_MAX: usize = 128;
 pub const METHOD_BYTES_MAX: usize = 64;
 /// Bytes of a Call-ID, which keys tables.
 pub const CALL_ID_BYTES_MAX: usize = 512;
+/// Parts looked at in one multipart body.
+pub const PARTS_MAX: usize = 16;
+/// Multipart bodies within multipart bodies.
+pub const MULTIPART_DEPTH_MAX: usize = 3;

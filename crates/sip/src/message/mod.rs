@@ -15,6 +15,7 @@ mod lex;
 pub mod limits;
 mod malformed;
 mod method;
+mod multipart;
 mod name_addr;
 mod params;
 mod parse;
@@ -163,6 +164,12 @@ impl Request {
         }
     }
 
+    /// The part of the body that is of this media type, with its Content-Type: the body itself, or the first such part of a
+    /// multipart body (RFC 5621 §3.1).
+    pub fn body_of(&self, media_type: &str) -> Option<(String, &[u8])> {
+        multipart::find(&self.content_type()?, &self.body, media_type)
+    }
+
     /// Gives it a body.
     pub fn set_body(&mut self, content_type: &str, body: Vec<u8>) {
         self.headers.set(HeaderName::ContentType, content_type);
@@ -186,6 +193,12 @@ impl Response {
         let reason = self.reason.replace(['\r', '\n'], " ");
         let line = format!("SIP/2.0 {} {reason}\r\n", self.status);
         write(line.as_bytes(), &self.headers, &self.body)
+    }
+
+    /// The part of the body that is of this media type, with its Content-Type: the body itself, or the first such part of a
+    /// multipart body (RFC 5621 §3.1).
+    pub fn body_of(&self, media_type: &str) -> Option<(String, &[u8])> {
+        multipart::find(&self.content_type()?, &self.body, media_type)
     }
 
     /// Gives it a body.

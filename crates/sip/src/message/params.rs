@@ -162,7 +162,8 @@ impl fmt::Debug for Params {
             }
             write!(f, ";{name}")?;
             if let Some(value) = value {
-                write!(f, "={value}")?;
+                // Escaped, because a quoted value may hold what a terminal obeys.
+                write!(f, "={}", value.escape_debug())?;
             }
         }
         Ok(())

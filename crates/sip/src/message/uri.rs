@@ -146,10 +146,12 @@ impl Uri {
                 Some(colon) => (userinfo.get(..colon).unwrap_or_default(), userinfo.get(colon + 1..)),
                 None => (userinfo, None),
             };
-            if user.is_empty() {
-                return scan.fail(What::Uri);
-            }
-            uri.user = Some(Phi::new(escaped(user, is_user, start)?));
+            // RFC 3261 §25.1 wants at least one byte before the `@`; gateways that withhold a number send none.
+            uri.user = match user {
+                [] if password.is_none() => None,
+                [] => return scan.fail(What::Uri),
+                user => Some(Phi::new(escaped(user, is_user, start)?)),
+            };
             uri.password = match password {
                 Some(password) => Some(Phi::new(escaped(password, is_password, start + user.len() + 1)?)),
                 None => None,
@@ -711,7 +713,7 @@ mod tests {
             ("sip", What::Uri, 0),
             ("1sip:x", What::Uri, 0),
             ("sip:", What::Host, 4),
-            ("sip:@x", What::Uri, 4),
+            ("sip::p@x", What::Uri, 4),
             ("sip:a@", What::Host, 6),
             ("sip:a@b@c", What::Uri, 7),
             ("sip:a b@c", What::Uri, 5),

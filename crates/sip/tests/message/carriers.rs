@@ -108,6 +108,17 @@ fn a_binary_body_is_not_touched() {
     let body = request("isup").body;
     assert!(bytes.ends_with(&body));
     assert!(request("isup").to_bytes().ends_with(&body));
+    let (content_type, sdp) = request("isup")
+        .body_of("application/sdp")
+        .map(|(kind, part)| (kind, part.to_vec()))
+        .expect("a part");
+    assert_eq!(
+        (content_type.as_str(), sdp),
+        ("application/sdp", request("trunk-invite").body)
+    );
+    let isup = request("isup");
+    let (_, part) = isup.body_of("application/isup").expect("a part");
+    assert!(part.ends_with(b"\xff\r\n\r\n\0"));
     assert_eq!(request("isup").uri.number(), Some(Phi::new("5125550142".to_owned())));
 }
 

@@ -66,6 +66,17 @@ fn a_stream_without_lengths_ends() {
     );
 }
 
+/// One bad message does not cost a trunk its connection, as long as it is plain where it ends.
+#[test]
+fn a_message_with_a_bad_line_is_a_message() {
+    let bad = b"OPTIONS  sip:x SIP/2.0\r\nno colon here\r\n(: y\r\nl: 2\r\n\r\nhi";
+    let stream = [&bad[..], b"\r\n\r\n"].concat();
+    assert_eq!(
+        frames(&stream, &[5]),
+        Ok(vec![Frame::Message(bad.to_vec()), Frame::Ping])
+    );
+}
+
 /// RFC 3261 §18.3 lets a stream's bad length be answered before it is closed.
 #[test]
 fn what_broke_the_stream_can_still_be_answered() {

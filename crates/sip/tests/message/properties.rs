@@ -51,7 +51,7 @@ fn ask_everything(message: &Message) {
     );
     let _ = headers.content_is("application/sdp");
     for via in headers.vias() {
-        let _ = (via.response_address(), via.received(), via.maddr(), via.unique_branch());
+        let _ = (via.received(), via.rport(), via.unique_branch());
     }
 }
 

@@ -6,6 +6,9 @@
 //!
 //! One thing to know: a message that parsed has a top Via, From, To, Call-ID and CSeq that can be read, so their views are
 //! `Some`. A message we build has what we put there.
+//!
+//! To add a header: a line in `header_name.rs` (and in its two lists: is it a comma list of addresses, does it say nothing about
+//! a person), a view in `headers.rs`, its name under `views!` below, a message that has it in `fixtures/sip/carriers`.
 
 mod cseq;
 mod framer;

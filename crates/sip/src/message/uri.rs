@@ -47,8 +47,9 @@ pub enum Scheme {
     Other(Box<str>),
 }
 
-/// Who is reached: a name or an address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Who is reached: a name or an address. `Debug` does not print a name that is a number: `sip:5550100` is a URI whose host is
+/// somebody's telephone.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Host {
     /// A domain name as written; compare with [`Host::equivalent`].
     Name(String),
@@ -461,6 +462,15 @@ impl fmt::Display for Host {
     }
 }
 
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(name) if !name.bytes().any(|byte| byte.is_ascii_alphabetic()) => f.write_str("‹redacted›"),
+            _ => fmt::Display::fmt(self, f),
+        }
+    }
+}
+
 impl FromStr for Uri {
     type Err = Malformed;
 
@@ -478,7 +488,7 @@ impl fmt::Debug for Uri {
                 f.write_str("@")?;
             }
         }
-        write!(f, "{}", self.host)?;
+        write!(f, "{:?}", self.host)?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
@@ -745,6 +755,8 @@ mod tests {
             format!("{:?}", uri("sip:+15125550199:pw@x.example:5070;lr?Subject=fever")),
             "sip:‹redacted›@x.example:5070;lr?‹redacted›"
         );
+        assert_eq!(format!("{:?}", uri("sip:5125550199;lr")), "sip:‹redacted›;lr");
+        assert_eq!(format!("{:?}", uri("sip:192.0.2.1")), "sip:192.0.2.1");
         assert_eq!(format!("{:?}", uri("tel:+15125550199")), "tel:‹redacted›");
     }
 }

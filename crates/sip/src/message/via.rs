@@ -147,7 +147,7 @@ fn slash(scan: &mut Scan<'_>) -> bool {
 
 impl fmt::Debug for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
+        write!(f, "SIP/2.0/{} {:?}", self.transport, self.host)?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }

@@ -1,5 +1,6 @@
 //! The wire codec from outside: torture messages, carriers' messages, properties, streams, and rsip as a second opinion.
 #![allow(clippy::disallowed_methods, reason = "fixtures are files")]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "all of this crate is tests")]
 
 mod carriers;
 mod differential;

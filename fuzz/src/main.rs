@@ -33,7 +33,7 @@ use targets::{TARGETS, Target};
 /// Inputs kept by one job because they did something new.
 const CORPUS_MAX: usize = 2_048;
 /// Bytes of an input that is kept: a long one slows down everything made from it.
-const KEPT_BYTES_MAX: usize = 3_072;
+const KEPT_BYTES_MAX: usize = 1_536;
 /// Bytes of one input: more than any limit of the parsers.
 pub const INPUT_BYTES_MAX: usize = 70_000;
 /// One input that takes longer is a finding.

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use sip::digest::{Answer, Challenge};
-use sip::message::limits::MESSAGE_BYTES_MAX;
+use sip::message::limits::{HEADER_VALUE_BYTES_MAX, HEADERS_MAX, MESSAGE_BYTES_MAX};
 use sip::message::{CSeq, Frame, Framer, Headers, Host, Message, NameAddr, Uri, Via};
 
 use super::{about, verdict};
@@ -17,8 +17,9 @@ pub fn message(bytes: &[u8]) -> u64 {
             assert!(headers.call_id().is_some() && headers.cseq().is_some());
             let asked = ask(headers);
             let written = message.to_bytes();
-            // Rewriting a Via or an address may make it longer, never unreadable.
-            if written.len() <= MESSAGE_BYTES_MAX {
+            // Writing adds a Content-Length where there was none, which may be one byte or one header too many for us to read.
+            let room = headers.has("l") || headers.len() < HEADERS_MAX;
+            if written.len() <= MESSAGE_BYTES_MAX && room {
                 let again = Message::parse(&written).expect("what we write we read");
                 assert_eq!(again.to_bytes(), written);
             }
@@ -130,6 +131,8 @@ pub fn uri(bytes: &[u8]) -> u64 {
 
 /// Single values, each read as everything it might be.
 pub fn values(bytes: &[u8]) -> u64 {
+    // What is longer never gets this far.
+    let bytes = bytes.get(..HEADER_VALUE_BYTES_MAX).unwrap_or(bytes);
     let address = NameAddr::parse(bytes).map(|address| {
         // A URI that grew too long by escaping is the only thing that may be refused.
         if let Err(flaw) = NameAddr::parse(address.to_wire().as_bytes()) {
@@ -153,7 +156,6 @@ pub fn values(bytes: &[u8]) -> u64 {
     let mut headers = Headers::new();
     for name in [
         "Contact",
-        "Diversion",
         "WWW-Authenticate",
         "Authorization",
         "Session-Expires",
@@ -166,7 +168,7 @@ pub fn values(bytes: &[u8]) -> u64 {
     let (challenges, answers) = (Challenge::all(&headers), Answer::all(&headers, false));
     let lists = (
         about(headers.contacts().len()),
-        about(headers.diversion().len()),
+        headers.address("Contact").is_some(),
         about(headers.privacy().len()),
     );
     let rest = (

@@ -6,13 +6,13 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::message::{HeaderName, Headers, Host, Method, NameAddr, Request, Uri};
-use crate::transport::{Flow, Transport};
+use crate::transport::Flow;
 
 /// The longest route set we carry; a longer one is cut off by refusing the message that brought it.
 pub(crate) const ROUTES_MAX: usize = 16;
 
-/// One dialog, early or confirmed.
-#[derive(Debug, Clone)]
+/// One dialog, early or confirmed. No `Debug`: it holds two people's addresses.
+#[derive(Clone)]
 pub(crate) struct Dialog {
     pub(crate) call_id: String,
     pub(crate) remote_tag: String,
@@ -27,6 +27,8 @@ pub(crate) struct Dialog {
     flow: Flow,
     /// We sent the INVITE, so the Call-ID is ours.
     caller: bool,
+    /// The peer is a phone behind a NAT, so only the way it came leads back to it.
+    behind_nat: bool,
 }
 
 impl Dialog {
@@ -48,6 +50,7 @@ impl Dialog {
             route_set: route_set(headers, false)?,
             flow,
             caller: false,
+            behind_nat: is_behind_nat(headers, flow.remote.ip()),
         })
     }
 
@@ -68,6 +71,7 @@ impl Dialog {
             route_set: route_set(response, true)?,
             flow,
             caller: true,
+            behind_nat: false,
         })
     }
 
@@ -134,6 +138,9 @@ impl Dialog {
     /// The way a request within the dialog takes (RFC 3261 §12.2.1.1, §8.1.2; the host must be an address, names are not
     /// looked up here and lead back the way the dialog came).
     pub(crate) fn way(&self) -> Flow {
+        if self.behind_nat {
+            return self.flow;
+        }
         match self.next_hop() {
             // The stream that set the dialog up is the surest way back to the host it leads to (RFC 5923 §4).
             Some(hop) if self.flow.connection.is_some() && same_host(hop.ip(), self.flow.remote.ip()) => self.flow,
@@ -166,12 +173,11 @@ impl Dialog {
             Some(maddr) => Host::parse(maddr).ok()?.ip()?,
             None => uri.host.ip()?,
         };
-        // A next hop that wants another transport than the dialog's is reached the way the dialog came.
-        let wants = uri.param("transport").unwrap_or("udp");
-        let same = match self.flow.transport {
-            Transport::Udp => wants.eq_ignore_ascii_case("udp"),
-            Transport::Tcp => wants.eq_ignore_ascii_case("tcp"),
-        };
+        // A next hop that wants another transport than the dialog's is reached the way the dialog came; one that names none
+        // listens where the dialog speaks, whatever RFC 3263 §4.1 would make of it.
+        let same = uri
+            .param("transport")
+            .is_none_or(|wants| wants.eq_ignore_ascii_case(self.flow.transport.as_str()));
         same.then(|| SocketAddr::new(host, uri.port.unwrap_or(default)))
     }
 }
@@ -196,7 +202,19 @@ fn strict(mut uri: Uri) -> Uri {
     uri
 }
 
-/// A phone behind a NAT writes an address that means nothing here: a private, loopback or unspecified next hop is not
+/// One Via and no Record-Route: the sender is the phone itself. When its own idea of its address is not where the packet came
+/// from, there is a NAT between, and its Contact is no better than its Via.
+fn is_behind_nat(headers: &Headers, source: IpAddr) -> bool {
+    let vias = headers.vias();
+    let direct = vias.len() == 1 && !headers.has(HeaderName::RecordRoute);
+    direct
+        && vias
+            .iter()
+            .filter_map(|via| via.host.ip())
+            .any(|ip| !same_host(ip, source))
+}
+
+/// What a peer writes need not mean anything here: a private, loopback or unspecified next hop is not
 /// believed of a peer who spoke from a public address.
 fn reachable(hop: IpAddr, peer: IpAddr) -> bool {
     let local = |ip: IpAddr| match ip.to_canonical() {

@@ -203,7 +203,9 @@ impl Endpoint {
             self.ack_received(now, flow, request);
             return;
         }
-        if self.transactions.len() >= self.config.limits.transactions_max {
+        // A BYE is always let in: it makes room.
+        let ends = request.method == Method::Bye && request.to_tag().is_some();
+        if self.transactions.len() >= self.config.limits.transactions_max && !ends {
             self.refuse_statelessly(back, &request, Fault::Exhausted);
             return;
         }
@@ -294,6 +296,10 @@ impl Endpoint {
             return;
         };
         self.with_session(id, |endpoint, session| {
+            if session.is_over() {
+                endpoint.too_late(arrived.flow, &request, &session.local_tag);
+                return;
+            }
             let cseq = request.cseq().map_or(0, |cseq| cseq.number);
             let in_order = session.dialog().is_some_and(|dialog| dialog.in_order(cseq));
             if !in_order {
@@ -332,7 +338,12 @@ impl Endpoint {
         fault: Fault,
         tag: &str,
     ) {
-        let response = self.refusal(request, fault, tag);
+        let mut response = self.refusal(request, fault, tag);
+        if fault == Fault::Overlapping {
+            // RFC 3261 §14.2: "a randomly chosen value of between 0 and 10 seconds".
+            let seconds = self.random(10);
+            response.headers.set(HeaderName::RetryAfter, seconds.to_string());
+        }
         let id = self.open(arrived, request);
         self.respond(now, id, response);
     }

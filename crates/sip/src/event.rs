@@ -187,7 +187,7 @@ pub struct Incoming {
 }
 
 /// A call to be made.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Invite {
     /// The way the INVITE takes.
     pub flow: Flow,
@@ -201,7 +201,7 @@ pub struct Invite {
     pub to: Option<NameAddr>,
     /// P-Asserted-Identity (RFC 3325).
     pub identity: Option<NameAddr>,
-    /// The offer.
+    /// The offer. Without one the callee makes it in its 2xx, and our ACK, which leaves at once, cannot answer it.
     pub body: Option<Body>,
     /// What answers a 401 or 407.
     pub credentials: Option<Credentials>,
@@ -226,6 +226,19 @@ impl Invite {
             max_forwards: crate::session::MAX_FORWARDS,
             headers: Vec::new(),
         }
+    }
+}
+
+/// Whom we call, and on whose behalf, is nobody's business but theirs.
+impl fmt::Debug for Invite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Invite({:?}, {:?}, {} headers)",
+            self.flow,
+            self.body,
+            self.headers.len()
+        )
     }
 }
 

@@ -7,6 +7,18 @@
 //! * [`digest`] answers and checks 401/407 challenges (RFC 7616).
 //! * [`fault`] is the one table from what is wrong to the SIP status that says so.
 //! * `transaction`, `dialog` and `session` are RFC 3261's layers; [`Endpoint`] is the door to all of them.
+//!
+//! # A session verb
+//!
+//! One verb is one file under `session/`, with both directions in it: a public method of [`Endpoint`] that works on one session
+//! and sends with `send_for`, a `…_received` that `Endpoint::within_dialog` calls, a `…_response` that `response_passed` calls
+//! when the answer matters, and a variant of `User` to tell whose transaction it is. `session/info.rs` is the smallest whole one.
+//! A method that is served also stands in `ALLOW`, `Endpoint::acceptable` and the tests' `refusals`.
+//!
+//! # Whom to believe
+//!
+//! Matching a dialog takes its tags *and* its signalling peer: the address its first message came from or its next hop. Whether
+//! a source may call at all is decided a floor above, before the message comes here.
 
 pub mod digest;
 pub mod fault;
@@ -20,6 +32,7 @@ mod session;
 mod transaction;
 mod transport;
 
+pub use crate::digest::Credentials;
 pub use config::{Address, Config, Limits, Timers};
 pub use endpoint::Endpoint;
 pub use event::{

@@ -6,8 +6,10 @@ use super::{Ending, Session, State, User};
 use crate::dialog::Dialog;
 use crate::endpoint::Endpoint;
 use crate::event::{Ended, Refusal, SessionId};
+use crate::fault::Fault;
 use crate::message::{Method, Request};
 use crate::transaction::table::Arrived;
+use crate::transport::Flow;
 
 impl Endpoint {
     /// Ends a session, as its state asks: an unanswered call is refused 480, one of ours is cancelled, an established one
@@ -56,6 +58,16 @@ impl Endpoint {
         self.send_for(now, session, dialog.way(), User::Bye(session.id), request);
     }
 
+    /// What comes for a session that is over: a BYE that crossed ours is fine, all else is too late. Every copy gets the
+    /// same answer, and nothing is kept.
+    pub(crate) fn too_late(&mut self, back: Flow, request: &Request, tag: &str) {
+        let response = match request.method {
+            Method::Bye => self.reply(request, 200, tag),
+            _ => self.refusal(request, Fault::NoSuchDialog, tag),
+        };
+        self.transmit(back, &response.to_bytes());
+    }
+
     pub(crate) fn bye_received(
         &mut self,
         now: Instant,
@@ -75,7 +87,6 @@ impl Endpoint {
                 self.end(now, session, Ended::ByTheirBye);
             }
             State::Established(_) => self.end(now, session, Ended::ByTheirBye),
-            // It crossed ours.
             State::Over(_) | State::Calling(_) => {}
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Session, User};
-use crate::digest::Challenge;
+use crate::digest::{CHALLENGES_MAX, Challenge};
 use crate::endpoint::{Endpoint, Sent};
 use crate::message::{HeaderName, Method, Response};
 use crate::transaction::table::TransactionId;
@@ -48,6 +48,9 @@ impl Endpoint {
                 .challenges
                 .retain(|known| known.realm != challenge.realm || known.proxy != challenge.proxy);
             session.challenges.push(challenge);
+            if session.challenges.len() > CHALLENGES_MAX {
+                session.challenges.remove(0);
+            }
         }
         for name in [
             HeaderName::Via,

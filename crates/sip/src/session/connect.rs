@@ -145,6 +145,21 @@ impl Endpoint {
                     }
                 });
             }
+            User::Bye(session) if status == 503 => {
+                // A stream that had quietly closed: once more over a new one.
+                let stale = self.transactions.flow(id).filter(|flow| flow.connection.is_some());
+                self.with_session(session, |endpoint, session| {
+                    let (Some(stale), Some(dialog)) = (stale, session.dialog()) else {
+                        return;
+                    };
+                    dialog.connection_lost(stale);
+                    let mut dialog = dialog.clone();
+                    endpoint.send_bye(now, session, &mut dialog);
+                    if let Some(kept) = session.dialog() {
+                        *kept = dialog;
+                    }
+                });
+            }
             User::Info(_) | User::Bye(_) | User::Nobody => {}
         }
     }

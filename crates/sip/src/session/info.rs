@@ -31,10 +31,6 @@ impl Endpoint {
         arrived: Arrived<User>,
         request: &Request,
     ) {
-        if session.is_over() {
-            self.refuse_request(now, arrived, request, Fault::NoSuchDialog, &session.local_tag);
-            return;
-        }
         if request.headers.has(HeaderName::InfoPackage) {
             // RFC 6086 §4.2.2: we announced no package.
             let mut response = self.refusal(request, Fault::BadInfoPackage, &session.local_tag);

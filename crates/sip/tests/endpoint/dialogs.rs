@@ -198,6 +198,25 @@ fn a_private_contact_behind_a_nat_is_answered_where_it_spoke_from() {
 }
 
 #[test]
+fn a_nat_between_two_private_networks_is_seen_by_the_via() {
+    let mut alone = Alone::new();
+    alone.flow.remote = address("10.0.0.1:40123");
+    let text = request("INVITE", "b1", "", "Contact: <sip:phone@192.168.1.5:5060>\n", "offer");
+    alone.hear(
+        &text
+            .replace("UDP 192.0.2.1:5060", "UDP 192.168.1.5:5060")
+            .replace("branch=", "rport;branch="),
+    );
+    let session = alone.events[0].session();
+    alone.sent.clear();
+    alone.act(|endpoint, now| endpoint.accept(now, session, Body::sdp("answer")));
+    let tag = alone.response().to_tag().unwrap();
+    alone.hear(&within("ACK", 1, &tag, "back", ""));
+    alone.act(|endpoint, now| endpoint.hang_up(now, session));
+    assert_eq!(alone.sent.pop().unwrap().flow.remote, alone.flow.remote);
+}
+
+#[test]
 fn without_rport_a_response_goes_to_the_port_in_the_via() {
     let mut alone = Alone::new();
     alone.flow.remote = address("192.0.2.1:39999");
@@ -293,7 +312,45 @@ fn a_broken_stream_ends_what_was_not_answered_and_not_what_was() {
     alone.act(|endpoint, now| endpoint.hang_up(now, session));
     let bye = alone.sent.pop().unwrap();
     assert_eq!(bye.flow.connection, None, "another connection is asked for");
+    assert_eq!(
+        bye.flow.remote,
+        address("192.0.2.1:5060"),
+        "where the Contact says it listens"
+    );
     alone.act(|endpoint, now| endpoint.handle_transport_failed(now, bye.flow));
+    alone.wait_ms(64_000);
+    assert_eq!(alone.endpoint.counts(), Counts::default());
+}
+
+#[test]
+fn a_bye_on_a_stream_that_had_closed_is_sent_over_a_new_one() {
+    let mut alone = Alone::new();
+    alone.flow = Flow {
+        transport: Transport::Tcp,
+        connection: Some(9),
+        remote: address("192.0.2.1:40000"),
+        ..alone.flow
+    };
+    let (session, _) = alone.answered();
+    alone.act(|endpoint, now| endpoint.hang_up(now, session));
+    let bye = alone.sent.pop().unwrap();
+    assert_eq!(bye.flow, alone.flow, "the stream it came by");
+    for expected in [1, 0] {
+        let failed = Flow {
+            connection: (expected == 1).then_some(9),
+            ..alone.flow
+        };
+        alone.sent.clear();
+        alone.act(|endpoint, now| endpoint.handle_transport_failed(now, failed));
+        assert_eq!(alone.sent.len(), expected);
+        if let Some(again) = alone.sent.first() {
+            assert_eq!(
+                (again.flow.remote, again.flow.connection),
+                (address("192.0.2.1:5060"), None)
+            );
+            alone.flow = again.flow;
+        }
+    }
     alone.wait_ms(64_000);
     assert_eq!(alone.endpoint.counts(), Counts::default());
 }

@@ -12,6 +12,7 @@ mod digest;
 mod limits;
 mod modify;
 mod mutation;
+mod privacy;
 mod races;
 mod refusals;
 mod storm;

@@ -83,6 +83,8 @@ pub(crate) struct World {
     tally: [Tally; 2],
     /// Messages to be dropped: (start line begins with, sender, how many more).
     pub(crate) swallow: Vec<(&'static str, usize, usize)>,
+    /// Every event of either side, without its body.
+    pub(crate) told: Vec<String>,
     /// `at side START-LINE` for each message sent.
     pub(crate) trace: Vec<String>,
 }
@@ -139,6 +141,7 @@ impl World {
             events: [Vec::new(), Vec::new()],
             tally: [Tally::default(), Tally::default()],
             swallow: Vec::new(),
+            told: Vec::new(),
             trace: Vec::new(),
         }
     }
@@ -259,6 +262,13 @@ impl World {
             Event::OfferAnswered { .. } => *tally.offers.entry(session).or_default() -= 1,
             _ => {}
         }
+        let words = match &event {
+            Event::Progress { .. } | Event::Refused { .. } | Event::OfferAnswered { .. } | Event::Ended { .. } => 2,
+            _ => 1,
+        };
+        let told = kinds(std::slice::from_ref(&event)).concat();
+        self.told
+            .push(told.split(' ').take(words).collect::<Vec<_>>().join(" "));
         self.events[side].push(event);
     }
 

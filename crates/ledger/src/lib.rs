@@ -120,8 +120,9 @@ pub struct Access {
 
 /// Proof that an access is durable. Only a [`Book`] makes one; nothing is decrypted for hearing without it.
 ///
-/// ```compile_fail
-/// let forged = ledger::Receipt { object: [0; 16], position: todo!() };
+/// ```compile_fail,E0451
+/// let position = ledger::Position { sequence: 1, segment: 1, offset: 144 };
+/// let forged = ledger::Receipt { object: [0; 16], position };
 /// ```
 #[must_use = "the row is written: use the receipt for what was asked"]
 pub struct Receipt {
@@ -181,13 +182,44 @@ pub enum Fault {
     /// The index's own storage fell over when it was opened.
     #[error("the index is broken and has to be rebuilt")]
     MalformedIndex,
-    /// The committer did not take or write it.
-    #[error(transparent)]
-    NotRecorded(#[from] NotRecorded),
 }
 
 impl Fault {
     pub(crate) fn disk(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Disk { doing, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Invariant 5: what a row says reaches no log by way of `{:?}`.
+    #[test]
+    fn what_a_row_says_is_not_printed() {
+        let entry = Entry {
+            kind: "call.said".into(),
+            call: Some([9; 16]),
+            at_ms: 1,
+            body: b"+15125550142".to_vec(),
+        };
+        let row = Row {
+            position: Position {
+                sequence: 4,
+                segment: 1,
+                offset: 144,
+            },
+            class: Class::Fact,
+            kind: "call.said".to_owned(),
+            call: entry.call,
+            at_ms: 1,
+            body: entry.body.clone(),
+            hash: [0; 32],
+        };
+        assert_eq!(format!("{entry:?}"), r#"Entry { kind: "call.said", octets: 12, .. }"#);
+        assert_eq!(
+            format!("{row:?}"),
+            r#"Row { sequence: 4, kind: "call.said", octets: 12, .. }"#
+        );
     }
 }

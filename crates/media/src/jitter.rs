@@ -70,6 +70,8 @@ struct Playout {
     next: u32,
     window_packets: u32,
     window_slack: i32,
+    /// The least slack of the last whole window: what is above [`AMPLE_SLACK`] is given back when nobody hears it.
+    surplus: i32,
     /// Frames to wait (a packet was overtaken too far and came late).
     wait: u32,
 }
@@ -137,9 +139,10 @@ impl JitterBuffer {
                 playout.next = at;
                 slack = 0;
             }
-            playout.window_slack = playout.window_slack.min(slack);
-            playout.window_packets += 1;
         }
+        // A packet that was overtaken needs the delay as much as any.
+        playout.window_slack = playout.window_slack.min(slack);
+        playout.window_packets += 1;
         let skipped = usize::try_from(-slack).unwrap_or(0);
         let Some(useful) = payload.get(skipped..).filter(|useful| !useful.is_empty()) else {
             playout.wait = (playout.wait + 1).min(1);
@@ -167,31 +170,26 @@ impl JitterBuffer {
             self.state = State::Playing(playout);
             return Taken::Missing;
         }
+        if playout.window_packets >= WINDOW_PACKETS || playout.window_slack > DELAY_MAX && playout.window_packets > 0 {
+            playout.surplus = playout.window_slack;
+            playout.window_packets = 0;
+            playout.window_slack = i32::MAX;
+        }
         let mut from = playout.next;
-        let judged = playout.window_packets >= WINDOW_PACKETS;
-        if judged || (playout.window_packets > 0 && playout.window_slack > DELAY_MAX) {
-            let surplus = playout.window_slack;
-            let droppable = surplus > EXCESSIVE_SLACK || taken == Taken::Missing || self.is_quiet(frame);
-            if surplus > AMPLE_SLACK && droppable {
-                self.clear(from);
-                from = from.wrapping_add(FRAME_SAMPLES as u32);
-                playout.next = from.wrapping_add(FRAME_SAMPLES as u32);
-                // The window stands, lowered by what was given back: the rest follows at the next quiet frame.
-                playout.window_slack -= FRAME_SAMPLES as i32;
-                let taken = self.read(from, frame);
-                self.clear(from);
-                self.state = State::Playing(playout);
-                return taken;
-            }
-            if surplus <= AMPLE_SLACK {
-                playout.window_packets = 0;
-                playout.window_slack = i32::MAX;
-            }
+        let mut given = taken;
+        let unheard = taken == Taken::Missing || self.is_quiet(frame);
+        if playout.surplus > EXCESSIVE_SLACK || (playout.surplus > AMPLE_SLACK && unheard) {
+            // Give back one frame of delay: this one is passed over.
+            self.clear(from);
+            from = from.wrapping_add(FRAME_SAMPLES as u32);
+            given = self.read(from, frame);
+            playout.surplus -= FRAME_SAMPLES as i32;
+            playout.window_slack = playout.window_slack.saturating_sub(FRAME_SAMPLES as i32);
         }
         self.clear(from);
         playout.next = from.wrapping_add(FRAME_SAMPLES as u32);
         self.state = State::Playing(playout);
-        taken
+        given
     }
 
     fn start(&mut self, timestamp: u32) -> Playout {
@@ -200,6 +198,7 @@ impl JitterBuffer {
             next: 0_u32.wrapping_sub(FIRST_SLACK as u32),
             window_packets: 0,
             window_slack: i32::MAX,
+            surplus: 0,
             wait: 0,
         }
     }

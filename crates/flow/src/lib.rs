@@ -4,15 +4,20 @@
 //! diagnostics beside, when nothing is wrong enough to stop it, a [`Practice`]. `Run` walks one call through a
 //! [`Flow`] of it. Nothing here reads a file or a clock: the folder and `now` are arguments.
 
+mod check;
+mod compile;
 mod diagnostic;
 mod library;
 mod model;
+mod parse;
 pub mod rehearse;
 mod run;
 pub mod source;
 pub mod time;
+mod verb;
 pub mod words;
 
+pub use compile::{Compiled, Folder, compile, compile_on};
 pub use diagnostic::{Diagnostic, Place, Severity, Shown};
 pub use library::Phrase;
 pub use model::*;

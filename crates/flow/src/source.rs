@@ -7,7 +7,6 @@
 
 mod scalar;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -352,11 +351,6 @@ impl Lines {
     fn line(&self, at: usize) -> usize {
         self.0.partition_point(|&start| start <= at).max(1)
     }
-}
-
-/// A map's entries by name, for looking up more than a few.
-pub(crate) fn by_name(entries: &[(Name, Node)]) -> BTreeMap<&str, &Node> {
-    entries.iter().map(|(name, value)| (name.text.as_str(), value)).collect()
 }
 
 #[cfg(test)]

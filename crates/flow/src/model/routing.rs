@@ -234,6 +234,23 @@ pub enum Act {
     HangUp,
 }
 
+impl Act {
+    /// Every sentence a caller can hear from this step.
+    pub fn spoken(&self, each: &mut dyn FnMut(&Sentence)) {
+        match self {
+            Self::Say { words, .. } | Self::Play { words, .. } => each(words),
+            Self::Menu(menu) => {
+                each(&menu.question);
+                menu.choices.iter().for_each(|choice| each(&choice.spoken));
+            }
+            Self::AskYesOrNo { question, .. } => each(question),
+            Self::Triage { protocol, .. } => protocol.questions.iter().for_each(|question| each(&question.words)),
+            Self::Escalate { or_press: Some(choice), .. } => each(&choice.spoken),
+            _ => {}
+        }
+    }
+}
+
 /// Which emergency notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Notice {

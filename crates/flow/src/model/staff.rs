@@ -1,15 +1,17 @@
 //! The practice itself: lines, hours, people, ladders, inboxes. Changes with people, not with releases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use phi::Phi;
 
-use super::{Flow, Sentence};
+use super::{Amount, Fact, Flow, Known, Sentence, Thing, Value};
+use crate::library::Phrase;
 use crate::time::OfficeHours;
-use crate::words::Language;
+use crate::words::{Language, Part, vocabulary};
 
 /// A practice, compiled with every flow of its folder.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +48,70 @@ pub struct Practice {
     pub flows: Vec<Arc<Flow>>,
     /// SHA-256-sized mark of everything above, made by [`compile`](crate::compile).
     pub(crate) fingerprint: [u8; 32],
+}
+
+impl Practice {
+    /// The flow that answers a line now.
+    ///
+    /// The first whose `when` holds, in the order of the file names; else the line's first flow: a number we own is
+    /// always answered. `None` only for a line no flow names.
+    pub fn flow_for(&self, line: &str, now: Timestamp) -> Option<&Arc<Flow>> {
+        let known = Clock { practice: self, line, now };
+        let mut of_line = self.flows.iter().filter(|flow| flow.line == line);
+        of_line.clone().find(|flow| flow.when.holds(&known)).or_else(|| of_line.next())
+    }
+
+    /// Every clip that can ever be spoken in this practice: its own sentences cut at their fill-ins, the built-in
+    /// ones, and the words fill-ins are made of. Voice prepares them when the practice is loaded.
+    pub fn all_parts(&self) -> Vec<Part> {
+        let mut parts: BTreeSet<Part> = BTreeSet::new();
+        for &language in &self.languages {
+            parts.extend(Phrase::parts(language));
+            parts.extend(vocabulary(language));
+        }
+        for ladder in self.ladders.values() {
+            parts.extend(ladder.they_hear.parts());
+        }
+        for step in self.flows.iter().flat_map(|flow| &flow.sections).flat_map(|section| &section.steps) {
+            step.act.spoken(&mut |sentence| parts.extend(sentence.parts()));
+        }
+        parts.into_iter().collect()
+    }
+
+    /// SHA-256 over the files this practice was compiled from: every call record names it.
+    pub const fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
+    }
+}
+
+/// What can be known of a call before it is answered.
+struct Clock<'a> {
+    practice: &'a Practice,
+    line: &'a str,
+    now: Timestamp,
+}
+
+impl Known for Clock<'_> {
+    fn fact(&self, fact: Fact) -> Option<bool> {
+        let hours = &self.practice.hours;
+        match fact {
+            Fact::OfficeOpen => Some(hours.is_open(self.now)),
+            Fact::OfficeClosed => Some(!hours.is_open(self.now)),
+            Fact::Holiday => Some(hours.is_holiday(self.now)),
+            Fact::LunchTime => Some(hours.is_lunch_time(self.now)),
+            Fact::NobodyOnCall | Fact::RecordsDown | Fact::RecordingAllowed | Fact::CalledLately => None,
+        }
+    }
+
+    fn value(&self, thing: &Thing) -> Option<Value> {
+        let local = self.now.to_zoned(self.practice.time_zone.clone());
+        match thing {
+            Thing::LineCalled => Some(Value::Text(self.line.to_owned())),
+            Thing::Time => Some(Value::Amount(Amount::Clock(local.time()))),
+            Thing::Day => Some(Value::Text(local.strftime("%A").to_string())),
+            Thing::Language | Thing::CallerState | Thing::PatientAge | Thing::Remembered(_) => None,
+        }
+    }
 }
 
 /// Someone who can be called.

@@ -1,0 +1,138 @@
+//! A folder of text → a practice that can run, beside everything that is wrong with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::check;
+use crate::diagnostic::{Diagnostic, Place, sort};
+use crate::model::Practice;
+use crate::parse::flow::{Around, flow};
+use crate::parse::practice::practice;
+use crate::parse::translations::{Translations, language_of};
+use crate::source::{self, Node};
+
+/// The files of one practice, as the shell read them.
+#[derive(Clone, Debug, Default)]
+pub struct Folder {
+    /// Name to text: `practice.yaml`, `*.flow.yaml`, `*.protocol.yaml`, `*.<lang>.yaml`. Others are left alone.
+    pub files: BTreeMap<String, String>,
+    /// Hashes of the sentences there is recorded audio for.
+    pub recorded: BTreeSet<[u8; 32]>,
+}
+
+/// What a folder came to.
+#[derive(Clone, Debug, Default)]
+pub struct Compiled {
+    /// The practice; `None` when anything is an error. A running practice then keeps its release.
+    pub practice: Option<Arc<Practice>>,
+    /// Everything there is to say, file by file, from top to bottom.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads, checks and compiles a folder. Nothing is overdue here, because only the shell knows the date: an approval that
+/// ran out last night must not take a practice off the air at the next restart.
+pub fn compile(folder: &Folder) -> Compiled {
+    compile_on(folder, None)
+}
+
+/// The same on a known day, for `flow check` and the release gate: an approval past its review is an error (C001).
+pub fn compile_on(folder: &Folder, today: Option<Date>) -> Compiled {
+    let mut out = Vec::new();
+    let practice = read(folder, today, &mut out);
+    sort(&mut out);
+    let practice = practice.filter(|_| !out.iter().any(Diagnostic::is_error));
+    Compiled { practice: practice.map(Arc::new), diagnostics: out }
+}
+
+fn read(folder: &Folder, today: Option<Date>, out: &mut Vec<Diagnostic>) -> Option<Practice> {
+    let mut practice_files: Vec<(&str, Option<Node>)> = Vec::new();
+    let mut flows: Vec<Node> = Vec::new();
+    let mut protocols: BTreeMap<String, Option<Node>> = BTreeMap::new();
+    let mut translations = Translations::default();
+    for (file, text) in &folder.files {
+        let mut tree = || {
+            let read = source::read(file, text);
+            if read.tree.is_none() && read.diagnostics.is_empty() {
+                out.push(empty(file));
+            }
+            out.extend(read.diagnostics);
+            read.tree
+        };
+        if file == "practice.yaml" || file.ends_with(".practice.yaml") {
+            practice_files.push((file, tree()));
+        } else if file.ends_with(".flow.yaml") {
+            flows.extend(tree());
+        } else if file.ends_with(".protocol.yaml") {
+            protocols.insert(file.clone(), tree());
+        } else if let Some(language) = language_of(file)
+            && let Some(tree) = tree()
+        {
+            translations.add(language, file, &tree, out);
+        }
+    }
+    let (practice_file, tree) = match practice_files.as_slice() {
+        [(file, Some(tree))] => (*file, tree),
+        [(_, None)] => return None,
+        [] => {
+            out.push(folder_fault("practice.yaml", "The folder has no practice file.", "Write `practice.yaml`: lines, hours, people, ladders."));
+            return None;
+        }
+        [_, (second, _), ..] => {
+            out.push(folder_fault(second, "The folder has a second practice file.", "Give each practice a folder of its own."));
+            return None;
+        }
+    };
+    let draft = practice(tree, &translations, out)?;
+    check::practice(&draft, out);
+    if flows.is_empty() && !folder.files.keys().any(|file| file.ends_with(".flow.yaml")) {
+        out.push(folder_fault(practice_file, "The folder has no flow.", "Write one `*.flow.yaml` for each line."));
+    }
+    let around = Around { practice: &draft.practice, practice_file, protocols: &protocols, translations: &translations };
+    let mut compiled = draft.practice.clone();
+    let mut whole = true;
+    for tree in &flows {
+        let Some(flow) = flow(tree, &around, out) else {
+            whole = false;
+            continue;
+        };
+        check::flow(&flow, &draft, today, out);
+        whole &= !flow.hole;
+        compiled.flows.push(Arc::new(flow.flow));
+    }
+    // A broken flow does not ask for its sentences, so nothing can be said about the ones left over.
+    if whole && !out.iter().any(|found| found.code != "F009" && found.is_error()) {
+        translations.unused(out);
+    }
+    compiled.fingerprint = fingerprint(folder);
+    whole.then_some(compiled)
+}
+
+fn empty(file: &str) -> Diagnostic {
+    folder_fault(file, "The file is empty.", "Write something in it, or delete it.")
+}
+
+fn folder_fault(file: &str, what: &str, fix: &str) -> Diagnostic {
+    let at = Place { file: file.into(), span: 0..0, line: 1 };
+    Diagnostic::error("F020", &at, what, "Calls to this practice would be answered by nothing but the emergency notice.", fix)
+}
+
+/// SHA-256 over every file that decides what callers hear, each with its name and length so that nothing can move from
+/// one to the next unseen. Line endings and spaces at the ends of lines do not count.
+fn fingerprint(folder: &Folder) -> [u8; 32] {
+    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+    let decides = |file: &&String| {
+        file.as_str() == "practice.yaml"
+            || [".practice.yaml", ".flow.yaml", ".protocol.yaml"].iter().any(|ending| file.ends_with(ending))
+            || language_of(file).is_some()
+    };
+    for (file, text) in folder.files.iter().filter(|(file, _)| decides(file)) {
+        let text: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
+        for bytes in [file.as_bytes(), text.as_bytes()] {
+            digest.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+            digest.update(bytes);
+        }
+    }
+    digest.finish().as_ref().try_into().expect("SHA-256 is 32 bytes long")
+}

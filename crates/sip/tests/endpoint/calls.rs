@@ -1,6 +1,8 @@
 //! Whole calls over a fair network: set up, talk, tear down.
 
-use sip::{Body, Ready, Refusal, Transport};
+use std::time::Duration;
+
+use sip::{Body, Config, Ready, Refusal, Timers, Transport};
 
 use super::world::*;
 
@@ -170,4 +172,26 @@ fn a_phone_that_rings_without_a_sign_of_life_is_cancelled() {
         "{told:?}"
     );
     world.finish();
+}
+
+#[test]
+fn shorter_timers_shorten_everything_in_proportion() {
+    let timers = Timers {
+        t1: Duration::from_millis(5),
+        t2: Duration::from_millis(40),
+        t4: Duration::from_millis(50),
+        ..Timers::default()
+    };
+    let mut alone = Alone::with(Config {
+        timers,
+        ..Config::default()
+    });
+    let session = alone.invited();
+    alone.act(|endpoint, now| endpoint.accept(now, session, Body::sdp("answer")));
+    alone.wait_ms(319);
+    assert_eq!(alone.take(), [""; 0]);
+    alone.wait_ms(1);
+    assert_eq!(alone.take(), ["Ended NoAck"]);
+    alone.wait_ms(700);
+    assert_eq!(alone.endpoint.counts(), sip::Counts::default());
 }

@@ -6,12 +6,15 @@ CARGO ?= cargo
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: ## Install what is missing (apt when root or sudo is there), make development keys
+setup: ## Install what is missing (apt when root or sudo is there)
 	@tools/setup
 
-run: setup ## Start Cedar Family Medicine on loopback, play the demonstration, then keep serving until Ctrl-C
-	@$(CARGO) build --quiet --release -p nightdesk
+run: setup keys ## Start Cedar Family Medicine on loopback, play the demonstration, then keep serving until Ctrl-C
 	@tools/run
+
+keys: ## Make development keys in certs/
+	@$(CARGO) build --quiet --release -p nightdesk
+	@target/release/nightdesk keys make certs
 
 test: setup ## Run every test
 	@tools/test
@@ -35,4 +38,4 @@ soak: setup ## 1,000 calls in a row, then 200 at once: nothing may be left over
 ladders: ## Redraw the golden ladders; the diff is the review
 	@INSTA_UPDATE=always $(CARGO) nextest run -p tests
 
-.PHONY: help setup run test doctest lint bench fuzz soak ladders
+.PHONY: help setup run keys test doctest lint bench fuzz soak ladders

@@ -1,1 +1,170 @@
-fn main() {}
+//! Nightdesk: the practice's telephone when nobody is in the office. This file is the table of contents.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the binary: it reads files, the clock and the command line, and speaks to the person in front of it"
+)]
+
+mod archive;
+mod calls;
+mod config;
+mod demo;
+mod dial;
+mod failure;
+mod flows;
+mod keys;
+mod over_sip;
+mod recordings;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use archive::{Archive, Reader};
+use failure::Failure;
+
+/// Prints a line to the person who ran the command.
+macro_rules! out {
+    ($($arg:tt)*) => { println!($($arg)*) };
+}
+pub(crate) use out;
+
+/// The practice's telephone when nobody is in the office.
+#[derive(Parser)]
+#[command(version, about)]
+struct Nightdesk {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer the practices' telephones until told to stop
+    Serve {
+        /// Configuration file
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Serve, play one urgent call in front of you, keep serving until Ctrl-C
+    Demo(demo::Demo),
+    /// A test phone: place a call, or await calls as the doctors would
+    Dial(dial::Dial),
+    /// Check and rehearse what practices wrote
+    #[command(subcommand)]
+    Flow(flows::Flow),
+    /// Sealed recordings
+    #[command(subcommand)]
+    Recordings(Recordings),
+    /// Calls, one line each, or one call as one time line
+    #[command(subcommand)]
+    Calls(Calls),
+    /// Keys of this machine
+    #[command(subcommand)]
+    Keys(Keys),
+}
+
+#[derive(Subcommand)]
+enum Recordings {
+    /// What is in the vault
+    List {
+        /// Configuration file
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// One recording as WAV; leaves a row saying who heard it and why
+    Export {
+        /// The recording's id
+        id: String,
+        /// Where to write it
+        #[arg(long)]
+        wav: PathBuf,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Judge every recording against its seal
+    Verify {
+        /// Configuration file
+        #[arg(long)]
+        config: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Calls {
+    /// One line a call
+    List {
+        /// Configuration file
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// One call: SIP ladder, prompts, key classes, tries, outcome
+    Show {
+        /// The call's id
+        id: String,
+        #[command(flatten)]
+        who: Who,
+    },
+}
+
+#[derive(Subcommand)]
+enum Keys {
+    /// Make every key that is missing in a folder
+    Make {
+        /// The folder, not on the data disk
+        folder: PathBuf,
+    },
+}
+
+/// Whoever looks at patient information is named, and says why.
+#[derive(clap::Args)]
+struct Who {
+    /// Configuration file
+    #[arg(long)]
+    config: PathBuf,
+    /// Your own name
+    #[arg(long, env = "USER")]
+    actor: String,
+    /// Why you need it
+    #[arg(long, default_value = "quality review")]
+    reason: String,
+}
+
+fn main() -> ExitCode {
+    match run(Nightdesk::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve { config } => serve::serve(&config),
+        Command::Demo(demo) => demo::demo(&demo),
+        Command::Dial(dial) => dial::dial(&dial),
+        Command::Flow(flow) => flows::flow(&flow),
+        Command::Recordings(Recordings::List { config }) => recordings::list(&archive(&config)?),
+        Command::Recordings(Recordings::Verify { config }) => recordings::verify(&archive(&config)?),
+        Command::Recordings(Recordings::Export { id, wav, who }) => {
+            recordings::export(&archive(&who.config)?, &Reader { actor: who.actor, reason: who.reason }, &id, &wav)
+        }
+        Command::Calls(Calls::List { config }) => calls::list(&archive(&config)?),
+        Command::Calls(Calls::Show { id, who }) => {
+            calls::show(&archive(&who.config)?, &Reader { actor: who.actor, reason: who.reason }, &id)
+        }
+        Command::Keys(Keys::Make { folder }) => {
+            let made = keys::make(&folder)?;
+            out!("{}", if made.is_empty() { "every key is there".to_owned() } else { format!("made {}", made.join(", ")) });
+            Ok(())
+        }
+    }
+}
+
+fn archive(config: &std::path::Path) -> Result<Archive, Failure> {
+    Ok(Archive::new(&serve::settings(config)?))
+}

@@ -1,0 +1,93 @@
+//! What stands in the book and the vault, for the commands that show it. Whoever looks leaves a row first.
+//!
+//! The engine holds its own book open for writing. Commands write their access rows to a second book beside it,
+//! `readers`, under the same keys and the same proofs, so that looking works while the engine runs and while it does not
+//! (crates/DECISIONS.md).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use switchboard::{CallId, Stamped};
+
+use crate::{Failure, keys};
+
+/// The folders and keys a reader needs.
+pub struct Archive {
+    data: PathBuf,
+    keys: PathBuf,
+}
+
+/// Who looks, and why.
+pub struct Reader {
+    /// The person's name; named users only (164.312(a)(2)(i)).
+    pub actor: String,
+    /// Why, in their words.
+    pub reason: String,
+}
+
+impl Archive {
+    /// The archive of one configuration.
+    pub fn new(settings: &crate::config::Settings) -> Self {
+        Self { data: settings.data.clone(), keys: settings.keys.clone() }
+    }
+
+    /// Every fact in the book, in order. A row that is not what was written ends the reading with a failure.
+    pub fn facts(&self) -> Result<Vec<Stamped>, Failure> {
+        let folder = self.data.join("book");
+        let mut reader = ledger::Reader::open(&folder, keys::book_key(&self.keys)?, 0).map_err(Failure::book)?;
+        let mut facts = Vec::new();
+        for row in &mut reader {
+            let row = row.map_err(Failure::book)?;
+            if row.class == ledger::Class::Fact {
+                facts.extend(Stamped::decode(&row.body));
+            }
+        }
+        Ok(facts)
+    }
+
+    /// The facts of each call, calls in the order in which they began.
+    pub fn calls(&self) -> Result<Vec<(CallId, Vec<Stamped>)>, Failure> {
+        let mut order = Vec::new();
+        let mut calls: BTreeMap<CallId, Vec<Stamped>> = BTreeMap::new();
+        for stamped in self.facts()? {
+            let Some(call) = stamped.call else { continue };
+            calls.entry(call).or_insert_with(|| {
+                order.push(call);
+                Vec::new()
+            });
+            if let Some(facts) = calls.get_mut(&call) {
+                facts.push(stamped);
+            }
+        }
+        Ok(order.into_iter().filter_map(|call| Some((call, calls.remove(&call)?))).collect())
+    }
+
+    /// Makes a look durable before it happens: no row, no look.
+    pub fn note_access(&self, who: &Reader, action: &str, object: [u8; 16], call: Option<CallId>) -> Result<ledger::Receipt, Failure> {
+        let mut book = ledger::Book::open(self.data.join("readers"), keys::for_book(&self.keys)?, keys::draw()).map_err(Failure::book)?;
+        let access = ledger::Access {
+            actor: who.actor.clone(),
+            role: "ops reviewer".into(),
+            action: action.into(),
+            reason: who.reason.clone(),
+            object,
+            call: call.map(|call| call.0),
+            source: "cli".into(),
+            at_ms: jiff::Timestamp::now().as_millisecond(),
+        };
+        let receipt = book.receipt(&access).map_err(Failure::book)?;
+        book.close().map_err(Failure::book)?;
+        Ok(receipt)
+    }
+
+    /// The vault, for listing and opening.
+    pub fn vault(&self) -> Result<vault::Vault, Failure> {
+        let folder = self.data.join("recordings");
+        vault::Vault::open(folder, vec![keys::recipient(&self.keys)?], keys::draw()).map_err(Failure::vault)
+    }
+
+    /// The key that opens recordings; the engine never loads it.
+    pub fn listener(&self) -> Result<seal::RecipientSecret, Failure> {
+        keys::listener(&self.keys)
+    }
+}

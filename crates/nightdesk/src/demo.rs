@@ -1,0 +1,177 @@
+//! `nightdesk demo`: what `make run` shows. The engine on loopback, one urgent call in front of you, then it keeps serving.
+//!
+//! A scripted caller has a fever; the first rung's phone answers like a voicemail and never presses the key; the second
+//! rung's doctor does. Everything is the real thing, on real sockets; only the ladder's spacing is shorter.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use exchange::handset::{Handset, Keys, News, Scripted, Setup};
+use switchboard::{CallId, Fact, ladder, rehearse};
+
+use crate::archive::{Archive, Reader};
+use crate::dial::{Voices, describe, doctor, said, scenario};
+use crate::{Failure, flows, out, serve};
+
+/// The demonstration.
+#[derive(Args)]
+pub struct Demo {
+    /// Configuration file
+    #[arg(long)]
+    config: PathBuf,
+    /// The practice whose scenario is played
+    #[arg(long)]
+    practice: PathBuf,
+    /// Which scenario: part of its name
+    #[arg(long, default_value = "A fever reaches the doctor")]
+    scenario: String,
+    /// Stop after the demonstration instead of serving on
+    #[arg(long)]
+    once: bool,
+}
+
+/// A demonstration that lasts longer is stuck.
+const DEMO_MAX: Duration = Duration::from_secs(180);
+const DOCTOR_SAYS: &str = "This is Doctor Lindqvist. I am listening.";
+
+/// Serves, shows one call, serves on.
+pub fn demo(demo: &Demo) -> Result<(), Failure> {
+    let settings = serve::settings(&demo.config)?;
+    let archive = Archive::new(&settings);
+    let data = settings.data.clone();
+    let Some(phone_address) = settings.desk.trunks.iter().find_map(|trunk| trunk.outbound).map(|flow| flow.remote) else {
+        return Err(Failure::new("the configuration names no outbound target", "give the trunk `outbound: udp 127.0.0.1:5070`"));
+    };
+    let config = serve::exchange_config(settings)?;
+    let runtime = serve::runtime()?;
+    out!("preparing the practice's words; the first time this takes a minute");
+    let running = runtime.block_on(serve::start(config))?;
+    let handle = running.handle();
+    let desk = handle.listeners().first().map(|listener| listener.local).unwrap_or(phone_address);
+    let file = demo.practice.join("after-hours.tests.yaml");
+    let shown = show(demo, &file, desk, phone_address, &archive, &data);
+    match &shown {
+        Ok(number) => {
+            out!("");
+            out!("Nightdesk keeps serving at udp {desk}. Dial it with any softphone: sip:{number}@{desk}");
+            out!("or with ours:  target/release/nightdesk dial {number} --to {desk} --press \"1 1 1 1\"");
+            out!("Ctrl-C ends it.");
+        }
+        Err(_) if !demo.once => out!("the demonstration failed; the engine is stopped"),
+        Err(_) => {}
+    }
+    if shown.is_ok() && !demo.once {
+        runtime.block_on(serve::until_told(&handle));
+        out!("draining");
+    }
+    drop(handle);
+    runtime.block_on(serve::drain(running))?;
+    shown.map(|_| ())
+}
+
+fn show(demo: &Demo, file: &Path, desk: SocketAddr, phone: SocketAddr, archive: &Archive, data: &Path) -> Result<String, Failure> {
+    let source = flows::source(&demo.practice)?;
+    let practice = flows::practice(&source, &demo.practice)?;
+    let scenario = scenario(file, &demo.scenario)?;
+    let mut parts = practice.all_parts();
+    parts.push(said(DOCTOR_SAYS));
+    parts.extend(scenario.conversation.iter().filter_map(|turn| match turn {
+        flow::rehearse::Turn::Says(words) => Some(said(words)),
+        _ => None,
+    }));
+    let recorded: Vec<PathBuf> = Some(demo.practice.join("words")).filter(|words| words.is_dir()).into_iter().collect();
+    let voices = Voices::of(&parts, &recorded)?;
+    let says = voices.sound(DOCTOR_SAYS)?;
+    let handset = Handset::start(Setup {
+        address: phone,
+        media: phone.ip(),
+        ear: Some(voices.ear()),
+        pick_up: Duration::from_secs(1),
+        keys: Keys::Events,
+        answers: Box::new(move |_, answering| doctor(answering, Some(says.clone()))),
+    })
+    .map_err(Failure::file(Path::new("the telephones' socket")))?;
+    for (person, answers) in &scenario.phones {
+        if let Some(known) = practice.people.get(person) {
+            handset.plan(known.call.expose(), answers.iter().copied().map(rehearse::answering).collect());
+        }
+    }
+    let number = practice.lines.values().next().cloned().unwrap_or_default();
+    let known: Vec<CallId> = archive.calls()?.into_iter().map(|(call, _)| call).collect();
+
+    out!("");
+    out!("“{}”: what the telephones see", scenario.name);
+    handset.call(1, desk, &number, scenario.caller.as_deref(), Box::new(Scripted::new(&scenario, voices.mouth(&scenario))));
+    let began = Instant::now();
+    let heard = loop {
+        if began.elapsed() > DEMO_MAX {
+            return Err(Failure::new("the demonstration did not come to its end", "run it again with NIGHTDESK_LOG=debug"));
+        }
+        let Some((at, news)) = handset.news(Duration::from_millis(200)) else { continue };
+        let who = match &news {
+            News::Rings { number } | News::Connected { number: Some(number), .. } => person(&practice, number),
+            News::Connected { line, .. } | News::Heard { line, .. } | News::Pressed { line, .. } | News::Ended { line, .. } | News::Refused { line, .. } => {
+                if *line == 1 { "caller".to_owned() } else { "phone".to_owned() }
+            }
+        };
+        out!("{:8.3}  {who:14} {}", at.saturating_duration_since(began).as_secs_f64(), describe(&news));
+        match news {
+            News::Ended { line: 1, heard } => break heard,
+            News::Refused { line: 1, status } => {
+                return Err(Failure::new(format!("the call was refused with {status}"), "is another engine on these ports?"));
+            }
+            _ => {}
+        }
+    };
+    drop(handset);
+    drop(heard);
+    time_line(archive, &known, data)?;
+    Ok(number)
+}
+
+/// Prints the new call's time line, and exports its recording.
+fn time_line(archive: &Archive, known: &[CallId], data: &Path) -> Result<(), Failure> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let (call, facts) = loop {
+        let new = archive.calls()?.into_iter().find(|(call, facts)| {
+            let sealed = facts.iter().any(|stamped| matches!(stamped.fact, Fact::RecordingSealed { .. }));
+            let ended = facts.iter().any(|stamped| matches!(stamped.fact, Fact::CallEnded { .. }));
+            !known.contains(call) && sealed && ended
+        });
+        match new {
+            Some(new) => break new,
+            None if Instant::now() > deadline => {
+                return Err(Failure::new("the book does not show the end of the call", "see `nightdesk calls list`"));
+            }
+            None => std::thread::sleep(Duration::from_millis(100)),
+        }
+    };
+    let who = Reader { actor: "demonstration".into(), reason: "shown to whoever ran make run".into() };
+    let _receipt = archive.note_access(&who, "show", call.0, Some(call))?;
+    out!("");
+    out!("The same call in the book (nightdesk calls show {call}):");
+    out!("{}", ladder::time_line(&facts).trim_end());
+    let recording = facts.iter().find_map(|stamped| match stamped.fact {
+        Fact::RecordingSealed { recording, .. } => Some(recording),
+        _ => None,
+    });
+    if let Some(recording) = recording {
+        let id = vault::FileId(recording.0);
+        let vault = archive.vault()?;
+        let found = vault.find(id).map_err(Failure::vault)?;
+        let receipt = archive.note_access(&who, "export", id.0, Some(call))?;
+        let wav = data.join("demonstration.wav");
+        let audio = vault.export_wav(id, &receipt, &archive.listener()?, &wav).map_err(Failure::vault)?;
+        out!("");
+        out!("Sealed recording   {}  ({} octets)", found.path.display(), found.bytes);
+        out!("Decrypted from it  {}  ({:.1} s, caller left, Nightdesk and doctor right)", wav.display(), audio.frames() as f64 / 8000.0);
+    }
+    Ok(())
+}
+
+fn person(practice: &flow::Practice, number: &str) -> String {
+    let same = |known: &flow::Person| known.call.expose().ends_with(number.trim_start_matches('+'));
+    practice.people.iter().find(|(_, known)| same(known)).map_or_else(|| "phone".to_owned(), |(name, _)| name.clone())
+}

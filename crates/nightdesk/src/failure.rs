@@ -1,0 +1,60 @@
+//! What a command says when it cannot do what was asked: the thing, and the fix.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+/// A failed command, in two sentences.
+#[derive(Debug)]
+pub struct Failure {
+    what: String,
+    fix: String,
+}
+
+impl Failure {
+    /// What went wrong, and what to do about it.
+    pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { what: what.into(), fix: fix.into() }
+    }
+
+    /// A file or folder could not be used.
+    pub fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.display().to_string();
+        move |error| {
+            let fix = match error.kind() {
+                io::ErrorKind::NotFound => "check the path; `nightdesk keys make FOLDER` makes missing keys",
+                io::ErrorKind::PermissionDenied => "run as the user who owns it, or change its owner",
+                _ => "check the disk and try again",
+            };
+            Self::new(format!("{path}: {error}"), fix)
+        }
+    }
+
+    /// The book could not be used.
+    pub fn book(fault: ledger::Fault) -> Self {
+        Self::new(chain("the book", &fault), "check `data` and `keys` in the configuration; a damaged book is evidence: copy it before anything else")
+    }
+
+    /// The vault could not be used.
+    pub fn vault(fault: vault::Fault) -> Self {
+        Self::new(chain("the vault", &fault), "check `data` and `keys` in the configuration, and the id")
+    }
+}
+
+/// An error with its causes, each once.
+fn chain(what: &str, error: &dyn std::error::Error) -> String {
+    let mut text = format!("{what}: {error}");
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n  fix: {}", self.what, self.fix)
+    }
+}

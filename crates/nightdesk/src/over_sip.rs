@@ -1,0 +1,265 @@
+//! `nightdesk flow test --over-sip`: every scenario against a real engine on loopback, side by side, with real audio and
+//! digits. Each scenario has an engine, a book and a telephone of its own; only the spoken words are shared.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use exchange::handset::{Doctor, Handset, Keys, News, Scripted, Setup};
+use flow::Part;
+use flow::rehearse::{Failing, Scenario, Turn};
+use media::Codec;
+use switchboard::phone::Answering;
+use switchboard::{DeskConfig, Fact, Health, Listener, Network, Stamped, Trunk, rehearse};
+
+use crate::{Failure, flows, keys, out, serve};
+
+/// A scenario that lasts longer in real time is stuck.
+const SCENARIO_MAX: Duration = Duration::from_secs(8 * 60);
+/// How long the two talk.
+const TALK: Duration = Duration::from_secs(4);
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// What one scenario came to.
+struct Played {
+    name: String,
+    failures: Vec<String>,
+    page: String,
+    outcome: String,
+}
+
+/// Plays the scenarios of a folder over SIP.
+pub fn test(folder: &Path, only: Option<&str>, pages: bool, ladder_speed: u32) -> Result<(), Failure> {
+    let source = flows::source(folder)?;
+    let practice = flows::practice(&source, folder)?;
+    let began = Instant::now();
+    let scenarios: Vec<Scenario> = flows::suites(&source)?
+        .into_iter()
+        .flat_map(|suite| suite.scenarios)
+        .filter(|scenario| only.is_none_or(|only| scenario.name.contains(only)))
+        .collect();
+    let stage = Arc::new(Stage::set(folder, &practice, &scenarios, ladder_speed)?);
+    let runtime = serve::runtime()?;
+    let mut plays = Vec::new();
+    for scenario in scenarios {
+        let stage = stage.clone();
+        let handle = runtime.handle().clone();
+        plays.push(std::thread::spawn(move || stage.play(&handle, &scenario)));
+    }
+    let (mut passed, mut failed) = (0, 0);
+    for play in plays {
+        let Ok(played) = play.join() else {
+            failed += 1;
+            continue;
+        };
+        let played = played?;
+        out!("{}  {}  ({})", if played.failures.is_empty() { "ok  " } else { "FAIL" }, played.name, played.outcome);
+        played.failures.iter().for_each(|failure| out!("      {failure}"));
+        if pages || !played.failures.is_empty() {
+            out!("{}", played.page);
+        }
+        if played.failures.is_empty() { passed += 1 } else { failed += 1 }
+    }
+    flows::verdict(passed, failed, began)
+}
+
+/// What the scenarios share.
+struct Stage {
+    folder: PathBuf,
+    practice: Arc<flow::Practice>,
+    cache: PathBuf,
+    words: voice::Snapshot,
+    ladder_speed: u32,
+}
+
+impl Stage {
+    /// Prepares every word that the practice and its callers say.
+    fn set(folder: &Path, practice: &Arc<flow::Practice>, scenarios: &[Scenario], ladder_speed: u32) -> Result<Self, Failure> {
+        let cache = flows::cache()?;
+        let recorded: Vec<PathBuf> = Some(folder.join("words")).filter(|words| words.is_dir()).into_iter().collect();
+        let fault = |fault: voice::VoiceFault| Failure::new(fault.to_string(), "check the cache folder");
+        let mut library = voice::Library::open(&cache, serve::speech(None)?, &recorded).map_err(fault)?;
+        let spoken = scenarios.iter().flat_map(|scenario| &scenario.conversation).filter_map(|turn| match turn {
+            Turn::Says(words) => Some(said(words)),
+            _ => None,
+        });
+        let mut parts: Vec<Part> = practice.all_parts();
+        parts.extend(spoken);
+        parts.push(said(DOCTOR_SAYS));
+        if let Some(missing) = library.prepare(&parts).first() {
+            let what = format!("cannot be heard: “{}”: {}", missing.part.text, missing.why);
+            return Err(Failure::new(what, "install a speech program: apt-get install espeak-ng"));
+        }
+        Ok(Self { folder: folder.to_owned(), practice: practice.clone(), cache, words: library.snapshot(), ladder_speed })
+    }
+
+    fn play(&self, runtime: &tokio::runtime::Handle, scenario: &Scenario) -> Result<Played, Failure> {
+        let house = tempfile::tempdir().map_err(Failure::file(Path::new("a temporary folder")))?;
+        self.furnish(house.path(), scenario)?;
+        let key_folder = house.path().join("keys");
+        keys::make(&key_folder)?;
+
+        let index = voice::listen::Index::new(&self.words, Codec::Pcmu);
+        let doctor_says = self.words.get(&said(DOCTOR_SAYS), Codec::Pcmu);
+        let handset = Handset::start(Setup {
+            address: SocketAddr::new(LOOPBACK, 0),
+            media: LOOPBACK,
+            ear: Some(index),
+            pick_up: Duration::from_secs(1),
+            keys: Keys::Events,
+            answers: Box::new(move |_, answering| {
+                let key = match answering {
+                    Answering::Accepts => Some('1'),
+                    Answering::PassesOn => Some('2'),
+                    _ => None,
+                };
+                Box::new(Doctor::new(key, doctor_says.clone(), TALK))
+            }),
+        })
+        .map_err(Failure::file(Path::new("the telephone's socket")))?;
+        for (person, answers) in &scenario.phones {
+            if let Some(known) = self.practice.people.get(person) {
+                handset.plan(known.call.expose(), answers.iter().copied().map(rehearse::answering).collect());
+            }
+        }
+
+        let data = house.path().join("data");
+        let config = exchange::Config {
+            desk: self.desk(handset.address()),
+            streams: exchange::StreamLimits::default(),
+            media: exchange::Media { bind: LOOPBACK, ports: 30_000..=59_999, threads: 1 },
+            practices: vec![house.path().join("practice")],
+            data: data.clone(),
+            speech: None,
+            keys: keys::for_engine(&key_folder)?,
+            drain: serve::SHORT_DRAIN,
+        };
+        let running = runtime.block_on(serve::start(config))?;
+        let handle = running.handle();
+        let desk = handle.listeners().first().map(|l| l.local).unwrap_or(SocketAddr::new(LOOPBACK, 0));
+        let everything_down = scenario.failing.contains(&Failing::Everything) || scenario.failing.contains(&Failing::Speech);
+        let book_down = scenario.failing.contains(&Failing::Database);
+        runtime.block_on(handle.drill(Health { everything_down, book_down, ..Health::default() }));
+
+        let mut mouth = HashMap::new();
+        for turn in &scenario.conversation {
+            if let Turn::Says(words) = turn
+                && let Some(audio) = self.words.get(&said(words), Codec::Pcmu)
+            {
+                mouth.insert(words.clone(), audio);
+            }
+        }
+        let line = scenario.line_called.as_ref().and_then(|line| self.practice.lines.get(line));
+        let number = line.or_else(|| self.practice.lines.values().next()).cloned().unwrap_or_default();
+        handset.call(1, desk, &number, scenario.caller.as_deref(), Box::new(Scripted::new(scenario, mouth)));
+
+        let transcript = listen(&handset);
+        let facts = self.facts_when_settled(&data, &key_folder)?;
+        drop(handset);
+        let _ = runtime.block_on(running.stop());
+
+        let mut observed = rehearse::observe(&facts, transcript);
+        // Seconds in this world are real except on the ladder; a bound is about the caller's own time, which is real.
+        observed.stuck = None;
+        let failures = scenario.expect.judge(&observed).iter().map(ToString::to_string).collect();
+        Ok(Played {
+            name: scenario.name.clone(),
+            failures,
+            page: switchboard::ladder::time_line(&facts),
+            outcome: observed.outcome.map(|outcome| outcome.to_string()).unwrap_or_default(),
+        })
+    }
+
+    /// A copy of the practice with the scenario's shifts, and the shared words where the engine looks for them.
+    fn furnish(&self, house: &Path, scenario: &Scenario) -> Result<(), Failure> {
+        let practice = house.join("practice");
+        copy(&self.folder, &practice)?;
+        let mut shifts = format!("zone: {}\n", self.practice.time_zone.iana_name().unwrap_or("UTC"));
+        for (role, person) in &scenario.on_call {
+            shifts.push_str(&format!("{role} | {person} | every Monday to Sunday 00:00 | 00:00\n"));
+        }
+        let list = practice.join("on-call.txt");
+        std::fs::write(&list, shifts).map_err(Failure::file(&list))?;
+        let data = house.join("data");
+        std::fs::create_dir_all(&data).map_err(Failure::file(&data))?;
+        std::os::unix::fs::symlink(&self.cache, data.join("speech")).map_err(Failure::file(&data))
+    }
+
+    fn desk(&self, phone: SocketAddr) -> DeskConfig {
+        let local = SocketAddr::new(LOOPBACK, 0);
+        DeskConfig {
+            signalling: vec![Listener { transport: sip::Transport::Udp, local, advertised: local }],
+            media_address: LOOPBACK,
+            trunks: vec![Trunk {
+                id: "loopback".into(),
+                sources: vec![Network { address: LOOPBACK, prefix: 32 }],
+                outbound: Some(sip::Flow { transport: sip::Transport::Udp, local, remote: phone, connection: None }),
+                credentials: None,
+            }],
+            calls_max: 100,
+            media_load_max_percent: 95,
+            retry_after_s: 5,
+            ring_before_answer: Duration::ZERO,
+            ladder_speed: self.ladder_speed,
+            book_patience: Duration::from_secs(5),
+            codecs: vec![Codec::Pcmu, Codec::Pcma],
+        }
+    }
+
+    /// The facts, once the call has its outcome.
+    fn facts_when_settled(&self, data: &Path, key_folder: &Path) -> Result<Vec<Stamped>, Failure> {
+        let deadline = Instant::now() + SCENARIO_MAX;
+        loop {
+            let mut reader = ledger::Reader::open(&data.join("book"), keys::book_key(key_folder)?, 0).map_err(Failure::book)?;
+            let mut facts = Vec::new();
+            for row in &mut reader {
+                facts.extend(Stamped::decode(&row.map_err(Failure::book)?.body).ok().filter(|stamped| stamped.call.is_some()));
+            }
+            let settled = facts.iter().any(|stamped| matches!(stamped.fact, Fact::CallEnded { .. }));
+            if settled || Instant::now() > deadline {
+                return Ok(facts);
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+/// What the doctor says once connected.
+const DOCTOR_SAYS: &str = "This is the doctor on call. How can I help?";
+
+/// Everything the caller hears, until the call is over.
+fn listen(handset: &Handset) -> String {
+    let deadline = Instant::now() + SCENARIO_MAX;
+    let mut transcript = String::new();
+    while Instant::now() < deadline {
+        match handset.news(Duration::from_millis(500)) {
+            Some((_, News::Heard { line: 1, words })) => {
+                transcript.push_str(&words);
+                transcript.push(' ');
+            }
+            Some((_, News::Ended { line: 1, .. } | News::Refused { line: 1, .. })) => break,
+            _ => {}
+        }
+    }
+    transcript
+}
+
+fn said(words: &str) -> Part {
+    Part { text: words.into(), language: flow::Language::English }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(to).map_err(Failure::file(to))?;
+    for entry in std::fs::read_dir(from).map_err(Failure::file(from))? {
+        let path = entry.map_err(Failure::file(from))?.path();
+        let target = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            copy(&path, &target)?;
+        } else {
+            std::fs::copy(&path, &target).map_err(Failure::file(&path))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Golden calls: a page of prose, the scenario a nurse could follow, and the ladder the engine draws on a virtual clock.
+//!
+//! `make ladders` redraws every ladder; the diff is the review.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use flow::rehearse::Suite;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn practice(name: &str) -> Arc<flow::Practice> {
+    let folder = root().join("flows").join(name);
+    let mut files = std::collections::BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("the practice's folder is there") {
+        let path = entry.expect("a readable entry").path();
+        if path.extension().is_some_and(|ending| ending == "yaml") {
+            let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+            files.insert(name, std::fs::read_to_string(&path).expect("a readable file"));
+        }
+    }
+    let compiled = flow::compile(&flow::Folder { files, ..flow::Folder::default() });
+    compiled.practice.unwrap_or_else(|| panic!("{name} compiles: {:#?}", compiled.diagnostics))
+}
+
+/// The block of a page that begins with this fence, and where it stands.
+fn block<'a>(page: &'a str, fence: &str) -> Option<(&'a str, std::ops::Range<usize>)> {
+    let opening = format!("```{fence}\n");
+    let from = page.find(&opening)? + opening.len();
+    let length = page[from..].find("```")?;
+    Some((&page[from..from + length], from..from + length))
+}
+
+#[test]
+fn every_page_draws_its_ladder() {
+    let redraw = std::env::var_os("INSTA_UPDATE").is_some_and(|update| update == "always");
+    let cedar = practice("cedar-family-medicine");
+    let anchor = Instant::now();
+    let mut wrong = String::new();
+    let mut pages = 0;
+    let folder = root().join("tests/pages");
+    for entry in std::fs::read_dir(&folder).expect("the pages are there") {
+        let path = entry.expect("a readable entry").path();
+        let page = std::fs::read_to_string(&path).expect("a readable page");
+        let (script, _) = block(&page, "yaml").unwrap_or_else(|| panic!("{} has a scenario", path.display()));
+        let (suite, diagnostics) = Suite::parse(&path.display().to_string(), script);
+        let suite = suite.unwrap_or_else(|| panic!("{}: {diagnostics:#?}", path.display()));
+        let rehearsed = switchboard::rehearse::play(anchor, &cedar, &suite.scenarios[0]);
+        for failure in &rehearsed.failures {
+            let _ = writeln!(wrong, "{}: {failure}", path.display());
+        }
+        let (drawn, place) = block(&page, "ladder").unwrap_or_else(|| panic!("{} has a ladder", path.display()));
+        if redraw {
+            let mut redrawn = page.clone();
+            redrawn.replace_range(place, &rehearsed.page);
+            std::fs::write(&path, redrawn).expect("a page can be redrawn");
+        } else if drawn != rehearsed.page {
+            let _ = writeln!(wrong, "{}: the engine now draws\n{}", path.display(), rehearsed.page);
+        }
+        pages += 1;
+    }
+    assert!(pages >= 4, "only {pages} pages");
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn the_ten_scenarios_of_cedar_pass_in_memory_through_the_whole_desk() {
+    let cedar = practice("cedar-family-medicine");
+    let file = root().join("flows/cedar-family-medicine/after-hours.tests.yaml");
+    let text = std::fs::read_to_string(file).expect("the scenarios are there");
+    let (suite, diagnostics) = Suite::parse("after-hours.tests.yaml", &text);
+    let suite = suite.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+    assert_eq!(suite.scenarios.len(), 10);
+    let anchor = Instant::now();
+    let mut wrong = String::new();
+    for scenario in &suite.scenarios {
+        let rehearsed = switchboard::rehearse::play(anchor, &cedar, scenario);
+        if !rehearsed.failures.is_empty() {
+            let _ = writeln!(wrong, "{}: {:?}\n{}", rehearsed.name, rehearsed.failures, rehearsed.page);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn the_same_night_twice_is_the_same_page() {
+    let cedar = practice("cedar-family-medicine");
+    let text = std::fs::read_to_string(root().join("flows/cedar-family-medicine/after-hours.tests.yaml")).expect("the scenarios are there");
+    let suite = Suite::parse("after-hours.tests.yaml", &text).0.expect("scenarios");
+    for scenario in &suite.scenarios {
+        let once = switchboard::rehearse::play(Instant::now(), &cedar, scenario);
+        let again = switchboard::rehearse::play(Instant::now(), &cedar, scenario);
+        assert_eq!(once.page, again.page, "{}", scenario.name);
+    }
+}

@@ -1,4 +1,5 @@
 //! What one frame costs, in the ways a media thread spends it (media-plane.md §1: "pure work per 20 ms frame").
+#![allow(clippy::indexing_slicing, reason = "packets are counted modulo their number")]
 
 use divan::{Bencher, black_box};
 use media::codec::g711;

@@ -1,4 +1,9 @@
 //! Offer/answer against what the trunks of integrations.md §1.3 send, drawn: their offer's name, our answer, the
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that finds otherwise should stop there"
+)]
 //! agreement. Some files end their lines with CRLF, some with LF, as found in the wild.
 
 use media::sdp::{

@@ -1,4 +1,9 @@
 //! The jitter buffer inside a leg, in virtual time: what a listener hears of a stream that the network maltreats.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that finds otherwise should stop there"
+)]
 
 mod common;
 

@@ -452,11 +452,11 @@ mod tests {
 
     #[test]
     fn waves_are_sines() {
-        for n in 0..BLOCK {
+        for (n, [cos, sin]) in WAVES.iter().enumerate() {
             for f in 0..8 {
                 let angle = std::f64::consts::TAU * FREQUENCIES[f] * n as f64 / 8000.0;
-                assert!((f64::from(WAVES[n][0][f]) - angle.cos()).abs() < 1e-5);
-                assert!((f64::from(WAVES[n][1][f]) + angle.sin()).abs() < 1e-5);
+                assert!((f64::from(cos[f]) - angle.cos()).abs() < 1e-5);
+                assert!((f64::from(sin[f]) + angle.sin()).abs() < 1e-5);
             }
         }
     }

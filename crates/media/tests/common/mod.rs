@@ -1,4 +1,9 @@
 //! What the tests of a leg share: an agreement, a peer that makes packets, a seeded network in virtual time.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that finds otherwise should stop there"
+)]
 #![allow(unreachable_pub, reason = "a module of each test, not a door")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "virtual time needs one instant to count from")]

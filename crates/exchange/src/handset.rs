@@ -139,7 +139,13 @@ pub struct Handset {
 enum Order {
     Plan(String, Vec<Answering>),
     Otherwise(Answering),
-    Call { line: u64, desk: SocketAddr, number: String, from: Option<String>, party: Box<dyn Party> },
+    Call {
+        line: u64,
+        desk: SocketAddr,
+        number: String,
+        from: Option<String>,
+        party: Box<dyn Party>,
+    },
     HangUp(u64),
     Stop,
 }
@@ -152,8 +158,15 @@ impl Handset {
         let address = socket.local_addr()?;
         let (orders, inbox) = channel();
         let (outbox, news) = channel();
-        let thread = std::thread::Builder::new().name("handset".into()).spawn(move || Work::new(setup, socket, address, inbox, outbox).run())?;
-        Ok(Self { orders, news, address, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("handset".into())
+            .spawn(move || Work::new(setup, socket, address, inbox, outbox).run())?;
+        Ok(Self {
+            orders,
+            news,
+            address,
+            thread: Some(thread),
+        })
     }
 
     /// Its signalling address.
@@ -173,7 +186,13 @@ impl Handset {
 
     /// Places a call; `line` names it in the news, and is the caller's to choose (below 2³²).
     pub fn call(&self, line: u64, desk: SocketAddr, number: &str, from: Option<&str>, party: Box<dyn Party>) {
-        let _ = self.orders.send(Order::Call { line, desk, number: number.to_owned(), from: from.map(str::to_owned), party });
+        let _ = self.orders.send(Order::Call {
+            line,
+            desk,
+            number: number.to_owned(),
+            from: from.map(str::to_owned),
+            party,
+        });
     }
 
     /// Hangs a call up.
@@ -205,7 +224,10 @@ pub struct Scripted {
 impl Scripted {
     /// A scripted caller, and how each of its sentences sounds.
     pub fn new(scenario: &flow::rehearse::Scenario, mouth: HashMap<String, Arc<[u8]>>) -> Self {
-        Self { actor: flow::rehearse::Actor::new(scenario), mouth }
+        Self {
+            actor: flow::rehearse::Actor::new(scenario),
+            mouth,
+        }
     }
 }
 
@@ -251,7 +273,14 @@ impl Doctor {
 
     /// Presses `key` once words were heard, says `says`, hangs up `talks` after the key.
     pub fn new(key: Option<char>, says: Option<Arc<[u8]>>, talks: Duration) -> Self {
-        Self { key, says, talks, heard_at: None, pressed_at: None, out: VecDeque::new() }
+        Self {
+            key,
+            says,
+            talks,
+            heard_at: None,
+            pressed_at: None,
+            out: VecDeque::new(),
+        }
     }
 
     fn since(from: Option<Timestamp>, now: Timestamp, long: Duration) -> bool {
@@ -325,7 +354,13 @@ struct Line {
 }
 
 impl Work {
-    fn new(setup: Setup, socket: UdpSocket, address: SocketAddr, inbox: Receiver<Order>, news: Sender<(Instant, News)>) -> Self {
+    fn new(
+        setup: Setup,
+        socket: UdpSocket,
+        address: SocketAddr,
+        inbox: Receiver<Order>,
+        news: Sender<(Instant, News)>,
+    ) -> Self {
         let mut phone = Phone::new(address, setup.media, draw(), draw());
         phone.pick_up_after(setup.pick_up);
         Self {
@@ -352,13 +387,21 @@ impl Work {
                 match order {
                     Order::Plan(number, answers) => self.phone.plan(&number, answers),
                     Order::Otherwise(answering) => self.phone.otherwise(answering),
-                    Order::Call { line, desk, number, from, party } => self.call(line, desk, &number, from.as_deref(), party),
+                    Order::Call {
+                        line,
+                        desk,
+                        number,
+                        from,
+                        party,
+                    } => self.call(line, desk, &number, from.as_deref(), party),
                     Order::HangUp(number) => self.hang_up(number),
                     Order::Stop => {
                         // A moment for the last BYEs and their answers.
                         stopping = Some(Instant::now() + Duration::from_millis(300));
                         let sessions: Vec<_> = self.lines.keys().copied().collect();
-                        sessions.into_iter().for_each(|session| self.phone.hang_up(Instant::now(), session));
+                        sessions
+                            .into_iter()
+                            .for_each(|session| self.phone.hang_up(Instant::now(), session));
                     }
                 }
             }
@@ -375,7 +418,12 @@ impl Work {
     }
 
     fn call(&mut self, line: u64, desk: SocketAddr, number: &str, from: Option<&str>, party: Box<dyn Party>) {
-        let flow = sip::Flow { transport: sip::Transport::Udp, local: self.address, remote: desk, connection: None };
+        let flow = sip::Flow {
+            transport: sip::Transport::Udp,
+            local: self.address,
+            remote: desk,
+            connection: None,
+        };
         match self.phone.call(Instant::now(), flow, number, from) {
             Some(session) => {
                 self.calling.insert(session, (line, party));
@@ -385,8 +433,17 @@ impl Work {
     }
 
     fn hang_up(&mut self, number: u64) {
-        let talking = self.lines.iter().find(|(_, line)| line.number == number).map(|(session, _)| *session);
-        let session = talking.or_else(|| self.calling.iter().find(|(_, (line, _))| *line == number).map(|(session, _)| *session));
+        let talking = self
+            .lines
+            .iter()
+            .find(|(_, line)| line.number == number)
+            .map(|(session, _)| *session);
+        let session = talking.or_else(|| {
+            self.calling
+                .iter()
+                .find(|(_, (line, _))| *line == number)
+                .map(|(session, _)| *session)
+        });
         if let Some(session) = session {
             self.phone.hang_up(Instant::now(), session);
         }
@@ -394,8 +451,12 @@ impl Work {
 
     fn bind_ports(&mut self) {
         while self.phone.ports() < PORTS_READY {
-            let Ok(socket) = UdpSocket::bind(SocketAddr::new(self.setup.media, 0)) else { return };
-            let (Ok(()), Ok(local)) = (socket.set_nonblocking(true), socket.local_addr()) else { return };
+            let Ok(socket) = UdpSocket::bind(SocketAddr::new(self.setup.media, 0)) else {
+                return;
+            };
+            let (Ok(()), Ok(local)) = (socket.set_nonblocking(true), socket.local_addr()) else {
+                return;
+            };
             self.phone.add_port(local.port());
             self.bound.insert(local.port(), socket);
         }
@@ -403,7 +464,12 @@ impl Work {
 
     fn receive(&mut self) {
         while let Ok((length, remote)) = self.socket.recv_from(&mut self.buffer) {
-            let flow = sip::Flow { transport: sip::Transport::Udp, local: self.address, remote, connection: None };
+            let flow = sip::Flow {
+                transport: sip::Transport::Udp,
+                local: self.address,
+                remote,
+                connection: None,
+            };
             if let Some(bytes) = self.buffer.get(..length) {
                 self.phone.handle_received(Instant::now(), flow, bytes);
             }
@@ -418,7 +484,12 @@ impl Work {
                     let _ = self.socket.send_to(&transmit.bytes, transmit.flow.remote);
                 }
                 Output::Rings { number, .. } => self.tell(News::Rings { number }),
-                Output::Connected { session, port, stream, answering } => self.connected(session, port, &stream, answering),
+                Output::Connected {
+                    session,
+                    port,
+                    stream,
+                    answering,
+                } => self.connected(session, port, &stream, answering),
                 Output::Changed { session, stream } => {
                     if let Some(line) = self.lines.get_mut(&session) {
                         line.leg.update(&stream);
@@ -431,17 +502,29 @@ impl Work {
                 }
                 Output::Ended { session, .. } => {
                     if let Some((line, _)) = self.calling.remove(&session) {
-                        self.tell(News::Ended { line, heard: Arc::default() });
+                        self.tell(News::Ended {
+                            line,
+                            heard: Arc::default(),
+                        });
                     }
                     if let Some(line) = self.lines.remove(&session) {
-                        self.tell(News::Ended { line: line.number, heard: line.heard.into() });
+                        self.tell(News::Ended {
+                            line: line.number,
+                            heard: line.heard.into(),
+                        });
                     }
                 }
             }
         }
     }
 
-    fn connected(&mut self, session: sip::SessionId, port: u16, stream: &media::sdp::Stream, answering: Option<(String, Answering)>) {
+    fn connected(
+        &mut self,
+        session: sip::SessionId,
+        port: u16,
+        stream: &media::sdp::Stream,
+        answering: Option<(String, Answering)>,
+    ) {
         let Some(socket) = self.bound.remove(&port) else { return };
         let (number, party, called) = match (self.calling.remove(&session), answering) {
             (Some((line, party)), _) => (line, party, None),
@@ -471,7 +554,10 @@ impl Work {
             next_frame: Instant::now(),
         };
         self.lines.insert(session, line);
-        self.tell(News::Connected { line: number, number: called });
+        self.tell(News::Connected {
+            line: number,
+            number: called,
+        });
     }
 
     fn audio(&mut self) {
@@ -523,7 +609,11 @@ impl Work {
                 match (self.setup.keys, Digit::from_char(key)) {
                     (Keys::Info, _) => infos.push((*session, key)),
                     (keys, Some(digit)) => {
-                        let way = if keys == Keys::Tones { DigitWay::Tone } else { DigitWay::TelephoneEvent };
+                        let way = if keys == Keys::Tones {
+                            DigitWay::Tone
+                        } else {
+                            DigitWay::TelephoneEvent
+                        };
                         line.pressing = line.leg.send_digits(&[digit], way) > 0;
                     }
                     (_, None) => {}
@@ -552,7 +642,10 @@ impl Line {
         match self.ear.as_mut().and_then(|ear| ear.hear(frame)) {
             Some(Sound::Began(part)) => {
                 self.party.hears(&part.text);
-                news.push(News::Heard { line: self.number, words: part.text.to_string() });
+                news.push(News::Heard {
+                    line: self.number,
+                    words: part.text.to_string(),
+                });
             }
             Some(Sound::Beep) => self.party.tone(),
             Some(Sound::Quiet) => self.party.quiet(wall),
@@ -565,7 +658,9 @@ fn draw() -> sip::Draw {
     let random = SystemRandom::new();
     Box::new(move || {
         let mut octets = [0; 16];
-        random.fill(&mut octets).expect("the kernel gives random numbers once it has booted");
+        random
+            .fill(&mut octets)
+            .expect("the kernel gives random numbers once it has booted");
         octets
     })
 }

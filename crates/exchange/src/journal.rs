@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 /// Batches of facts kept while the book cannot be written: hours of calls. The oldest go first beyond it, with an
 /// alarm.
-pub const KEPT_MAX: usize = 100_000;
+const KEPT_MAX: usize = 100_000;
 
 /// Batches handed in again per heartbeat.
 const RETRIES: usize = 256;

@@ -25,6 +25,7 @@
 )]
 
 mod config;
+pub mod handset;
 mod history;
 mod journal;
 pub mod plane;
@@ -37,7 +38,8 @@ mod transport;
 
 pub use config::{Config, Keys, Media};
 pub use ports::{Pair, Ports};
-pub use practices::{Clips, Loaded, load};
+pub use practices::{Clips, Loaded, Problem, RECORDED, SHIFT_LIST, Shelf};
+pub use recorder::Recorder;
 pub use serve::{Fault, Handle, Running, Snapshot, serve};
 pub use signalling::Held;
 pub use transport::{ARRIVALS, StreamLimits};

@@ -25,7 +25,7 @@ const FINISHING_MAX: usize = 1024;
 const FRAME_SAMPLES: u64 = 160;
 
 /// The recorder's threads. They end when every tap is gone.
-pub(crate) struct Recorder {
+pub struct Recorder {
     taking: JoinHandle<()>,
     finishing: JoinHandle<()>,
 }
@@ -47,12 +47,7 @@ enum Last {
 
 impl Recorder {
     /// Starts recording what comes out of `taps` into `vault`. `shelf` is the same vault, for taking empty clips away.
-    pub(crate) fn start(
-        vault: Vault,
-        shelf: Vault,
-        taps: Receiver<Tap>,
-        events: Sender<MediaEvent>,
-    ) -> io::Result<Self> {
+    pub fn start(vault: Vault, shelf: Vault, taps: Receiver<Tap>, events: Sender<MediaEvent>) -> io::Result<Self> {
         let (last, lasts) = sync_channel(FINISHING_MAX);
         let reports = events.clone();
         let finishing = Builder::new().name("recorder end".into()).spawn(move || {
@@ -82,7 +77,7 @@ impl Recorder {
     }
 
     /// Waits until everything is on the disk. The taps must be gone, and events still be read or their reader dropped.
-    pub(crate) fn join(self) {
+    pub fn join(self) {
         if self.taking.join().is_err() || self.finishing.join().is_err() {
             tracing::error!("the recorder had panicked");
         }

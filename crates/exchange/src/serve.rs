@@ -48,7 +48,7 @@ pub enum Fault {
     #[error("cannot listen")]
     Listen(#[source] io::Error),
     /// Threads, or the data folder.
-    #[error("cannot start")]
+    #[error("a part of the exchange cannot start or end")]
     Start(#[source] io::Error),
 }
 
@@ -154,6 +154,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         drained: drained_sender,
         draw: draw(),
         health: Health::default(),
+        drill: Health::default(),
         draining: false,
     };
     let signalling = tokio::spawn(signalling.run());
@@ -209,8 +210,10 @@ impl Running {
             tracing::error!(%fault, "signalling did not end in order");
         }
         drop(handle);
-        let closed = tokio::task::spawn_blocking(move || -> Result<(), ledger::Fault> {
-            let mut book = committer.finish()?;
+        let closed = tokio::task::spawn_blocking(move || -> Result<(), Fault> {
+            let mut book = committer
+                .finish()
+                .map_err(|fault| Fault::Start(io::Error::other(fault)))?;
             book.append(&[journal::entry(&Stamped {
                 call: None,
                 at: Timestamp::now(),
@@ -219,8 +222,7 @@ impl Running {
             book.close()?;
             Ok(())
         });
-        closed.await.map_err(|fault| Fault::Start(io::Error::other(fault)))??;
-        Ok(())
+        closed.await.map_err(|fault| Fault::Start(io::Error::other(fault)))?
     }
 }
 
@@ -235,6 +237,12 @@ impl Handle {
         let (answer, held) = oneshot::channel();
         self.control.send(Control::Count(answer)).await.ok()?;
         held.await.ok()
+    }
+
+    /// Behaves from here on as if this were broken, for a rehearsal of what callers get then.
+    pub async fn drill(&self, broken: Health) {
+        // An exchange that has ended serves nobody, broken or not.
+        let _ = self.control.send(Control::Drill(broken)).await;
     }
 
     /// Figures for metrics.

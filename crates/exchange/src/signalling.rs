@@ -38,6 +38,8 @@ pub(crate) enum Control {
     },
     /// Take no new calls.
     Drain,
+    /// Behave as if this were broken: rehearsals prove what callers get then.
+    Drill(Health),
     /// What is held now.
     Count(oneshot::Sender<Held>),
     /// End now, whatever is going on.
@@ -76,7 +78,10 @@ pub(crate) struct Loop {
     /// Told when draining is done: no call is left.
     pub(crate) drained: watch::Sender<bool>,
     pub(crate) draw: sip::Draw,
+    /// What is really broken.
     pub(crate) health: Health,
+    /// What a rehearsal pretends to be broken.
+    pub(crate) drill: Health,
     pub(crate) draining: bool,
 }
 
@@ -239,7 +244,7 @@ impl Loop {
             } else {
                 tracing::error!("the book cannot be written; calls go on by the safety net");
             }
-            self.handle(Input::Health(self.health));
+            self.tell_health();
         }
         if let Some(Outcome { ticket, kept }) = self.journal.answered(outcome) {
             self.handle(if kept {
@@ -248,6 +253,15 @@ impl Loop {
                 Input::NotRecorded { ticket }
             });
         }
+    }
+
+    fn tell_health(&mut self) {
+        let (real, drill) = (self.health, self.drill);
+        self.handle(Input::Health(Health {
+            book_down: real.book_down || drill.book_down,
+            recordings_down: real.recordings_down || drill.recordings_down,
+            everything_down: real.everything_down || drill.everything_down,
+        }));
     }
 
     fn control(&mut self, control: Control) {
@@ -259,6 +273,10 @@ impl Loop {
             Control::Drain => {
                 self.draining = true;
                 self.handle(Input::Drain);
+            }
+            Control::Drill(drill) => {
+                self.drill = drill;
+                self.tell_health();
             }
             Control::Count(answer) => {
                 // Whoever asked may have gone meanwhile.

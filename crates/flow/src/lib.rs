@@ -20,6 +20,7 @@ pub mod words;
 pub use compile::{Compiled, Folder, compile, compile_on};
 pub use diagnostic::{Diagnostic, Place, Severity, Shown};
 pub use library::Phrase;
+pub use model::Value as ConditionValue;
 pub use model::*;
 pub use words::{Fill, Language, Part, Piece, Words, split, vocabulary};
 pub use run::{

@@ -14,15 +14,23 @@ mod suite;
 
 pub use actor::{Act, Actor, QUIET};
 pub use judge::{Failure, Observed};
+pub use solo::Rehearsed;
 pub use suite::{Expectation, ExpectedMessage, Failing, Phone, Scenario, Suite, Turn};
 
 /// Letters and digits only, in lower case: how what is heard is compared with what a scenario expects to hear.
 pub(crate) fn squeezed(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    text.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// Lower-case words with one space between them, for words that must not be found inside others.
 pub(crate) fn worded(text: &str) -> String {
-    let spaced: String = text.chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).flat_map(char::to_lowercase).collect();
+    let spaced: String = text
+        .chars()
+        .map(|c| if c.is_alphanumeric() { c } else { ' ' })
+        .flat_map(char::to_lowercase)
+        .collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -43,8 +43,8 @@ use scene::Scene;
 pub const STEPS_MAX: u16 = 200;
 /// The longest a caller is kept before the safety net, unless they talk with a person.
 pub const CALL_MAX: Duration = Duration::from_secs(60 * 60);
-/// The longest the safety net itself may last; a ladder never does.
-const NET_MAX: Duration = Duration::from_secs(45 * 60);
+/// The longest the safety net itself may last, its ladder not counted.
+const NET_MAX: Duration = Duration::from_secs(15 * 60);
 /// Beyond this a run has fallen into itself; it ends. (Each settled turn is at least one step.)
 const TURNS_MAX: usize = 2 * STEPS_MAX as usize + 64;
 
@@ -372,7 +372,10 @@ impl Run {
     /// Begins a call; what it does first is already waiting in [`poll`](Self::poll).
     pub fn start(practice: Arc<Practice>, flow: Arc<Flow>, caller: Caller, now: Timestamp) -> Self {
         let start = flow.start;
-        let mut run = Self { scene: Scene::new(practice, flow, caller, now), doing: Doing::Over };
+        let mut run = Self {
+            scene: Scene::new(practice, flow, caller, now),
+            doing: Doing::Over,
+        };
         run.settle(Turn::To(start));
         run
     }
@@ -411,8 +414,8 @@ impl Run {
 
     fn limit(&self) -> Option<Timestamp> {
         match self.doing {
-            // A conversation is as long as it is; a ladder after a hang-up keeps no caller waiting.
-            Doing::Bridged(_) | Doing::Parting(_) | Doing::Over => None,
+            // A conversation is as long as it is, a ladder has its own end, and after a hang-up no caller waits.
+            Doing::Escalating(_) | Doing::Bridged(_) | Doing::Parting(_) | Doing::Over => None,
             _ => Some(self.scene.limit),
         }
     }
@@ -421,7 +424,8 @@ impl Run {
         if matches!(doing, Doing::Over) {
             return Turn::Stay(doing);
         }
-        let too_long = self.scene.now >= self.scene.limit && !matches!(doing, Doing::Bridged(_) | Doing::Parting(_));
+        let waits = !matches!(doing, Doing::Escalating(_) | Doing::Bridged(_) | Doing::Parting(_));
+        let too_long = waits && self.scene.now >= self.scene.limit;
         let scene = &mut self.scene;
         match heard {
             Heard::HungUp => hang_up::caller_left(doing, scene),
@@ -434,10 +438,13 @@ impl Run {
                 connect::bridge(scene, person)
             }
             Heard::Escalation(_) if !matches!(doing, Doing::Escalating(_) | Doing::Parting(_)) => Turn::Stay(doing),
-            // The ladder has its own end; the hour is counted when it has been told.
-            _ if too_long && !matches!(doing, Doing::Escalating(_)) => {
+            _ if too_long => {
                 scene.stop(&doing);
-                if scene.in_net { Turn::End } else { Turn::Net(Why::TooLong) }
+                if scene.in_net {
+                    Turn::End
+                } else {
+                    Turn::Net(Why::TooLong)
+                }
             }
             heard => doing.hear(scene, heard),
         }
@@ -491,7 +498,11 @@ impl Run {
         let scene = &mut self.scene;
         let flow = scene.flow.clone();
         let Some(step) = flow.step(scene.section, scene.next_step) else {
-            return if scene.in_net { Turn::End } else { Turn::Net(Why::DeadEnd) };
+            return if scene.in_net {
+                Turn::End
+            } else {
+                Turn::Net(Why::DeadEnd)
+            };
         };
         scene.next_step += 1;
         if step.only_if.as_ref().is_some_and(|condition| !condition.holds(&*scene)) {
@@ -512,13 +523,24 @@ impl Run {
             Act::ChooseLanguage => choose::language(scene),
             Act::AskPermissionToRecord => choose::permission(scene),
             Act::Menu(menu) => choose::menu(scene, menu),
-            Act::AskYesOrNo { question, if_yes, if_no, if_no_answer } => {
-                choose::yes_or_no(scene, question, *if_yes, *if_no, *if_no_answer)
-            }
+            Act::AskYesOrNo {
+                question,
+                if_yes,
+                if_no,
+                if_no_answer,
+            } => choose::yes_or_no(scene, question, *if_yes, *if_no, *if_no_answer),
             Act::Ask { field, if_no_answer } => collect::ask(scene, *field, *if_no_answer),
-            Act::Triage { protocol, if_emergency, if_urgent, if_semi_urgent, if_routine } => {
-                triage::begin(scene, protocol, [*if_emergency, *if_urgent, *if_semi_urgent, *if_routine])
-            }
+            Act::Triage {
+                protocol,
+                if_emergency,
+                if_urgent,
+                if_semi_urgent,
+                if_routine,
+            } => triage::begin(
+                scene,
+                protocol,
+                [*if_emergency, *if_urgent, *if_semi_urgent, *if_routine],
+            ),
             Act::TellToCall911 => say::call_911(scene),
             Act::Collect(name) => collect::message(scene, name, collect::Purpose::Collect),
             Act::TakeMessage(name) => collect::message(scene, name, collect::Purpose::Take),
@@ -526,22 +548,27 @@ impl Run {
             Act::RecordMessage { longest } => record::begin(scene, *longest),
             // No records system is wired yet, so records are down; integrations §3.2 asks nothing before it is known
             // that a match can be made, and the sentence is the same whoever calls.
-            Act::FindPatient { if_not_found, .. } => {
-                say::phrase_then(scene, Phrase::RecordsDown, Some(*if_not_found))
-            }
-            Act::OfferAppointments { if_records_are_down, .. } => {
-                say::phrase_then(scene, Phrase::RecordsDown, Some(*if_records_are_down))
-            }
+            Act::FindPatient { if_not_found, .. } => say::phrase_then(scene, Phrase::RecordsDown, Some(*if_not_found)),
+            Act::OfferAppointments {
+                if_records_are_down, ..
+            } => say::phrase_then(scene, Phrase::RecordsDown, Some(*if_records_are_down)),
             Act::Escalate { .. } => escalate::begin(scene, &step.act),
-            Act::Connect { to, dial, ring_for, show, if_no_answer } => {
-                connect::begin(scene, to, dial, *ring_for, *show, Some(*if_no_answer))
-            }
+            Act::Connect {
+                to,
+                dial,
+                ring_for,
+                show,
+                if_no_answer,
+            } => connect::begin(scene, to, dial, *ring_for, *show, Some(*if_no_answer)),
             Act::Transfer { to, dial } => {
                 connect::begin(scene, to, dial, connect::RING_FOR, Show::PracticeNumber, None)
             }
             Act::Notify { target, saying } => {
                 let words = scene.sentence(saying);
-                scene.out.push_back(Do::Notify { target: target.clone(), words });
+                scene.out.push_back(Do::Notify {
+                    target: target.clone(),
+                    words,
+                });
                 Turn::Next
             }
             Act::Remember { name, value } => {
@@ -561,7 +588,7 @@ impl Run {
             return Turn::Next;
         }
         scene.in_net = true;
-        scene.limit = scene.now.saturating_add(jiff::SignedDuration::try_from(NET_MAX).unwrap_or_default()).unwrap_or(scene.limit);
+        scene.limit = scene.after(NET_MAX);
         scene.out.push_back(Do::Note(Note::SafetyNet(why)));
         scene.answer();
         scene.ahead.clear();

@@ -51,7 +51,9 @@ impl Language {
 
     /// The language a practice file names, in any case.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|language| language.name().eq_ignore_ascii_case(name.trim()))
+        Self::ALL
+            .into_iter()
+            .find(|language| language.name().eq_ignore_ascii_case(name.trim()))
     }
 }
 
@@ -73,7 +75,10 @@ pub struct Part {
 impl Part {
     /// A part of this text.
     pub fn new(text: impl Into<Arc<str>>, language: Language) -> Self {
-        Self { text: text.into(), language }
+        Self {
+            text: text.into(),
+            language,
+        }
     }
 }
 
@@ -90,7 +95,10 @@ impl Words {
     /// One sentence without fill-ins; nothing at all when the text is empty.
     pub fn plain(text: impl Into<Arc<str>>, language: Language) -> Self {
         let only = Part::new(text, language);
-        Self { parts: if only.text.is_empty() { Vec::new() } else { vec![only] }, private: false }
+        Self {
+            parts: if only.text.is_empty() { Vec::new() } else { vec![only] },
+            private: false,
+        }
     }
 
     /// These words, then those.
@@ -115,7 +123,11 @@ impl Words {
         fill: &mut dyn FnMut(Fill, Language) -> Option<Words>,
     ) -> Self {
         // A sentence without a translation is spoken in English, by an English voice, its fill-ins too.
-        let language = if sentence.spoken.contains_key(&language) { language } else { Language::English };
+        let language = if sentence.spoken.contains_key(&language) {
+            language
+        } else {
+            Language::English
+        };
         let mut words = Self::default();
         for piece in split(sentence.text(language), language) {
             match piece {
@@ -132,7 +144,10 @@ impl Words {
 
     /// One clip of the library.
     pub fn part(part: Part) -> Self {
-        Self { parts: vec![part], private: false }
+        Self {
+            parts: vec![part],
+            private: false,
+        }
     }
 
     /// The text as a reader would expect it: "by 10 am on Monday, November 23", "February 9, 1984", "512, 555, 0199".
@@ -162,7 +177,11 @@ impl Words {
 
 impl fmt::Debug for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.private { f.write_str("Words(‹redacted›)") } else { write!(f, "Words({:?})", self.text()) }
+        if self.private {
+            f.write_str("Words(‹redacted›)")
+        } else {
+            write!(f, "Words({:?})", self.text())
+        }
     }
 }
 
@@ -238,7 +257,11 @@ pub fn split(sentence: &str, language: Language) -> Vec<Piece> {
 fn flush(said: &mut String, pieces: &mut Vec<Piece>, language: Language) {
     let text = std::mem::take(said);
     let after_fill = matches!(pieces.last(), Some(Piece::Fill(_)));
-    let text = if after_fill { text.trim_start_matches([',', '.', ';', ':', '!', '?', ' ']) } else { text.trim_start() };
+    let text = if after_fill {
+        text.trim_start_matches([',', '.', ';', ':', '!', '?', ' '])
+    } else {
+        text.trim_start()
+    };
     let text = text.trim_end();
     if !text.is_empty() {
         pieces.push(Piece::Said(Part::new(text, language)));
@@ -265,7 +288,14 @@ pub fn number(number: &Phi<String>, language: Language) -> Words {
         .map(|(at, digit)| {
             // The comma makes a voice fall and pause: it is what the ear hears as a group.
             let group_ends = at != last && (at == 2 || at == 5);
-            Part::new(if group_ends { format!("{digit},") } else { digit.to_string() }, language)
+            Part::new(
+                if group_ends {
+                    format!("{digit},")
+                } else {
+                    digit.to_string()
+                },
+                language,
+            )
         })
         .collect();
     Words { parts, private: true }
@@ -311,7 +341,10 @@ pub fn deadline(by: DateTime, today: Date, language: Language) -> Words {
             if date == today {
                 parts.push(Part::new("today", language));
             } else {
-                parts.push(Part::new(format!("on {},", weekday(date.weekday(), language)), language));
+                parts.push(Part::new(
+                    format!("on {},", weekday(date.weekday(), language)),
+                    language,
+                ));
                 parts.push(Part::new(month(date.month(), language), language));
                 parts.push(Part::new(date.day().to_string(), language));
             }
@@ -322,7 +355,10 @@ pub fn deadline(by: DateTime, today: Date, language: Language) -> Words {
             if date == today {
                 parts.push(Part::new("de hoy", language));
             } else {
-                parts.push(Part::new(format!("del {},", weekday(date.weekday(), language)), language));
+                parts.push(Part::new(
+                    format!("del {},", weekday(date.weekday(), language)),
+                    language,
+                ));
                 parts.push(Part::new(date.day().to_string(), language));
                 parts.push(Part::new(format!("de {}", month(date.month(), language)), language));
             }
@@ -335,7 +371,10 @@ pub fn deadline(by: DateTime, today: Date, language: Language) -> Words {
 pub fn time_of_day(time: Time, language: Language) -> Words {
     let minute = time.minute() / QUARTER_MINUTES * QUARTER_MINUTES;
     let quarter = Time::new(time.hour(), minute, 0, 0).unwrap_or(time);
-    Words { parts: vec![time_part(quarter, language)], private: false }
+    Words {
+        parts: vec![time_part(quarter, language)],
+        private: false,
+    }
 }
 
 /// Every clip a fill-in can need, in one language: digits, months, days, years, weekdays, times. Nothing here tells
@@ -396,7 +435,9 @@ fn quarter_up(at: DateTime) -> DateTime {
     if past == 0 {
         return whole;
     }
-    whole.checked_add(jiff::Span::new().minutes(i64::from(QUARTER_MINUTES - past))).unwrap_or(whole)
+    whole
+        .checked_add(jiff::Span::new().minutes(i64::from(QUARTER_MINUTES - past)))
+        .unwrap_or(whole)
 }
 
 fn time_part(time: Time, language: Language) -> Part {
@@ -405,7 +446,11 @@ fn time_part(time: Time, language: Language) -> Part {
         0 => 12,
         other => other,
     };
-    let clock = if minute == 0 { twelve.to_string() } else { format!("{twelve}:{minute:02}") };
+    let clock = if minute == 0 {
+        twelve.to_string()
+    } else {
+        format!("{twelve}:{minute:02}")
+    };
     let text = match language {
         Language::English => match (hour, minute) {
             (0, 0) => "midnight".to_owned(),
@@ -462,7 +507,10 @@ fn month(number: i8, language: Language) -> &'static str {
             "diciembre",
         ],
     };
-    usize::try_from(number - 1).ok().and_then(|at| names.get(at).copied()).unwrap_or("")
+    usize::try_from(number - 1)
+        .ok()
+        .and_then(|at| names.get(at).copied())
+        .unwrap_or("")
 }
 
 fn weekday(day: Weekday, language: Language) -> &'static str {
@@ -500,17 +548,32 @@ mod tests {
     #[test]
     fn fill_ins_read_as_a_reader_expects() {
         use Language::{English, Spanish};
-        assert_eq!(birth_date(Phi::new(date(1984, 2, 9)), English).text(), "February 9, 1984");
-        assert_eq!(birth_date(Phi::new(date(2005, 12, 31)), English).text(), "December 31, 2005");
-        assert_eq!(birth_date(Phi::new(date(2019, 1, 1)), English).text(), "January 1, 2019");
-        assert_eq!(birth_date(Phi::new(date(1984, 2, 9)), Spanish).text(), "9 de febrero de 1984");
+        assert_eq!(
+            birth_date(Phi::new(date(1984, 2, 9)), English).text(),
+            "February 9, 1984"
+        );
+        assert_eq!(
+            birth_date(Phi::new(date(2005, 12, 31)), English).text(),
+            "December 31, 2005"
+        );
+        assert_eq!(
+            birth_date(Phi::new(date(2019, 1, 1)), English).text(),
+            "January 1, 2019"
+        );
+        assert_eq!(
+            birth_date(Phi::new(date(1984, 2, 9)), Spanish).text(),
+            "9 de febrero de 1984"
+        );
         assert_eq!(number(&phone("+15125550199"), English).text(), "512, 555, 0199");
         let today = date(2026, 11, 21);
         assert_eq!(
             deadline(datetime(2026, 11, 23, 10, 0, 0, 0), today, English).text(),
             "by 10 am on Monday, November 23"
         );
-        assert_eq!(deadline(datetime(2026, 11, 21, 17, 0, 0, 0), today, English).text(), "by 5 pm today");
+        assert_eq!(
+            deadline(datetime(2026, 11, 21, 17, 0, 0, 0), today, English).text(),
+            "by 5 pm today"
+        );
         assert_eq!(
             deadline(datetime(2026, 11, 23, 10, 0, 0, 0), today, Spanish).text(),
             "antes de las 10 de la mañana del lunes, 23 de noviembre"
@@ -526,8 +589,16 @@ mod tests {
     fn a_sentence_reads_whole_around_its_fill_in() {
         let text = "A nurse will call you {call back by}. If anything gets worse, call us again.";
         assert_eq!(split(text, Language::English).len(), 3);
-        let sentence = Sentence { spoken: [(Language::English, text.into())].into() };
-        let mut fill = |_, language| Some(deadline(datetime(2026, 11, 23, 10, 0, 0, 0), date(2026, 11, 21), language));
+        let sentence = Sentence {
+            spoken: [(Language::English, text.into())].into(),
+        };
+        let mut fill = |_, language| {
+            Some(deadline(
+                datetime(2026, 11, 23, 10, 0, 0, 0),
+                date(2026, 11, 21),
+                language,
+            ))
+        };
         // Untranslated: spoken in English throughout, rather than half in each.
         let words = Words::filled(&sentence, Language::Spanish, &mut fill);
         assert_eq!(
@@ -543,16 +614,25 @@ mod tests {
     #[test]
     fn an_unknown_brace_never_swallows_a_sentence() {
         let said = split("Call {nobody} now {call back", Language::English);
-        assert_eq!(said, [Piece::Said(Part::new("Call nobody now {call back", Language::English))]);
+        assert_eq!(
+            said,
+            [Piece::Said(Part::new("Call nobody now {call back", Language::English))]
+        );
     }
 
     #[test]
     fn private_words_print_as_redacted_and_others_do_not() {
-        assert_eq!(format!("{:?}", number(&phone("5125550199"), Language::English)), "Words(‹redacted›)");
+        assert_eq!(
+            format!("{:?}", number(&phone("5125550199"), Language::English)),
+            "Words(‹redacted›)"
+        );
         let mixed = Words::plain("You entered", Language::English)
             .then(birth_date(Phi::new(date(1984, 2, 9)), Language::English));
         assert_eq!(format!("{mixed:?}"), "Words(‹redacted›)");
-        assert_eq!(format!("{:?}", Words::plain("Goodbye.", Language::English)), "Words(\"Goodbye.\")");
+        assert_eq!(
+            format!("{:?}", Words::plain("Goodbye.", Language::English)),
+            "Words(\"Goodbye.\")"
+        );
     }
 
     proptest! {

@@ -106,21 +106,26 @@ impl Actor {
         if self.finished() {
             return None;
         }
-        self.turns.iter().find(|turn| **turn != Turn::StaysSilent).map(|turn| match turn {
-            Turn::Hears(words) => format!("hears: {words}"),
-            Turn::Presses(keys) => format!("presses: {keys}"),
-            Turn::Says(words) => format!("says: {words}"),
-            Turn::StaysSilent => "stays silent".to_owned(),
-            Turn::Waits(time) => format!("waits: {} seconds", time.as_secs()),
-            Turn::HangsUp => "hangs up".to_owned(),
-        })
+        self.turns
+            .iter()
+            .find(|turn| **turn != Turn::StaysSilent)
+            .map(|turn| match turn {
+                Turn::Hears(words) => format!("hears: {words}"),
+                Turn::Presses(keys) => format!("presses: {keys}"),
+                Turn::Says(words) => format!("says: {words}"),
+                Turn::StaysSilent => "stays silent".to_owned(),
+                Turn::Waits(time) => format!("waits: {} seconds", time.as_secs()),
+                Turn::HangsUp => "hangs up".to_owned(),
+            })
     }
 
     /// Ticks off every `hears` that is true by now, and the silence before it.
     fn listen(&mut self) {
         loop {
             let at = usize::from(matches!(self.turns.front(), Some(Turn::StaysSilent)));
-            let Some(Turn::Hears(words)) = self.turns.get(at) else { return };
+            let Some(Turn::Hears(words)) = self.turns.get(at) else {
+                return;
+            };
             let words = squeezed(words);
             let Some(from) = self.heard.find(&words) else { return };
             self.heard.drain(..from + words.len());
@@ -142,7 +147,10 @@ impl Actor {
 }
 
 fn later(now: Timestamp, time: Duration) -> Timestamp {
-    jiff::SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok()).unwrap_or(now)
+    jiff::SignedDuration::try_from(time)
+        .ok()
+        .and_then(|time| now.checked_add(time).ok())
+        .unwrap_or(now)
 }
 
 #[cfg(test)]

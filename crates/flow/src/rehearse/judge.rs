@@ -48,7 +48,10 @@ impl Expectation {
         if let Some(turn) = &observed.stuck {
             fail(format!("the call ended before the caller came to `{turn}`"));
         }
-        let outcome = observed.outcome.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        let outcome = observed
+            .outcome
+            .as_ref()
+            .map_or_else(|| "nothing".to_owned(), ToString::to_string);
         if let Some(wanted) = &self.outcome
             && *wanted != outcome
         {
@@ -61,8 +64,15 @@ impl Expectation {
             };
             match after {
                 Some(after) if after <= within => {}
-                Some(after) => fail(format!("it took {:.1} s, not at most {} s", after.as_secs_f64(), within.as_secs())),
-                None => fail(format!("it never came about, though at most {} s were given", within.as_secs())),
+                Some(after) => fail(format!(
+                    "it took {:.1} s, not at most {} s",
+                    after.as_secs_f64(),
+                    within.as_secs()
+                )),
+                None => fail(format!(
+                    "it never came about, though at most {} s were given",
+                    within.as_secs()
+                )),
             }
         }
         if let Some(tried) = &self.tried
@@ -78,7 +88,10 @@ impl Expectation {
                         fail(format!("the message is not marked `{mark}`"));
                     }
                     if wanted.cut_off.is_some_and(|cut_off| cut_off != message.cut_off) {
-                        fail(format!("the message is {}cut off", if message.cut_off { "" } else { "not " }));
+                        fail(format!(
+                            "the message is {}cut off",
+                            if message.cut_off { "" } else { "not " }
+                        ));
                     }
                     for field in &wanted.missing {
                         if !message.missing.iter().any(|missing| missing.name() == field) {
@@ -89,7 +102,11 @@ impl Expectation {
             }
         }
         for words in &self.notices_never_include {
-            if observed.notices.iter().any(|notice| squeezed(notice).contains(&squeezed(words))) {
+            if observed
+                .notices
+                .iter()
+                .any(|notice| squeezed(notice).contains(&squeezed(words)))
+            {
                 fail(format!("a notice includes `{words}`"));
             }
         }
@@ -101,7 +118,10 @@ impl Expectation {
         if let Some(wanted) = self.call_recording
             && wanted != observed.recording
         {
-            fail(format!("call recording is {}", if observed.recording { "on" } else { "off" }));
+            fail(format!(
+                "call recording is {}",
+                if observed.recording { "on" } else { "off" }
+            ));
         }
         failures
     }
@@ -125,7 +145,9 @@ mod tests {
             missing: vec![Field::Reason],
         };
         let observed = Observed {
-            outcome: Some(Outcome::Connected { to: "Dr. Okafor".to_owned() }),
+            outcome: Some(Outcome::Connected {
+                to: "Dr. Okafor".to_owned(),
+            }),
             reached_after: Some(Duration::from_millis(91_500)),
             tried: vec!["Dr. Okafor".to_owned()],
             messages: vec![message],

@@ -60,7 +60,10 @@ pub struct Rehearsed {
 
 /// Plays one scenario of a flow.
 pub fn play(practice: &Arc<Practice>, flow: &Arc<Flow>, scenario: &Scenario) -> Rehearsed {
-    let start = scenario.now.to_zoned(practice.time_zone.clone()).map_or(Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp());
+    let start = scenario
+        .now
+        .to_zoned(practice.time_zone.clone())
+        .map_or(Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp());
     let caller = Caller {
         number: scenario.caller.clone().map(Phi::new),
         line: scenario.line_called.clone().unwrap_or_else(|| flow.line.clone()),
@@ -97,7 +100,9 @@ pub fn play(practice: &Arc<Practice>, flow: &Arc<Flow>, scenario: &Scenario) -> 
 enum Event {
     Hear(Heard),
     Press(char),
-    Ring { person: String },
+    Ring {
+        person: String,
+    },
     /// A person of the ladder accepts, or nobody did.
     Ladder(Escalated),
     CallerHangsUp,
@@ -173,7 +178,10 @@ impl World<'_> {
         let clip = self.clip.as_ref().map(|clip| clip.ends);
         let event = self.events.keys().next().map(|(at, _)| *at);
         let quiet = (!self.quiet_told && self.saying.is_none()).then(|| later(self.silent_since, QUIET));
-        [saying, clip, event, quiet, self.actor.due(), self.run.timeout()].into_iter().flatten().min()
+        [saying, clip, event, quiet, self.actor.due(), self.run.timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Everything that is due now, one thing at a time.
@@ -294,9 +302,19 @@ impl World<'_> {
     fn obey(&mut self, order: Do) {
         match order {
             Do::Answer => self.write("we", "(answer)"),
-            Do::Say { id, words, stops_at_key } => {
+            Do::Say {
+                id,
+                words,
+                stops_at_key,
+            } => {
                 let ends = later(self.now, speaking_time(&words.text()));
-                self.saying = Some(Saying { id, words, stops_at_key, ends, heard: false });
+                self.saying = Some(Saying {
+                    id,
+                    words,
+                    stops_at_key,
+                    ends,
+                    heard: false,
+                });
                 self.quiet_told = true;
             }
             Do::Hush => {
@@ -308,7 +326,13 @@ impl World<'_> {
                 self.observed.recording = true;
                 self.write("we", "(recording)");
             }
-            Do::RecordClip { id, field, longest, shortest, ends_after_silence } => {
+            Do::RecordClip {
+                id,
+                field,
+                longest,
+                shortest,
+                ends_after_silence,
+            } => {
                 self.write("we", &format!("(tone: {})", field.name()));
                 self.actor.tone();
                 let begins = later(self.now, TONE);
@@ -332,7 +356,10 @@ impl World<'_> {
             }
             Do::Keep { id, message } => self.keep(id, message),
             Do::Escalate { ladder, connect, .. } => {
-                self.write("we", &format!("(escalate to {ladder}{})", if connect { "" } else { ", to call back" }));
+                self.write(
+                    "we",
+                    &format!("(escalate to {ladder}{})", if connect { "" } else { ", to call back" }),
+                );
                 self.climb(&ladder);
             }
             Do::LeaveEscalation => self.write("we", "(the ladder goes on alone)"),
@@ -387,11 +414,26 @@ impl World<'_> {
     }
 
     fn keep(&mut self, id: MessageId, message: Message) {
-        let marks = if message.marks.is_empty() { String::new() } else { format!(" [{}]", message.marks.join(", ")) };
+        let marks = if message.marks.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", message.marks.join(", "))
+        };
         let cut_off = if message.cut_off { ", cut off" } else { "" };
         let missing: Vec<&str> = message.missing.iter().map(|field| field.name()).collect();
-        let missing = if missing.is_empty() { String::new() } else { format!(", missing {}", missing.join(", ")) };
-        self.write("we", &format!("(keep {} for {}{marks}{cut_off}{missing})", message.kind, message.goes_to.name()));
+        let missing = if missing.is_empty() {
+            String::new()
+        } else {
+            format!(", missing {}", missing.join(", "))
+        };
+        self.write(
+            "we",
+            &format!(
+                "(keep {} for {}{marks}{cut_off}{missing})",
+                message.kind,
+                message.goes_to.name()
+            ),
+        );
         match self.messages.iter_mut().find(|(known, _)| *known == id) {
             Some((_, known)) => *known = message,
             None => self.messages.push((id, message)),
@@ -399,7 +441,11 @@ impl World<'_> {
         if self.keeps {
             self.kept.insert(id);
         }
-        let heard = if self.keeps { Heard::Kept(id) } else { Heard::NotKept(id) };
+        let heard = if self.keeps {
+            Heard::Kept(id)
+        } else {
+            Heard::NotKept(id)
+        };
         self.at(later(self.now, KEPT_AFTER), Event::Hear(heard));
     }
 
@@ -408,13 +454,19 @@ impl World<'_> {
         for key in self.ladder_answers.drain(..) {
             self.events.remove(&key);
         }
-        let Some(ladder) = self.practice.ladders.get(name).cloned() else { return };
+        let Some(ladder) = self.practice.ladders.get(name).cloned() else {
+            return;
+        };
         let prompt = speaking_time(ladder.they_hear.text(Language::English));
         let mut at = self.now;
         for rung in &ladder.rungs {
             let on_call = self.scenario.on_call.get(&rung.call).cloned();
             let person = on_call.unwrap_or_else(|| {
-                if self.practice.people.contains_key(&rung.call) { rung.call.clone() } else { self.practice.on_call.if_nobody.clone() }
+                if self.practice.people.contains_key(&rung.call) {
+                    rung.call.clone()
+                } else {
+                    self.practice.on_call.if_nobody.clone()
+                }
             });
             let mut begins = at;
             for attempt in 0..rung.tries {
@@ -446,7 +498,12 @@ impl World<'_> {
     /// What this telephone does the next time it rings.
     fn phone(&mut self, person: &str) -> Phone {
         let tried = self.tries.entry(person.to_owned()).or_default();
-        let phone = self.scenario.phones.get(person).and_then(|phones| phones.get(*tried)).copied();
+        let phone = self
+            .scenario
+            .phones
+            .get(person)
+            .and_then(|phones| phones.get(*tried))
+            .copied();
         *tried += 1;
         phone.unwrap_or(Phone::NoAnswer)
     }
@@ -500,5 +557,8 @@ fn since(start: Timestamp, at: Timestamp) -> Duration {
 }
 
 fn later(now: Timestamp, time: Duration) -> Timestamp {
-    SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok()).unwrap_or(now)
+    SignedDuration::try_from(time)
+        .ok()
+        .and_then(|time| now.checked_add(time).ok())
+        .unwrap_or(now)
 }

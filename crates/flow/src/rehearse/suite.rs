@@ -133,7 +133,9 @@ impl Suite {
         let mut reading = Reading { found: Vec::new() };
         let read = read(file, text);
         reading.found.extend(read.diagnostics);
-        let Some(tree) = read.tree else { return (None, reading.found) };
+        let Some(tree) = read.tree else {
+            return (None, reading.found);
+        };
         let suite = reading.suite(file, &tree);
         (suite, reading.found)
     }
@@ -157,20 +159,45 @@ impl Reading {
         let tests_for = match tree.entry("tests for") {
             Some(node) => self.words(node).unwrap_or_default(),
             None => {
-                self.value(&tree.at, "the file does not say which flow it tests", "Write `tests for: after-hours.flow.yaml` at its top.");
+                self.value(
+                    &tree.at,
+                    "the file does not say which flow it tests",
+                    "Write `tests for: after-hours.flow.yaml` at its top.",
+                );
                 return None;
             }
         };
-        let given = tree.entry("given").map(|node| self.given(node, &["now", "on call"])).unwrap_or_default();
+        let given = tree
+            .entry("given")
+            .map(|node| self.given(node, &["now", "on call"]))
+            .unwrap_or_default();
         let Some(list) = tree.entry("scenarios") else {
-            self.value(&tree.at, "there are no scenarios", "Write `scenarios:` and a list of them.");
+            self.value(
+                &tree.at,
+                "there are no scenarios",
+                "Write `scenarios:` and a list of them.",
+            );
             return None;
         };
-        let scenarios: Vec<Scenario> = list.items().iter().filter_map(|node| self.scenario(node, &given)).collect();
+        let scenarios: Vec<Scenario> = list
+            .items()
+            .iter()
+            .filter_map(|node| self.scenario(node, &given))
+            .collect();
         if list.items().is_empty() {
-            self.found.push(Diagnostic::error(EMPTY, &list.at, "The list of scenarios is empty.", SUFFERS, "Write at least one scenario."));
+            self.found.push(Diagnostic::error(
+                EMPTY,
+                &list.at,
+                "The list of scenarios is empty.",
+                SUFFERS,
+                "Write at least one scenario.",
+            ));
         }
-        Some(Suite { file: file.to_owned(), tests_for, scenarios })
+        Some(Suite {
+            file: file.to_owned(),
+            tests_for,
+            scenarios,
+        })
     }
 
     fn given(&mut self, node: &Node, known: &[&str]) -> Given {
@@ -183,25 +210,49 @@ impl Reading {
     }
 
     fn scenario(&mut self, node: &Node, given: &Given) -> Option<Scenario> {
-        const KNOWN: [&str; 9] = ["name", "caller", "line", "now", "on call", "phones", "failing", "conversation", "expect"];
+        const KNOWN: [&str; 9] = [
+            "name",
+            "caller",
+            "line",
+            "now",
+            "on call",
+            "phones",
+            "failing",
+            "conversation",
+            "expect",
+        ];
         let before = self.found.len();
         self.only(node, &KNOWN);
         let name = match node.entry("name") {
             Some(name) => self.words(name).unwrap_or_default(),
             None => {
-                self.value(&node.at, "a scenario has no name", "Begin it with `- name:` and one sentence.");
+                self.value(
+                    &node.at,
+                    "a scenario has no name",
+                    "Begin it with `- name:` and one sentence.",
+                );
                 String::new()
             }
         };
         let now = node.entry("now").and_then(|node| self.moment(node)).or(given.now);
         if node.entry("now").is_none() && !given.says_when {
-            self.value(&node.at, "nothing says when the call comes in", "Write `now: Saturday 2026-11-21 11:40 pm` under `given:`.");
+            self.value(
+                &node.at,
+                "nothing says when the call comes in",
+                "Write `now: Saturday 2026-11-21 11:40 pm` under `given:`.",
+            );
         }
-        let on_call = node.entry("on call").map(|node| self.people(node)).unwrap_or_else(|| given.on_call.clone());
+        let on_call = node
+            .entry("on call")
+            .map(|node| self.people(node))
+            .unwrap_or_else(|| given.on_call.clone());
         let caller = node.entry("caller").and_then(|node| self.caller(node));
         let phones = node.entry("phones").map(|node| self.phones(node)).unwrap_or_default();
         let failing = node.entry("failing").map(|node| self.failing(node)).unwrap_or_default();
-        let conversation = node.entry("conversation").map(|node| self.conversation(node)).unwrap_or_default();
+        let conversation = node
+            .entry("conversation")
+            .map(|node| self.conversation(node))
+            .unwrap_or_default();
         let line_called = node.entry("line").and_then(|node| self.words(node));
         let expect = match node.entry("expect") {
             Some(expect) => self.expectation(expect),
@@ -238,10 +289,18 @@ impl Reading {
                 (Kind::Text(text), _) => match text.trim() {
                     "stays silent" => turns.push(Turn::StaysSilent),
                     "hangs up" => turns.push(Turn::HangsUp),
-                    other => self.unknown(&item.at, other, &["stays silent", "hangs up", "hears", "presses", "says", "waits"]),
+                    other => self.unknown(
+                        &item.at,
+                        other,
+                        &["stays silent", "hangs up", "hears", "presses", "says", "waits"],
+                    ),
                 },
                 (_, [(verb, value)]) => self.turn(verb, value, &mut turns),
-                _ => self.value(&item.at, "a turn of the caller is one thing only", "Begin each with its own `-`: `- hears: …`, `- presses: 1`."),
+                _ => self.value(
+                    &item.at,
+                    "a turn of the caller is one thing only",
+                    "Begin each with its own `-`: `- hears: …`, `- presses: 1`.",
+                ),
             }
         }
         turns
@@ -253,31 +312,56 @@ impl Reading {
             "says" => turns.extend(self.words(value).map(Turn::Says)),
             "waits" => turns.extend(self.duration(value).map(Turn::Waits)),
             "presses" => {
-                let items = if matches!(value.kind, Kind::List(_)) { value.items() } else { std::slice::from_ref(value) };
+                let items = if matches!(value.kind, Kind::List(_)) {
+                    value.items()
+                } else {
+                    std::slice::from_ref(value)
+                };
                 for item in items {
                     let keys = self.words(item).unwrap_or_default();
                     if keys.is_empty() || !keys.chars().all(|key| key.is_ascii_digit() || matches!(key, '*' | '#')) {
-                        self.value(&item.at, "a caller can press 0 to 9, * and #", "Write a key, or digits between quotation marks.");
+                        self.value(
+                            &item.at,
+                            "a caller can press 0 to 9, * and #",
+                            "Write a key, or digits between quotation marks.",
+                        );
                     } else {
                         turns.push(Turn::Presses(keys));
                     }
                 }
             }
-            other => self.unknown(&verb.at, other, &["hears", "presses", "says", "waits", "stays silent", "hangs up"]),
+            other => self.unknown(
+                &verb.at,
+                other,
+                &["hears", "presses", "says", "waits", "stays silent", "hangs up"],
+            ),
         }
     }
 
     fn expectation(&mut self, node: &Node) -> Expectation {
-        const KNOWN: [&str; 7] =
-            ["outcome", "within", "tried", "message", "notices never include", "never hears", "call recording"];
+        const KNOWN: [&str; 7] = [
+            "outcome",
+            "within",
+            "tried",
+            "message",
+            "notices never include",
+            "never hears",
+            "call recording",
+        ];
         self.only(node, &KNOWN);
         Expectation {
             outcome: node.entry("outcome").and_then(|node| self.outcome(node)),
             within: node.entry("within").and_then(|node| self.duration(node)),
             tried: node.entry("tried").map(|node| self.list(node)),
             message: node.entry("message").map(|node| self.message(node)),
-            notices_never_include: node.entry("notices never include").map(|node| self.list(node)).unwrap_or_default(),
-            never_hears: node.entry("never hears").map(|node| self.list(node)).unwrap_or_default(),
+            notices_never_include: node
+                .entry("notices never include")
+                .map(|node| self.list(node))
+                .unwrap_or_default(),
+            never_hears: node
+                .entry("never hears")
+                .map(|node| self.list(node))
+                .unwrap_or_default(),
             call_recording: node.entry("call recording").and_then(|node| self.on_or_off(node)),
         }
     }
@@ -287,7 +371,9 @@ impl Reading {
         let known = words == "told to call 911"
             || words == "the caller hung up"
             || words == "ended"
-            || ["connected to ", "still paging ", "message in ", "nobody accepted on "].iter().any(|start| words.starts_with(start))
+            || ["connected to ", "still paging ", "message in ", "nobody accepted on "]
+                .iter()
+                .any(|start| words.starts_with(start))
             || words.ends_with(" is calling back");
         if !known {
             self.value(
@@ -312,7 +398,11 @@ impl Reading {
         let mut phones = BTreeMap::new();
         for (name, value) in node.entries() {
             let mut tries = Vec::new();
-            let items = if matches!(value.kind, Kind::List(_)) { value.items() } else { std::slice::from_ref(value) };
+            let items = if matches!(value.kind, Kind::List(_)) {
+                value.items()
+            } else {
+                std::slice::from_ref(value)
+            };
             for item in items {
                 let words = self.words(item).unwrap_or_default();
                 match Phone::named(&words) {
@@ -327,7 +417,11 @@ impl Reading {
 
     fn failing(&mut self, node: &Node) -> BTreeSet<Failing> {
         let mut failing = BTreeSet::new();
-        let items = if matches!(node.kind, Kind::List(_)) { node.items() } else { std::slice::from_ref(node) };
+        let items = if matches!(node.kind, Kind::List(_)) {
+            node.items()
+        } else {
+            std::slice::from_ref(node)
+        };
         for item in items {
             let words = self.words(item).unwrap_or_default();
             match Failing::named(&words) {
@@ -341,7 +435,10 @@ impl Reading {
     }
 
     fn people(&mut self, node: &Node) -> BTreeMap<String, String> {
-        node.entries().iter().filter_map(|(role, person)| Some((role.text.clone(), self.words(person)?))).collect()
+        node.entries()
+            .iter()
+            .filter_map(|(role, person)| Some((role.text.clone(), self.words(person)?)))
+            .collect()
     }
 
     fn caller(&mut self, node: &Node) -> Option<String> {
@@ -350,11 +447,17 @@ impl Reading {
             return None;
         }
         let digits: String = words.chars().filter(char::is_ascii_digit).collect();
-        let plain = words.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')' | '.'));
+        let plain = words
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')' | '.'));
         if plain && words.starts_with('+') && (8..=15).contains(&digits.len()) {
             return Some(format!("+{digits}"));
         }
-        self.value(&node.at, "this is not a telephone number with its country", "Write it as +1 512 555 0199, or `withheld`.");
+        self.value(
+            &node.at,
+            "this is not a telephone number with its country",
+            "Write it as +1 512 555 0199, or `withheld`.",
+        );
         None
     }
 
@@ -374,12 +477,20 @@ impl Reading {
             Some(date.to_datetime(reading::time(reading::clock(clock)?)?))
         });
         let Some(moment) = read else {
-            self.value(&node.at, "this is not a moment", "Write it as `Saturday 2026-11-21 11:40 pm`.");
+            self.value(
+                &node.at,
+                "this is not a moment",
+                "Write it as `Saturday 2026-11-21 11:40 pm`.",
+            );
             return None;
         };
         if weekday.is_some_and(|weekday| weekday != moment.date().weekday()) {
             let is = moment.strftime("%A").to_string();
-            self.value(&node.at, &format!("{} is a {is}", moment.date()), &format!("Write {is}, or another date."));
+            self.value(
+                &node.at,
+                &format!("{} is a {is}", moment.date()),
+                &format!("Write {is}, or another date."),
+            );
             return None;
         }
         Some(moment)
@@ -388,7 +499,11 @@ impl Reading {
     fn duration(&mut self, node: &Node) -> Option<Duration> {
         let read = node.text().and_then(reading::duration);
         if read.is_none() {
-            self.value(&node.at, "this is not a length of time", "Write it as `90 seconds` or `2 minutes`.");
+            self.value(
+                &node.at,
+                "this is not a length of time",
+                "Write it as `90 seconds` or `2 minutes`.",
+            );
         }
         read
     }
@@ -433,7 +548,13 @@ impl Reading {
             Some(near) => format!("Did you mean `{near}`?"),
             None => format!("Write one of: {}.", known.join(", ")),
         };
-        self.found.push(Diagnostic::error(UNKNOWN, at, format!("`{word}` means nothing here."), SUFFERS, fix));
+        self.found.push(Diagnostic::error(
+            UNKNOWN,
+            at,
+            format!("`{word}` means nothing here."),
+            SUFFERS,
+            fix,
+        ));
     }
 
     fn value(&mut self, at: &Place, what: &str, fix: &str) {
@@ -441,12 +562,19 @@ impl Reading {
         if let Some(first) = what.get_mut(0..1) {
             first.make_ascii_uppercase();
         }
-        self.found.push(Diagnostic::error(VALUE, at, format!("{what}."), SUFFERS, fix));
+        self.found
+            .push(Diagnostic::error(VALUE, at, format!("{what}."), SUFFERS, fix));
     }
 }
 
 impl Phone {
-    const ALL: [Self; 5] = [Self::Accepts, Self::Declines, Self::Voicemail, Self::NoAnswer, Self::Busy];
+    const ALL: [Self; 5] = [
+        Self::Accepts,
+        Self::Declines,
+        Self::Voicemail,
+        Self::NoAnswer,
+        Self::Busy,
+    ];
 
     /// The word a scenario writes.
     pub const fn name(self) -> &'static str {
@@ -465,7 +593,13 @@ impl Phone {
 }
 
 impl Failing {
-    const ALL: [Self; 5] = [Self::Records, Self::Speech, Self::Database, Self::Internet, Self::Everything];
+    const ALL: [Self; 5] = [
+        Self::Records,
+        Self::Speech,
+        Self::Database,
+        Self::Internet,
+        Self::Everything,
+    ];
 
     /// The word a scenario writes.
     pub const fn name(self) -> &'static str {
@@ -485,7 +619,15 @@ impl Failing {
 
 fn weekday_named(name: &str) -> Option<Weekday> {
     let monday = Weekday::Monday;
-    let names = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    let names = [
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+    ];
     let at = names.iter().position(|day| day.eq_ignore_ascii_case(name))?;
     monday.cycle_forward().nth(at)
 }
@@ -529,7 +671,10 @@ scenarios:
 "#;
         let (suite, found) = Suite::parse("a.tests.yaml", text);
         assert_eq!(suite.unwrap().scenarios, []);
-        let printed: Vec<String> = found.iter().map(|d| format!("{} line {}: {} {}", d.code, d.line, d.what, d.fix)).collect();
+        let printed: Vec<String> = found
+            .iter()
+            .map(|d| format!("{} line {}: {} {}", d.code, d.line, d.what, d.fix))
+            .collect();
         insta::assert_snapshot!(printed.join("\n"));
     }
 }

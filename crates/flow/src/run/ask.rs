@@ -90,7 +90,12 @@ impl Question {
         }
         let words = self.says.first().cloned().unwrap_or_default();
         let phase = Phase::Speaking(scene.say(words, !self.must_be_heard));
-        Asked::Still(Ask { question: self, asked_again: 0, any_key: false, phase })
+        Asked::Still(Ask {
+            question: self,
+            asked_again: 0,
+            any_key: false,
+            phase,
+        })
     }
 }
 
@@ -99,7 +104,9 @@ impl Ask {
         match (heard, self.phase) {
             (Heard::Key(key), _) => self.key(scene, *key.expose()),
             (heard, Phase::Speaking(speaking)) if speaking.over(scene.now, heard) => {
-                self.phase = Phase::Waiting { until: scene.after(self.question.wait) };
+                self.phase = Phase::Waiting {
+                    until: scene.after(self.question.wait),
+                };
                 Asked::Still(self)
             }
             (Heard::Time, Phase::Waiting { until }) if scene.now >= until => {
@@ -153,7 +160,12 @@ impl Ask {
     fn say(mut self, scene: &mut Scene, sorry: Option<Phrase>) -> Asked {
         let sorry = sorry.map(|phrase| scene.phrase(phrase)).unwrap_or_default();
         let last = self.question.says.len().saturating_sub(1);
-        let words = self.question.says.get(usize::from(self.asked_again).min(last)).cloned().unwrap_or_default();
+        let words = self
+            .question
+            .says
+            .get(usize::from(self.asked_again).min(last))
+            .cloned()
+            .unwrap_or_default();
         self.phase = Phase::Speaking(scene.say(sorry.then(words), !self.question.must_be_heard));
         Asked::Still(self)
     }

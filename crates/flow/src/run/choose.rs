@@ -22,8 +22,15 @@ pub(super) struct Choosing {
 enum About {
     Language,
     Permission,
-    Menu { choices: Vec<Choice>, if_no_answer: SectionId },
-    YesOrNo { if_yes: SectionId, if_no: SectionId, if_no_answer: SectionId },
+    Menu {
+        choices: Vec<Choice>,
+        if_no_answer: SectionId,
+    },
+    YesOrNo {
+        if_yes: SectionId,
+        if_no: SectionId,
+        if_no_answer: SectionId,
+    },
 }
 
 /// One key per language, each said in its own language.
@@ -33,7 +40,10 @@ pub(super) fn language(scene: &mut Scene) -> Turn {
         return Turn::Next;
     }
     let keyed: Vec<_> = languages.iter().copied().zip('1'..='9').collect();
-    let parts = keyed.iter().map(|(language, key)| Phrase::ChooseLanguage.with_key(*language, *key)).collect();
+    let parts = keyed
+        .iter()
+        .map(|(language, key)| Phrase::ChooseLanguage.with_key(*language, *key))
+        .collect();
     let keys = keyed.iter().map(|(_, key)| *key).collect();
     let mut question = Question::new(scene, vec![Words { parts, private: false }], keys);
     question.ask_again = question.ask_again.min(LANGUAGE_ASKED_AGAIN);
@@ -57,12 +67,21 @@ pub(super) fn permission(scene: &mut Scene) -> Turn {
 /// Spoken from the options, so that the words never promise a key that leads elsewhere (§2).
 pub(super) fn menu(scene: &mut Scene, menu: &Menu) -> Turn {
     let asks = scene.sentence(&menu.question);
-    let options = menu.choices.iter().fold(Words::default(), |said, choice| said.then(scene.sentence(&choice.spoken)));
+    let options = menu.choices.iter().fold(Words::default(), |said, choice| {
+        said.then(scene.sentence(&choice.spoken))
+    });
     let whole = asks.then(options.clone());
     let keys = menu.choices.iter().map(|choice| choice.key).collect();
     let question = Question::new(scene, vec![whole.clone(), whole, options], keys);
     let if_no_answer = menu.if_no_answer.unwrap_or(scene.flow.every_question.then);
-    go_on(question.ask(scene), About::Menu { choices: menu.choices.clone(), if_no_answer }, scene)
+    go_on(
+        question.ask(scene),
+        About::Menu {
+            choices: menu.choices.clone(),
+            if_no_answer,
+        },
+        scene,
+    )
 }
 
 pub(super) fn yes_or_no(
@@ -76,7 +95,15 @@ pub(super) fn yes_or_no(
     let whole = scene.sentence(asks).then(keys.clone());
     let question = Question::new(scene, vec![whole.clone(), whole, keys], vec!['1', '2']);
     let if_no_answer = if_no_answer.unwrap_or(scene.flow.every_question.then);
-    go_on(question.ask(scene), About::YesOrNo { if_yes, if_no, if_no_answer }, scene)
+    go_on(
+        question.ask(scene),
+        About::YesOrNo {
+            if_yes,
+            if_no,
+            if_no_answer,
+        },
+        scene,
+    )
 }
 
 impl Choosing {
@@ -100,7 +127,9 @@ fn go_on(asked: Asked, about: About, scene: &mut Scene) -> Turn {
     match about {
         About::Language => {
             let at = key.and_then(|key| key.to_digit(10)).unwrap_or(1).saturating_sub(1);
-            let chosen = usize::try_from(at).ok().and_then(|at| scene.flow.languages.get(at).copied());
+            let chosen = usize::try_from(at)
+                .ok()
+                .and_then(|at| scene.flow.languages.get(at).copied());
             scene.language = chosen.unwrap_or(scene.language);
             scene.note(Note::Language(scene.language));
             Turn::Next
@@ -114,7 +143,15 @@ fn go_on(asked: Asked, about: About, scene: &mut Scene) -> Turn {
             }
             // What is said is what is done, also when the disk is full.
             let recorded = given && !scene.recordings_down;
-            say::phrase_then(scene, if recorded { Phrase::WillRecord } else { Phrase::WillNotRecord }, None)
+            say::phrase_then(
+                scene,
+                if recorded {
+                    Phrase::WillRecord
+                } else {
+                    Phrase::WillNotRecord
+                },
+                None,
+            )
         }
         About::Menu { choices, if_no_answer } => {
             let Some(choice) = key.and_then(|key| choices.into_iter().find(|choice| choice.key == key)) else {
@@ -125,7 +162,11 @@ fn go_on(asked: Asked, about: About, scene: &mut Scene) -> Turn {
             }
             choice.go_to.map_or(Turn::Next, Turn::To)
         }
-        About::YesOrNo { if_yes, if_no, if_no_answer } => Turn::To(match key {
+        About::YesOrNo {
+            if_yes,
+            if_no,
+            if_no_answer,
+        } => Turn::To(match key {
             Some('1') => if_yes,
             Some(_) => if_no,
             None => if_no_answer,

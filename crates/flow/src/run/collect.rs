@@ -42,7 +42,9 @@ pub(super) struct Collecting {
 enum About {
     Message(Purpose),
     /// `ask:`, one field and no message.
-    Field { if_no_answer: Option<SectionId> },
+    Field {
+        if_no_answer: Option<SectionId>,
+    },
 }
 
 #[derive(Debug)]
@@ -106,9 +108,12 @@ fn go_on(
     fielded: Fielded,
 ) -> Turn {
     match fielded {
-        Fielded::Still(ask) => {
-            Turn::Stay(Doing::Collecting(Collecting { about, queue, silences, phase: Phase::Field(field, ask) }))
-        }
+        Fielded::Still(ask) => Turn::Stay(Doing::Collecting(Collecting {
+            about,
+            queue,
+            silences,
+            phase: Phase::Field(field, ask),
+        })),
         Fielded::Answered { value, mark } => {
             scene.tell(field, value, mark);
             next(scene, about, queue, 0)
@@ -132,14 +137,21 @@ fn go_on(
 }
 
 fn asked_all(scene: &mut Scene, about: About, silences: u8) -> Turn {
-    let About::Message(purpose) = about else { return Turn::Next };
+    let About::Message(purpose) = about else {
+        return Turn::Next;
+    };
     if purpose == Purpose::Refill && silences < SILENCES_MAX && !scene.quiet {
         let words = scene.phrase(Phrase::Controlled).then(scene.phrase(Phrase::YesOrNo));
         let mut question = Question::new(scene, vec![words], vec!['1', '2']);
         question.may_be_ahead = false;
         if let Asked::Still(ask) = question.ask(scene) {
             let phase = Phase::Controlled(ask);
-            return Turn::Stay(Doing::Collecting(Collecting { about, queue: VecDeque::new(), silences, phase }));
+            return Turn::Stay(Doing::Collecting(Collecting {
+                about,
+                queue: VecDeque::new(),
+                silences,
+                phase,
+            }));
         }
     }
     keep(scene, about)
@@ -149,23 +161,41 @@ fn keep(scene: &mut Scene, about: About) -> Turn {
     if let Some(draft) = &mut scene.draft {
         draft.asked_all = true;
     }
-    let Some(id) = scene.keep_draft() else { return Turn::Next };
-    let phase = Phase::Keeping { id, until: scene.after(KEEP_PATIENCE) };
-    Turn::Stay(Doing::Collecting(Collecting { about, queue: VecDeque::new(), silences: 0, phase }))
+    let Some(id) = scene.keep_draft() else {
+        return Turn::Next;
+    };
+    let phase = Phase::Keeping {
+        id,
+        until: scene.after(KEEP_PATIENCE),
+    };
+    Turn::Stay(Doing::Collecting(Collecting {
+        about,
+        queue: VecDeque::new(),
+        silences: 0,
+        phase,
+    }))
 }
 
 impl Collecting {
     pub(super) fn hear(self, scene: &mut Scene, heard: Heard) -> Turn {
-        let Self { about, queue, silences, phase } = self;
+        let Self {
+            about,
+            queue,
+            silences,
+            phase,
+        } = self;
         match phase {
             Phase::Field(field, ask) => {
                 let fielded = ask.hear(scene, &heard);
                 go_on(scene, about, queue, silences, field, fielded)
             }
             Phase::Controlled(ask) => match ask.hear(scene, &heard) {
-                Asked::Still(ask) => {
-                    Turn::Stay(Doing::Collecting(Self { about, queue, silences, phase: Phase::Controlled(ask) }))
-                }
+                Asked::Still(ask) => Turn::Stay(Doing::Collecting(Self {
+                    about,
+                    queue,
+                    silences,
+                    phase: Phase::Controlled(ask),
+                })),
                 Asked::Key('2') => {
                     if let Some(draft) = &mut scene.draft {
                         draft.marks.retain(|mark| mark != DOCTOR_MUST_REVIEW);
@@ -182,9 +212,19 @@ impl Collecting {
                 Heard::Time if scene.now >= until => Turn::Net(Why::Broken(Broken::Book)),
                 Heard::Key(key) => {
                     scene.press_ahead(key);
-                    Turn::Stay(Doing::Collecting(Self { about, queue, silences, phase: Phase::Keeping { id, until } }))
+                    Turn::Stay(Doing::Collecting(Self {
+                        about,
+                        queue,
+                        silences,
+                        phase: Phase::Keeping { id, until },
+                    }))
                 }
-                _ => Turn::Stay(Doing::Collecting(Self { about, queue, silences, phase: Phase::Keeping { id, until } })),
+                _ => Turn::Stay(Doing::Collecting(Self {
+                    about,
+                    queue,
+                    silences,
+                    phase: Phase::Keeping { id, until },
+                })),
             },
         }
     }
@@ -214,7 +254,9 @@ impl Collecting {
 
 /// The message is durable: only now may anything be promised or anybody be rung for it.
 fn accepted(scene: &mut Scene, about: About) -> Turn {
-    let Some(draft) = &mut scene.draft else { return Turn::Next };
+    let Some(draft) = &mut scene.draft else {
+        return Turn::Next;
+    };
     draft.kept = true;
     let (id, goes_to, call_back_by) = (draft.id, draft.goes_to.clone(), draft.call_back_by);
     if matches!(about, About::Message(Purpose::Take | Purpose::Refill)) {
@@ -250,7 +292,15 @@ impl Scene {
 
     /// Starts a ladder whose person calls back, because nobody waits on the line.
     pub(super) fn escalate_without_caller(&mut self, ladder: String, message: Option<MessageId>) {
-        self.ladder = Some(Ladder { name: ladder.clone(), connect: false });
-        self.out.push_back(Do::Escalate { ladder, message, keep_going_after_hang_up: true, connect: false });
+        self.ladder = Some(Ladder {
+            name: ladder.clone(),
+            connect: false,
+        });
+        self.out.push_back(Do::Escalate {
+            ladder,
+            message,
+            keep_going_after_hang_up: true,
+            connect: false,
+        });
     }
 }

@@ -33,18 +33,24 @@ pub(super) fn begin(
     if_no_answer: Option<Then>,
 ) -> Turn {
     scene.ahead.clear();
-    scene.out.push_back(Do::Connect { to: to.to_owned(), dial: dial.clone(), ring_for, show });
+    scene.out.push_back(Do::Connect {
+        to: to.to_owned(),
+        dial: dial.clone(),
+        ring_for,
+        show,
+    });
     let until = scene.after(ring_for.saturating_add(ANSWER_GRACE));
-    Turn::Stay(Doing::Connecting(Connecting { to: to.to_owned(), until, if_no_answer }))
+    Turn::Stay(Doing::Connecting(Connecting {
+        to: to.to_owned(),
+        until,
+        if_no_answer,
+    }))
 }
 
 impl Connecting {
     pub(super) fn hear(self, scene: &mut Scene, heard: Heard) -> Turn {
         match heard {
-            Heard::Connected => {
-                scene.reach(Outcome::Connected { to: self.to });
-                Turn::Stay(Doing::Bridged(Bridged { since: scene.now, if_lost: self.if_no_answer }))
-            }
+            Heard::Connected => Turn::Stay(Doing::Bridged(Bridged::with(scene, self.to, self.if_no_answer))),
             Heard::NotConnected => Self::nobody(self.if_no_answer),
             Heard::Time if scene.now >= self.until => Self::nobody(self.if_no_answer),
             _ => Turn::Stay(Doing::Connecting(self)),
@@ -69,26 +75,41 @@ impl Connecting {
 pub(super) struct Bridged {
     since: Timestamp,
     if_lost: Option<Then>,
+    /// How the call stood before.
+    before: Option<Outcome>,
 }
 
 /// Joins the caller with the person who accepted the running ladder.
 pub(super) fn bridge(scene: &mut Scene, person: String) -> Turn {
-    let if_lost = match scene.flow.step(scene.section, scene.next_step.saturating_sub(1)).map(|step| &step.act) {
+    let if_lost = match scene
+        .flow
+        .step(scene.section, scene.next_step.saturating_sub(1))
+        .map(|step| &step.act)
+    {
         Some(Act::Escalate { if_no_one_accepts, .. }) => Some(*if_no_one_accepts),
         _ => None,
     };
     scene.ladder = None;
     scene.out.push_back(Do::Bridge);
-    scene.reach(Outcome::Connected { to: person });
-    Turn::Stay(Doing::Bridged(Bridged { since: scene.now, if_lost }))
+    Turn::Stay(Doing::Bridged(Bridged::with(scene, person, if_lost)))
 }
 
 impl Bridged {
+    fn with(scene: &mut Scene, to: String, if_lost: Option<Then>) -> Self {
+        let before = scene.outcome.clone();
+        scene.reach(Outcome::Connected { to });
+        Self {
+            since: scene.now,
+            if_lost,
+            before,
+        }
+    }
+
     pub(super) fn hear(self, scene: &mut Scene, heard: Heard) -> Turn {
         match heard {
             Heard::NotConnected if scene.now.duration_since(self.since) < TALKED => {
                 // Lost before a word was possible: not connected after all.
-                scene.outcome = None;
+                scene.outcome = self.before;
                 Connecting::nobody(self.if_lost)
             }
             Heard::NotConnected => Turn::End,

@@ -23,6 +23,9 @@ const WORDS_EVERY: Duration = Duration::from_secs(15);
 /// A ladder that has not told how it ended by now is taken as exhausted; the longest one allowed is far shorter (S014).
 const LADDER_MAX: Duration = Duration::from_secs(45 * 60);
 
+/// What a caller is told, or leaves behind, after a ladder was climbed in vain may take this long.
+const TOLD_WITHIN: Duration = Duration::from_secs(5 * 60);
+
 #[derive(Debug)]
 pub(super) struct Escalating {
     ladder: String,
@@ -39,7 +42,11 @@ pub(super) struct Escalating {
 enum Phase {
     /// Who calls is being made durable; no phone rings yet.
     Keeping { id: MessageId, until: Timestamp },
-    Ringing { voice: Voice, words_at: Timestamp, until: Timestamp },
+    Ringing {
+        voice: Voice,
+        words_at: Timestamp,
+        until: Timestamp,
+    },
 }
 
 /// What the caller hears at the moment.
@@ -72,12 +79,20 @@ pub(super) fn begin(scene: &mut Scene, act: &Act) -> Turn {
         if_the_caller_hangs_up: *if_the_caller_hangs_up,
         while_waiting: *while_waiting,
         or_press: or_press.clone(),
-        meanwhile: meanwhile_ask.iter().copied().filter(|field| !scene.told.contains_key(field)).collect(),
-        phase: Phase::Keeping { id: MessageId(0), until: scene.now },
+        meanwhile: meanwhile_ask
+            .iter()
+            .copied()
+            .filter(|field| !scene.told.contains_key(field))
+            .collect(),
+        phase: Phase::Keeping {
+            id: MessageId(0),
+            until: scene.now,
+        },
     };
-    let known = scene.draft.as_ref().filter(|draft| {
-        draft.kept && (about.as_ref() == Some(&draft.kind) || draft.goes_to.name() == ladder)
-    });
+    let known = scene
+        .draft
+        .as_ref()
+        .filter(|draft| draft.kept && (about.as_ref() == Some(&draft.kind) || draft.goes_to.name() == ladder));
     match known.map(|draft| draft.id) {
         Some(id) => escalating.ring(scene, Some(id)),
         // The net waits for no book.
@@ -85,8 +100,13 @@ pub(super) fn begin(scene: &mut Scene, act: &Act) -> Turn {
         None => {
             scene.save_draft();
             scene.draft = Some(Draft::of_caller(scene, ladder));
-            let Some(id) = scene.keep_draft() else { return escalating.ring(scene, None) };
-            escalating.phase = Phase::Keeping { id, until: scene.after(KEEP_PATIENCE) };
+            let Some(id) = scene.keep_draft() else {
+                return escalating.ring(scene, None);
+            };
+            escalating.phase = Phase::Keeping {
+                id,
+                until: scene.after(KEEP_PATIENCE),
+            };
             Turn::Stay(Doing::Escalating(escalating))
         }
     }
@@ -94,7 +114,11 @@ pub(super) fn begin(scene: &mut Scene, act: &Act) -> Turn {
 
 impl Escalating {
     pub(super) fn hear(mut self, scene: &mut Scene, heard: Heard) -> Turn {
-        let empty = Phase::Ringing { voice: Voice::Quiet, words_at: scene.now, until: scene.now };
+        let empty = Phase::Ringing {
+            voice: Voice::Quiet,
+            words_at: scene.now,
+            until: scene.now,
+        };
         let (voice, words_at, until) = match std::mem::replace(&mut self.phase, empty) {
             Phase::Keeping { id, until } => {
                 self.phase = Phase::Keeping { id, until };
@@ -161,7 +185,10 @@ impl Escalating {
 
     pub(super) fn clip(&self) -> Option<(ClipId, Field)> {
         match &self.phase {
-            Phase::Ringing { voice: Voice::Asking(_, ask), .. } => ask.clip(),
+            Phase::Ringing {
+                voice: Voice::Asking(_, ask),
+                ..
+            } => ask.clip(),
             _ => None,
         }
     }
@@ -187,7 +214,10 @@ impl Escalating {
         if let Some(draft) = &mut scene.draft {
             draft.owed = false;
         }
-        scene.ladder = Some(Ladder { name: self.ladder.clone(), connect });
+        scene.ladder = Some(Ladder {
+            name: self.ladder.clone(),
+            connect,
+        });
         scene.out.push_back(Do::Escalate {
             ladder: self.ladder.clone(),
             message,
@@ -204,7 +234,11 @@ impl Escalating {
             self.ask_next(scene)
         };
         let words_at = scene.after(WORDS_EVERY);
-        self.phase = Phase::Ringing { voice, words_at, until: scene.after(LADDER_MAX) };
+        self.phase = Phase::Ringing {
+            voice,
+            words_at,
+            until: scene.after(LADDER_MAX),
+        };
         Turn::Stay(Doing::Escalating(self))
     }
 
@@ -213,7 +247,11 @@ impl Escalating {
             Waiting::CalmWords => Phrase::StillHere,
             Waiting::Words | Waiting::HoldMusic | Waiting::Quiet => Phrase::StillTrying,
         };
-        let or_press = self.or_press.as_ref().map(|choice| scene.sentence(&choice.spoken)).unwrap_or_default();
+        let or_press = self
+            .or_press
+            .as_ref()
+            .map(|choice| scene.sentence(&choice.spoken))
+            .unwrap_or_default();
         say::aside(scene, phrase, or_press)
     }
 
@@ -260,6 +298,8 @@ impl Escalating {
     fn nobody(self, scene: &mut Scene, voice: &Voice) -> Turn {
         self.leave_voice(scene, voice);
         scene.nobody_accepted(&self.ladder);
+        // Whoever waited this long is told what to do, however long the call has lasted.
+        scene.limit = scene.limit.max(scene.after(TOLD_WITHIN));
         match self.if_no_one_accepts {
             Then::Continue => Turn::Next,
             Then::Section(section) => Turn::To(section),
@@ -283,7 +323,11 @@ impl Escalating {
 impl Scene {
     /// Answers given while phones ring are added to the message the phones ring for; nobody waits for it.
     fn save_answers(&mut self) {
-        if self.draft.as_ref().is_some_and(|draft| !draft.kept && draft.says_something()) {
+        if self
+            .draft
+            .as_ref()
+            .is_some_and(|draft| !draft.kept && draft.says_something())
+        {
             self.keep_draft();
         }
     }

@@ -42,9 +42,19 @@ const STORY: Duration = Duration::from_secs(30);
 /// Starts a clip: tone first, pound or silence ends it.
 pub(super) fn record(scene: &mut Scene, field: Field, longest: Duration) -> ClipId {
     let id = scene.new_clip();
-    let shortest = if field == Field::VoiceMessage { MESSAGE_SHORTEST } else { CLIP_SHORTEST };
+    let shortest = if field == Field::VoiceMessage {
+        MESSAGE_SHORTEST
+    } else {
+        CLIP_SHORTEST
+    };
     let ends_after_silence = if longest > STORY { STORY_PAUSE } else { NAME_PAUSE };
-    scene.out.push_back(Do::RecordClip { id, field, longest, shortest, ends_after_silence });
+    scene.out.push_back(Do::RecordClip {
+        id,
+        field,
+        longest,
+        shortest,
+        ends_after_silence,
+    });
     id
 }
 
@@ -64,11 +74,20 @@ enum Phase {
     YesOrNo(Ask),
     /// Digits asked for; the first key begins them.
     Asking(Speaking),
-    Typing { typed: Phi<String>, until: Timestamp },
-    Confirming { ask: Ask, value: Value },
+    Typing {
+        typed: Phi<String>,
+        until: Timestamp,
+    },
+    Confirming {
+        ask: Ask,
+        value: Value,
+    },
     /// A clip asked for.
     Prompting(Speaking),
-    Listening { clip: ClipId, until: Timestamp },
+    Listening {
+        clip: ClipId,
+        until: Timestamp,
+    },
 }
 
 #[derive(Debug)]
@@ -98,7 +117,16 @@ impl FieldAsk {
         }
         let digits = !matches!(wanted, Wanted::Clip { .. });
         let ahead: Vec<Phi<char>> = scene.ahead.drain(..).collect();
-        let ask = Self { field, patience, silences: 0, wrong: 0, phase: Phase::Typing { typed: Phi::default(), until: scene.now } };
+        let ask = Self {
+            field,
+            patience,
+            silences: 0,
+            wrong: 0,
+            phase: Phase::Typing {
+                typed: Phi::default(),
+                until: scene.now,
+            },
+        };
         if digits && !ahead.is_empty() {
             let mut still = ask;
             for key in ahead {
@@ -113,17 +141,26 @@ impl FieldAsk {
     }
 
     pub(super) fn hear(mut self, scene: &mut Scene, heard: &Heard) -> Fielded {
-        let empty = Phase::Typing { typed: Phi::default(), until: scene.now };
+        let empty = Phase::Typing {
+            typed: Phi::default(),
+            until: scene.now,
+        };
         match std::mem::replace(&mut self.phase, empty) {
             Phase::YesOrNo(ask) => Self::yes_or_no(ask.hear(scene, heard), self.field, self.patience),
             Phase::Asking(speaking) => match heard {
                 Heard::Key(key) => {
-                    self.phase = Phase::Typing { typed: Phi::default(), until: scene.now };
+                    self.phase = Phase::Typing {
+                        typed: Phi::default(),
+                        until: scene.now,
+                    };
                     self.digit(scene, *key.expose())
                 }
                 heard if speaking.over(scene.now, heard) => {
                     let until = scene.after(scene.flow.every_question.wait);
-                    self.still(Phase::Typing { typed: Phi::default(), until })
+                    self.still(Phase::Typing {
+                        typed: Phi::default(),
+                        until,
+                    })
                 }
                 _ => self.still(Phase::Asking(speaking)),
             },
@@ -153,7 +190,9 @@ impl FieldAsk {
             }
             Phase::Prompting(speaking) => match heard {
                 Heard::Key(key) if *key.expose() == '*' && scene.spend() => self.say(scene, None),
-                Heard::Key(key) if *key.expose() == '0' && scene.flow.every_question.press_zero.is_some() => Fielded::Zero,
+                Heard::Key(key) if *key.expose() == '0' && scene.flow.every_question.press_zero.is_some() => {
+                    Fielded::Zero
+                }
                 // Any other key: they know the question.
                 Heard::Key(_) => self.listen(scene),
                 heard if speaking.over(scene.now, heard) => self.listen(scene),
@@ -164,14 +203,18 @@ impl FieldAsk {
                     scene.out.push_back(Do::EndClip { id: clip });
                     self.still(Phase::Listening { clip, until })
                 }
-                Heard::Clip { id, heard: Some(_) } if *id == clip => {
-                    Fielded::Answered { value: Value::Clip(clip), mark: None }
-                }
+                Heard::Clip { id, heard: Some(_) } if *id == clip => Fielded::Answered {
+                    value: Value::Clip(clip),
+                    mark: None,
+                },
                 Heard::Clip { id, heard: None } if *id == clip => self.silence(scene, Phrase::NothingHeard),
                 Heard::Time if scene.now >= until => {
                     // Whoever records has fallen silent; what was said up to here may well be there.
                     scene.out.push_back(Do::EndClip { id: clip });
-                    Fielded::Answered { value: Value::Clip(clip), mark: None }
+                    Fielded::Answered {
+                        value: Value::Clip(clip),
+                        mark: None,
+                    }
                 }
                 _ => self.still(Phase::Listening { clip, until }),
             },
@@ -217,10 +260,22 @@ impl FieldAsk {
 
     fn yes_or_no(asked: Asked, field: Field, patience: u8) -> Fielded {
         match asked {
-            Asked::Still(ask) => Fielded::Still(Self { field, patience, silences: 0, wrong: 0, phase: Phase::YesOrNo(ask) }),
-            Asked::Key(key) => Fielded::Answered { value: Value::YesNo(Phi::new(key == '1')), mark: None },
+            Asked::Still(ask) => Fielded::Still(Self {
+                field,
+                patience,
+                silences: 0,
+                wrong: 0,
+                phase: Phase::YesOrNo(ask),
+            }),
+            Asked::Key(key) => Fielded::Answered {
+                value: Value::YesNo(Phi::new(key == '1')),
+                mark: None,
+            },
             Asked::Zero => Fielded::Zero,
-            Asked::Unanswered { silent } => Fielded::Missing { silences: if silent { patience } else { 0 }, mark: None },
+            Asked::Unanswered { silent } => Fielded::Missing {
+                silences: if silent { patience } else { 0 },
+                mark: None,
+            },
         }
     }
 
@@ -233,14 +288,21 @@ impl FieldAsk {
         let words = sorry.then(scene.phrase(phrase));
         let speaking = scene.say(words, true);
         let clip = matches!(self.field.wanted(), Wanted::Clip { .. });
-        self.phase = if clip { Phase::Prompting(speaking) } else { Phase::Asking(speaking) };
+        self.phase = if clip {
+            Phase::Prompting(speaking)
+        } else {
+            Phase::Asking(speaking)
+        };
         Fielded::Still(self)
     }
 
     fn silence(mut self, scene: &mut Scene, sorry: Phrase) -> Fielded {
         self.silences += 1;
         if self.silences >= self.patience || !scene.spend() {
-            return Fielded::Missing { silences: self.silences, mark: None };
+            return Fielded::Missing {
+                silences: self.silences,
+                mark: None,
+            };
         }
         self.say(scene, Some(sorry))
     }
@@ -251,21 +313,30 @@ impl FieldAsk {
             _ => STORY,
         };
         let clip = record(scene, self.field, longest);
-        self.phase = Phase::Listening { clip, until: scene.after(longest.saturating_add(CLIP_GRACE)) };
+        self.phase = Phase::Listening {
+            clip,
+            until: scene.after(longest.saturating_add(CLIP_GRACE)),
+        };
         Fielded::Still(self)
     }
 
     fn digit(mut self, scene: &mut Scene, key: char) -> Fielded {
         let Phase::Typing { typed, .. } = std::mem::replace(
             &mut self.phase,
-            Phase::Typing { typed: Phi::default(), until: scene.now },
+            Phase::Typing {
+                typed: Phi::default(),
+                until: scene.now,
+            },
         ) else {
             return Fielded::Still(self);
         };
         let mut typed = typed.into_exposed();
         match key {
             '#' => {
-                self.phase = Phase::Typing { typed: Phi::new(typed), until: scene.now };
+                self.phase = Phase::Typing {
+                    typed: Phi::new(typed),
+                    until: scene.now,
+                };
                 return self.entered(scene);
             }
             // Begin again.
@@ -288,19 +359,35 @@ impl FieldAsk {
         };
         let this_number = self.field == Field::CallbackNumber && scene.caller.number.is_some() && typed == "1";
         let full = typed.len() >= whole;
-        let wait = if this_number { LONE_ONE } else { scene.flow.every_question.wait };
-        self.phase = Phase::Typing { typed: Phi::new(typed), until: scene.after(wait) };
-        if full { self.entered(scene) } else { Fielded::Still(self) }
+        let wait = if this_number {
+            LONE_ONE
+        } else {
+            scene.flow.every_question.wait
+        };
+        self.phase = Phase::Typing {
+            typed: Phi::new(typed),
+            until: scene.after(wait),
+        };
+        if full {
+            self.entered(scene)
+        } else {
+            Fielded::Still(self)
+        }
     }
 
     /// What was typed is complete, or the caller stopped.
     fn entered(mut self, scene: &mut Scene) -> Fielded {
-        let Phase::Typing { typed, .. } = &self.phase else { return Fielded::Still(self) };
+        let Phase::Typing { typed, .. } = &self.phase else {
+            return Fielded::Still(self);
+        };
         let typed = typed.clone();
         let read = match self.field.wanted() {
             Wanted::Number if typed.expose() == "1" && scene.caller.number.is_some() => {
                 let number = scene.caller.number.clone().unwrap_or_default();
-                return Fielded::Answered { value: Value::Number(number), mark: None };
+                return Fielded::Answered {
+                    value: Value::Number(number),
+                    mark: None,
+                };
             }
             Wanted::Number => number(&typed).map(|number| {
                 let said = words::number(&number, scene.language);
@@ -312,19 +399,26 @@ impl FieldAsk {
             }),
             _ => {
                 return match typed.expose().parse::<u8>() {
-                    Ok(years) if i16::from(years) < AGE_YEARS_MAX => {
-                        Fielded::Answered { value: Value::Years(Phi::new(years)), mark: None }
-                    }
+                    Ok(years) if i16::from(years) < AGE_YEARS_MAX => Fielded::Answered {
+                        value: Value::Years(Phi::new(years)),
+                        mark: None,
+                    },
                     _ => self.wrong(scene, Phrase::NotUnderstood),
                 };
             }
         };
         let Some((value, said)) = read else {
-            let sorry = if self.field.wanted() == Wanted::Number { Phrase::NotANumber } else { Phrase::NotABirthDate };
+            let sorry = if self.field.wanted() == Wanted::Number {
+                Phrase::NotANumber
+            } else {
+                Phrase::NotABirthDate
+            };
             return self.wrong(scene, sorry);
         };
-        let words: Words =
-            scene.phrase(Phrase::YouEntered).then(said).then(scene.phrase(Phrase::IsThatRight));
+        let words: Words = scene
+            .phrase(Phrase::YouEntered)
+            .then(said)
+            .then(scene.phrase(Phrase::IsThatRight));
         let mut question = Question::new(scene, vec![words], vec!['1', '2']);
         // A read-back that was not heard confirms nothing.
         question.may_be_ahead = false;
@@ -334,14 +428,20 @@ impl FieldAsk {
                 self.phase = Phase::Confirming { ask, value };
                 Fielded::Still(self)
             }
-            _ => Fielded::Answered { value, mark: unconfirmed(self.field) },
+            _ => Fielded::Answered {
+                value,
+                mark: unconfirmed(self.field),
+            },
         }
     }
 
     fn wrong(mut self, scene: &mut Scene, sorry: Phrase) -> Fielded {
         self.wrong += 1;
         if self.wrong > scene.flow.every_question.ask_again || !scene.spend() {
-            return Fielded::Missing { silences: 0, mark: unconfirmed(self.field) };
+            return Fielded::Missing {
+                silences: 0,
+                mark: unconfirmed(self.field),
+            };
         }
         self.say(scene, Some(sorry))
     }
@@ -358,9 +458,15 @@ const fn unconfirmed(field: Field) -> Option<&'static str> {
 /// Ten digits that can be a North American number, as E.164.
 fn number(typed: &Phi<String>) -> Option<Phi<String>> {
     let digits = typed.expose();
-    let digits = if digits.len() == NUMBER_DIGITS + 1 { digits.strip_prefix('1')? } else { digits };
+    let digits = if digits.len() == NUMBER_DIGITS + 1 {
+        digits.strip_prefix('1')?
+    } else {
+        digits
+    };
     let bytes = digits.as_bytes();
-    let &[area, a1, a2, office, o1, o2, _, _, _, _] = bytes else { return None };
+    let &[area, a1, a2, office, o1, o2, _, _, _, _] = bytes else {
+        return None;
+    };
     // Area and office codes begin with 2 to 9, and N11 is a service such as 911, never somebody's telephone.
     let plain = |first: u8, second: u8, third: u8| first >= b'2' && !(second == b'1' && third == b'1');
     (plain(area, a1, a2) && plain(office, o1, o2)).then(|| Phi::new(format!("+1{digits}")))
@@ -391,7 +497,17 @@ mod tests {
     fn only_a_number_somebody_can_have_is_a_number() {
         assert_eq!(number(&typed("5125550199")).unwrap().expose(), "+15125550199");
         assert_eq!(number(&typed("15125550199")).unwrap().expose(), "+15125550199");
-        for wrong in ["", "911", "512555019", "0125550199", "1125550199", "9115550199", "5129110199", "5120550199", "25125550199"] {
+        for wrong in [
+            "",
+            "911",
+            "512555019",
+            "0125550199",
+            "1125550199",
+            "9115550199",
+            "5129110199",
+            "5120550199",
+            "25125550199",
+        ] {
             assert!(number(&typed(wrong)).is_none(), "{wrong}");
         }
     }
@@ -399,10 +515,22 @@ mod tests {
     #[test]
     fn a_birth_date_is_real_past_and_of_somebody_alive() {
         let today = jiff::civil::date(2026, 11, 21);
-        assert_eq!(*birth_date(&typed("02091984"), today).unwrap().expose(), jiff::civil::date(1984, 2, 9));
+        assert_eq!(
+            *birth_date(&typed("02091984"), today).unwrap().expose(),
+            jiff::civil::date(1984, 2, 9)
+        );
         assert!(birth_date(&typed("11212026"), today).is_some(), "born today");
         assert!(birth_date(&typed("02292024"), today).is_some(), "a leap day");
-        for wrong in ["11222026", "02292023", "13011984", "00011984", "04311984", "11211906", "0209198", "020919844"] {
+        for wrong in [
+            "11222026",
+            "02292023",
+            "13011984",
+            "00011984",
+            "04311984",
+            "11211906",
+            "0209198",
+            "020919844",
+        ] {
             assert!(birth_date(&typed(wrong), today).is_none(), "{wrong}");
         }
     }

@@ -40,9 +40,11 @@ pub(super) fn caller_left(doing: Doing, scene: &mut Scene) -> Turn {
         Doing::Bridged(_) => Turn::End,
         Doing::Escalating(escalating) => escalating.caller_left(scene),
         _ => match clip {
-            Some((id, field)) => {
-                Turn::Stay(Doing::Parting(Parting::Clip { id, field, until: scene.after(CLIP_PATIENCE) }))
-            }
+            Some((id, field)) => Turn::Stay(Doing::Parting(Parting::Clip {
+                id,
+                field,
+                until: scene.after(CLIP_PATIENCE),
+            })),
             None => part(scene),
         },
     }
@@ -69,16 +71,16 @@ fn coming(scene: &mut Scene) -> Option<Draft> {
     let flow = scene.flow.clone();
     let steps = flow.section(scene.section).steps.get(scene.next_step..)?;
     steps.iter().find_map(|step| match &step.act {
-        Act::Collect(name) | Act::TakeMessage(name) => {
-            flow.messages.get(name).map(|kind| Draft::new(scene, kind))
-        }
+        Act::Collect(name) | Act::TakeMessage(name) => flow.messages.get(name).map(|kind| Draft::new(scene, kind)),
         Act::Escalate { ladder, .. } => Some(Draft::of_caller(scene, ladder)),
         _ => None,
     })
 }
 
 fn deliver(scene: &mut Scene) -> Turn {
-    let Some(draft) = &mut scene.draft else { return Turn::End };
+    let Some(draft) = &mut scene.draft else {
+        return Turn::End;
+    };
     let (id, goes_to, owed, number) = (draft.id, draft.goes_to.clone(), draft.owed, draft.has_number());
     let kept = draft.kept;
     draft.owed = false;
@@ -100,11 +102,17 @@ fn deliver(scene: &mut Scene) -> Turn {
 
 impl Parting {
     pub(super) fn keeping(scene: &Scene, id: MessageId) -> Self {
-        Self::Keeping { id, until: scene.after(KEEP_PATIENCE) }
+        Self::Keeping {
+            id,
+            until: scene.after(KEEP_PATIENCE),
+        }
     }
 
     pub(super) fn ringing(scene: &Scene, ladder: String) -> Self {
-        Self::Ringing { ladder, until: scene.after(RINGING_MAX) }
+        Self::Ringing {
+            ladder,
+            until: scene.after(RINGING_MAX),
+        }
     }
 
     pub(super) fn hear(self, scene: &mut Scene, heard: Heard) -> Turn {

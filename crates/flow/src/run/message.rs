@@ -71,7 +71,10 @@ impl Draft {
             id: scene.new_message(),
             kind: kind.name.clone(),
             goes_to: kind.goes_to.clone(),
-            call_back_by: kind.call_back_by.as_ref().map(|promise| promise.due(&scene.practice.hours, scene.now)),
+            call_back_by: kind
+                .call_back_by
+                .as_ref()
+                .map(|promise| promise.due(&scene.practice.hours, scene.now)),
             ask: kind.ask.clone(),
             fields: Vec::new(),
             marks: kind.mark_as.iter().cloned().collect(),
@@ -90,7 +93,10 @@ impl Draft {
             goes_to: Target::Ladder(ladder.to_owned()),
             call_back_by: None,
             ask: vec![Field::CallbackNumber],
-            fields: number.map(|number| (Field::CallbackNumber, Value::Number(number))).into_iter().collect(),
+            fields: number
+                .map(|number| (Field::CallbackNumber, Value::Number(number)))
+                .into_iter()
+                .collect(),
             marks: Vec::new(),
             asked_all: true,
             kept: false,
@@ -123,9 +129,17 @@ impl Draft {
     fn message(&self, calling: Option<&Phi<String>>) -> Message {
         let mut fields = Vec::new();
         let mut missing = Vec::new();
-        let asked_too = self.fields.iter().map(|(field, _)| *field).filter(|field| !self.ask.contains(field));
+        let asked_too = self
+            .fields
+            .iter()
+            .map(|(field, _)| *field)
+            .filter(|field| !self.ask.contains(field));
         for field in self.ask.iter().copied().chain(asked_too) {
-            let told = self.fields.iter().find(|(known, _)| *known == field).map(|(_, value)| value.clone());
+            let told = self
+                .fields
+                .iter()
+                .find(|(known, _)| *known == field)
+                .map(|(_, value)| value.clone());
             let value = match (told, field, calling) {
                 (Some(value), _, _) if value != Value::Unknown => value,
                 // §5, quiet-caller rule: the number that called is better than none.
@@ -161,7 +175,11 @@ impl Scene {
 
     /// What was being gathered when something broke is sent as it is, and nobody waits for it.
     pub(super) fn save_draft(&mut self) {
-        if self.draft.as_ref().is_some_and(|draft| !draft.kept && draft.says_something()) {
+        if self
+            .draft
+            .as_ref()
+            .is_some_and(|draft| !draft.kept && draft.says_something())
+        {
             self.keep_draft();
         }
     }

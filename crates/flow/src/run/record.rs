@@ -30,7 +30,10 @@ pub(super) fn begin(scene: &mut Scene, longest: Duration) -> Turn {
     }
     let words = scene.phrase(Phrase::LeaveAMessage);
     let speaking = scene.say(words, true);
-    Turn::Stay(Doing::Recording(Recording { longest, phase: Phase::Asking(speaking) }))
+    Turn::Stay(Doing::Recording(Recording {
+        longest,
+        phase: Phase::Asking(speaking),
+    }))
 }
 
 impl Recording {
@@ -43,14 +46,24 @@ impl Recording {
             }
             (Heard::Clip { id, heard }, Phase::Listening { clip, .. }) if id == *clip => {
                 let Some(_) = heard else { return Turn::Next };
-                let Some(id) = leave(scene, *clip) else { return Turn::Next };
-                self.phase = Phase::Keeping { id, until: scene.after(field::KEEP_PATIENCE) };
+                let Some(id) = leave(scene, *clip) else {
+                    return Turn::Next;
+                };
+                self.phase = Phase::Keeping {
+                    id,
+                    until: scene.after(field::KEEP_PATIENCE),
+                };
             }
             (Heard::Time, Phase::Listening { clip, until }) if scene.now >= *until => {
                 // Whoever records has fallen silent; what was said up to here may well be there.
                 scene.out.push_back(Do::EndClip { id: *clip });
-                let Some(id) = leave(scene, *clip) else { return Turn::Next };
-                self.phase = Phase::Keeping { id, until: scene.after(field::KEEP_PATIENCE) };
+                let Some(id) = leave(scene, *clip) else {
+                    return Turn::Next;
+                };
+                self.phase = Phase::Keeping {
+                    id,
+                    until: scene.after(field::KEEP_PATIENCE),
+                };
             }
             (Heard::Kept(id), Phase::Keeping { id: kept, .. }) if id == *kept => {
                 if let Some(draft) = &mut scene.draft {
@@ -72,7 +85,10 @@ impl Recording {
 
     fn listen(&mut self, scene: &mut Scene) {
         let clip = field::record(scene, Field::VoiceMessage, self.longest);
-        self.phase = Phase::Listening { clip, until: scene.after(self.longest.saturating_add(field::CLIP_GRACE)) };
+        self.phase = Phase::Listening {
+            clip,
+            until: scene.after(self.longest.saturating_add(field::CLIP_GRACE)),
+        };
     }
 
     pub(super) fn due(&self) -> Timestamp {
@@ -102,10 +118,34 @@ fn leave(scene: &mut Scene, clip: ClipId) -> Option<MessageId> {
 /// A message for a clip that belongs to no other: to the ladder that ran, else to an inbox somebody reads.
 pub(super) fn draft(scene: &mut Scene) {
     let ladder = scene.ladder.as_ref().map(|ladder| Target::Ladder(ladder.name.clone()));
-    let inbox = || scene.flow.messages.values().map(|kind| &kind.goes_to).find(|to| matches!(to, Target::Inbox(_))).cloned();
-    let any_inbox = || scene.practice.inboxes.keys().next().map(|name| Target::Inbox(name.clone()));
-    let any_ladder = || scene.practice.ladders.keys().next().map(|name| Target::Ladder(name.clone()));
-    let Some(goes_to) = ladder.or_else(inbox).or_else(any_inbox).or_else(any_ladder) else { return };
+    let inbox = || {
+        scene
+            .flow
+            .messages
+            .values()
+            .map(|kind| &kind.goes_to)
+            .find(|to| matches!(to, Target::Inbox(_)))
+            .cloned()
+    };
+    let any_inbox = || {
+        scene
+            .practice
+            .inboxes
+            .keys()
+            .next()
+            .map(|name| Target::Inbox(name.clone()))
+    };
+    let any_ladder = || {
+        scene
+            .practice
+            .ladders
+            .keys()
+            .next()
+            .map(|name| Target::Ladder(name.clone()))
+    };
+    let Some(goes_to) = ladder.or_else(inbox).or_else(any_inbox).or_else(any_ladder) else {
+        return;
+    };
     let kind = Kind {
         name: "voice message".to_owned(),
         ask: vec![Field::CallbackNumber, Field::VoiceMessage],

@@ -110,7 +110,10 @@ pub(super) fn call_911(scene: &mut Scene) -> Turn {
     scene.note(Note::Told911);
     scene.reach(Outcome::Told911);
     let speaking = direct(scene);
-    Turn::Stay(Doing::Lingering(Lingering { phase: Phase::Speaking(speaking), said_again: 0 }))
+    Turn::Stay(Doing::Lingering(Lingering {
+        phase: Phase::Speaking(speaking),
+        said_again: 0,
+    }))
 }
 
 fn direct(scene: &mut Scene) -> Speaking {
@@ -122,7 +125,9 @@ impl Lingering {
     pub(super) fn hear(mut self, scene: &mut Scene, heard: Heard) -> Turn {
         match (heard, self.phase) {
             (heard, Phase::Speaking(speaking)) if speaking.over(scene.now, &heard) => {
-                self.phase = Phase::Open { until: scene.after(LINGER) };
+                self.phase = Phase::Open {
+                    until: scene.after(LINGER),
+                };
             }
             // 0 is a wish for a person everywhere, here too; any other key asks to hear the direction again.
             (Heard::Key(key), Phase::Open { .. }) => match scene.flow.every_question.press_zero {

@@ -164,14 +164,26 @@ impl Scene {
         self.spoke_at.get_or_insert(self.now);
         if words.is_empty() {
             // Nothing to say is said at once.
-            return Speaking { id, began: self.now, until: self.now };
+            return Speaking {
+                id,
+                began: self.now,
+                until: self.now,
+            };
         }
         let characters: usize = words.parts.iter().map(|part| part.text.chars().count()).sum();
         let slowest = i64::try_from(characters).unwrap_or(i64::MAX) / SLOWEST_CHARACTERS_PER_SECOND;
         let patience = SignedDuration::from_secs(slowest).saturating_add(SAID_GRACE);
         let until = self.now.saturating_add(patience).unwrap_or(self.now);
-        self.out.push_back(Do::Say { id, words, stops_at_key });
-        Speaking { id, began: self.now, until }
+        self.out.push_back(Do::Say {
+            id,
+            words,
+            stops_at_key,
+        });
+        Speaking {
+            id,
+            began: self.now,
+            until,
+        }
     }
 
     pub(super) fn hush(&mut self) {
@@ -209,7 +221,11 @@ impl Scene {
     /// A practice's sentence in the caller's language, filled in.
     pub(super) fn sentence(&self, sentence: &Sentence) -> Words {
         Words::filled(sentence, self.language, &mut |fill, language| match fill {
-            Fill::CallerNumber => self.caller.number.as_ref().map(|number| words::number(number, language)),
+            Fill::CallerNumber => self
+                .caller
+                .number
+                .as_ref()
+                .map(|number| words::number(number, language)),
             Fill::CallBackBy => self.call_back_by.map(|by| {
                 let by = by.to_zoned(self.practice.time_zone.clone());
                 words::deadline(by.datetime(), self.local().date(), language)
@@ -235,16 +251,28 @@ impl Scene {
 
     /// Notes how the call stands; a weaker outcome never hides a stronger one.
     pub(super) fn reach(&mut self, outcome: Outcome) {
-        if self.outcome.as_ref().is_none_or(|known| known.weight() <= outcome.weight()) {
+        if self
+            .outcome
+            .as_ref()
+            .is_none_or(|known| known.weight() <= outcome.weight())
+        {
             self.outcome = Some(outcome);
         }
     }
 
     /// Nobody accepted: what that leaves behind depends on whether the ladder pages on.
     pub(super) fn nobody_accepted(&mut self, ladder: &str) {
-        let pages_on = self.practice.ladders.get(ladder).is_some_and(|ladder| ladder.keep_paging.is_some());
+        let pages_on = self
+            .practice
+            .ladders
+            .get(ladder)
+            .is_some_and(|ladder| ladder.keep_paging.is_some());
         let ladder = ladder.to_owned();
-        self.reach(if pages_on { Outcome::StillPaging { ladder } } else { Outcome::NobodyAccepted { ladder } });
+        self.reach(if pages_on {
+            Outcome::StillPaging { ladder }
+        } else {
+            Outcome::NobodyAccepted { ladder }
+        });
     }
 
     pub(super) fn ladder_runs_for_caller(&self) -> bool {
@@ -261,10 +289,17 @@ impl Scene {
 
     /// The last words of every call.
     pub(super) fn end(&mut self) {
-        if !matches!(self.outcome, Some(Outcome::Connected { .. } | Outcome::CallingBack { .. })) {
+        if !matches!(
+            self.outcome,
+            Some(Outcome::Connected { .. } | Outcome::CallingBack { .. })
+        ) {
             self.save_draft();
         }
-        let last = self.outcome.take().unwrap_or(if self.caller_left { Outcome::CallerHungUp } else { Outcome::Ended });
+        let last = self.outcome.take().unwrap_or(if self.caller_left {
+            Outcome::CallerHungUp
+        } else {
+            Outcome::Ended
+        });
         if !self.caller_left {
             self.out.push_back(Do::HangUp);
         }

@@ -21,7 +21,9 @@ use crate::words::Language;
 const START: &str = "2026-11-22T05:40:00Z";
 
 fn words(english: &str) -> Sentence {
-    Sentence { spoken: BTreeMap::from([(Language::English, english.into())]) }
+    Sentence {
+        spoken: BTreeMap::from([(Language::English, english.into())]),
+    }
 }
 
 fn choice(key: char, label: &str, go_to: usize) -> Choice {
@@ -51,7 +53,14 @@ fn kind(name: &str, ask: &[Field], goes_to: Target) -> (String, Kind) {
     let name = name.to_owned();
     (
         name.clone(),
-        Kind { name, ask: ask.to_vec(), goes_to, call_back_by: None, mark_as: None, keep_audio: true },
+        Kind {
+            name,
+            ask: ask.to_vec(),
+            goes_to,
+            call_back_by: None,
+            mark_as: None,
+            keep_audio: true,
+        },
     )
 }
 
@@ -72,7 +81,12 @@ const NET: usize = 11;
 fn flow() -> Flow {
     let ladder = || Target::Ladder("doctor on call".to_owned());
     let inbox = || Target::Inbox("front desk inbox".to_owned());
-    let question = |id: &str, level, text: &str| Question { id: id.to_owned(), level, words: words(text), only_if: None };
+    let question = |id: &str, level, text: &str| Question {
+        id: id.to_owned(),
+        level,
+        words: words(text),
+        only_if: None,
+    };
     let protocol = Protocol {
         name: "Small".to_owned(),
         version: "1".to_owned(),
@@ -89,7 +103,10 @@ fn flow() -> Flow {
         if_every_answer_is_no: Level::Routine,
         sample: true,
     };
-    let skippable = |text: &str| Act::Say { words: words(text), can_be_skipped: true };
+    let skippable = |text: &str| Act::Say {
+        words: words(text),
+        can_be_skipped: true,
+    };
     let sections: Vec<(&str, Vec<Act>)> = vec![
         (
             "menu",
@@ -130,8 +147,22 @@ fn flow() -> Flow {
                 escalate(None, Vec::new(), Then::Section(SectionId(TROUBLE))),
             ],
         ),
-        ("message", vec![Act::TakeMessage("office message".to_owned()), skippable("We will call you."), Act::HangUp]),
-        ("refill", vec![Act::TakeRefill("refill request".to_owned()), skippable("We will answer."), Act::HangUp]),
+        (
+            "message",
+            vec![
+                Act::TakeMessage("office message".to_owned()),
+                skippable("We will call you."),
+                Act::HangUp,
+            ],
+        ),
+        (
+            "refill",
+            vec![
+                Act::TakeRefill("refill request".to_owned()),
+                skippable("We will answer."),
+                Act::HangUp,
+            ],
+        ),
         (
             "sister",
             vec![Act::Connect {
@@ -151,20 +182,38 @@ fn flow() -> Flow {
                 Then::Section(SectionId(TROUBLE)),
             )],
         ),
-        ("trouble", vec![skippable("I have not reached a doctor. If it gets worse, call 911."), Act::HangUp]),
+        (
+            "trouble",
+            vec![
+                skippable("I have not reached a doctor. If it gets worse, call 911."),
+                Act::HangUp,
+            ],
+        ),
         ("circle", vec![Act::GoTo(SectionId(LOOP))]),
-        ("hours", vec![Act::Remember { name: "asked".to_owned(), value: "yes".to_owned() }]),
+        (
+            "hours",
+            vec![Act::Remember {
+                name: "asked".to_owned(),
+                value: "yes".to_owned(),
+            }],
+        ),
         (
             "safety net",
             vec![
                 Act::EmergencyNotice(Notice::General),
                 escalate(None, Vec::new(), Then::Continue),
-                Act::RecordMessage { longest: Duration::from_secs(180) },
+                Act::RecordMessage {
+                    longest: Duration::from_secs(180),
+                },
                 Act::HangUp,
             ],
         ),
     ];
-    let step = |act| Step { act, only_if: None, line: 1 };
+    let step = |act| Step {
+        act,
+        only_if: None,
+        line: 1,
+    };
     Flow {
         name: "Small".to_owned(),
         version: "1".to_owned(),
@@ -186,11 +235,18 @@ fn flow() -> Flow {
         start: SectionId(MENU),
         sections: sections
             .into_iter()
-            .map(|(name, acts)| Section { name: name.to_owned(), steps: acts.into_iter().map(step).collect() })
+            .map(|(name, acts)| Section {
+                name: name.to_owned(),
+                steps: acts.into_iter().map(step).collect(),
+            })
             .collect(),
         safety_net: SectionId(NET),
         messages: BTreeMap::from([
-            kind("urgent call", &[Field::CallbackNumber, Field::PatientDateOfBirth, Field::Reason], ladder()),
+            kind(
+                "urgent call",
+                &[Field::CallbackNumber, Field::PatientDateOfBirth, Field::Reason],
+                ladder(),
+            ),
             kind("office message", &[Field::CallbackNumber, Field::Reason], inbox()),
             kind("refill request", &[Field::CallbackNumber, Field::Medicine], inbox()),
         ]),
@@ -199,7 +255,11 @@ fn flow() -> Flow {
 
 fn approval() -> Approval {
     let day = jiff::civil::date(2026, 11, 18);
-    Approval { by: "A MD".to_owned(), on: day, review_by: day }
+    Approval {
+        by: "A MD".to_owned(),
+        on: day,
+        review_by: day,
+    }
 }
 
 fn practice() -> Practice {
@@ -209,7 +269,10 @@ fn practice() -> Practice {
         they_hear: words("An urgent call."),
         accept_with: '1',
         pass_with: '2',
-        keep_paging: Some(KeepPaging { every: Duration::from_secs(300), lasting: Duration::from_secs(3600) }),
+        keep_paging: Some(KeepPaging {
+            every: Duration::from_secs(300),
+            lasting: Duration::from_secs(3600),
+        }),
     };
     Practice {
         name: "Small".to_owned(),
@@ -224,7 +287,10 @@ fn practice() -> Practice {
         ladders: BTreeMap::from([("doctor on call".to_owned(), ladder)]),
         inboxes: BTreeMap::new(),
         records: None,
-        keep: Keep { messages: Period::Years(6), recordings: Period::Days(90) },
+        keep: Keep {
+            messages: Period::Years(6),
+            recordings: Period::Days(90),
+        },
         confidentiality: None,
         flows: Vec::new(),
         fingerprint: [0; 32],
@@ -251,9 +317,19 @@ impl Walk {
 
     fn with(flow: Flow, number: Option<&str>) -> Self {
         let now = START.parse().unwrap();
-        let caller = Caller { number: number.map(|number| Phi::new(number.to_owned())), line: "main line".to_owned() };
+        let caller = Caller {
+            number: number.map(|number| Phi::new(number.to_owned())),
+            line: "main line".to_owned(),
+        };
         let run = Run::start(Arc::new(practice()), Arc::new(flow), caller, now);
-        let mut walk = Self { run, now, saying: None, clip: None, keeping: None, done: Vec::new() };
+        let mut walk = Self {
+            run,
+            now,
+            saying: None,
+            clip: None,
+            keeping: None,
+            done: Vec::new(),
+        };
         walk.drain();
         walk
     }
@@ -287,9 +363,14 @@ impl Walk {
             }),
             'k' => self.keeping.map(Heard::Kept),
             'n' => self.keeping.map(Heard::NotKept),
-            'c' => self.clip.take().map(|id| Heard::Clip { id, heard: Some(Duration::from_secs(3)) }),
+            'c' => self.clip.take().map(|id| Heard::Clip {
+                id,
+                heard: Some(Duration::from_secs(3)),
+            }),
             'q' => self.clip.take().map(|id| Heard::Clip { id, heard: None }),
-            'A' => Some(Heard::Escalation(Escalated::Accepted { person: "Dr. Okafor".to_owned() })),
+            'A' => Some(Heard::Escalation(Escalated::Accepted {
+                person: "Dr. Okafor".to_owned(),
+            })),
             'E' => Some(Heard::Escalation(Escalated::Exhausted)),
             'C' => Some(Heard::Connected),
             'N' => Some(Heard::NotConnected),
@@ -309,7 +390,11 @@ impl Walk {
             let line = match &order {
                 Do::Say { id, words, .. } => {
                     self.saying = Some(*id);
-                    let text = if words.private { "‹private›".to_owned() } else { words.text() };
+                    let text = if words.private {
+                        "‹private›".to_owned()
+                    } else {
+                        words.text()
+                    };
                     let short: String = text.chars().take(40).collect();
                     format!("say \"{short}{}\"", if short.len() < text.len() { "…" } else { "" })
                 }
@@ -324,7 +409,12 @@ impl Walk {
                     let cut_off = if message.cut_off { " cut off" } else { "" };
                     format!("keep {}{cut_off} {:?} missing {missing:?}", message.kind, message.marks)
                 }
-                Do::Escalate { ladder, message, connect, .. } => format!(
+                Do::Escalate {
+                    ladder,
+                    message,
+                    connect,
+                    ..
+                } => format!(
                     "escalate to {ladder}{}{}",
                     if message.is_some() { " with message" } else { "" },
                     if *connect { "" } else { " to call back" }
@@ -389,7 +479,9 @@ fn the_figure() {
         let mut before = Walk::play(script);
         before.since();
         figure += &format!("\n{name}  [{}]\n", before.state());
-        for letter in ['1', '2', '0', '*', '#', '.', 't', 'k', 'n', 'c', 'q', 'A', 'E', 'C', 'N', 'H', 'B'] {
+        for letter in [
+            '1', '2', '0', '*', '#', '.', 't', 'k', 'n', 'c', 'q', 'A', 'E', 'C', 'N', 'H', 'B',
+        ] {
             let mut walk = Walk::play(script);
             walk.since();
             let (was, timeout) = (walk.state(), walk.run.timeout());
@@ -422,24 +514,51 @@ fn a_key_ahead_answers_the_menu_and_never_a_red_flag() {
 #[test]
 fn a_yes_that_was_not_heard_is_no_permission() {
     let mut small = flow();
-    small.sections[MENU].steps.insert(2, Step { act: Act::AskPermissionToRecord, only_if: None, line: 1 });
+    small.sections[MENU].steps.insert(
+        2,
+        Step {
+            act: Act::AskPermissionToRecord,
+            only_if: None,
+            line: 1,
+        },
+    );
     let mut walk = Walk::with(small, None);
     walk.go("11");
     let done = walk.since();
-    assert!(done.contains("note Permission(true)"), "the second key came while it was asked: {done}");
+    assert!(
+        done.contains("note Permission(true)"),
+        "the second key came while it was asked: {done}"
+    );
     assert_eq!(done.matches("startrecording").count(), 1);
     let mut small = flow();
-    small.sections[MENU].steps.insert(2, Step { act: Act::AskPermissionToRecord, only_if: None, line: 1 });
+    small.sections[MENU].steps.insert(
+        2,
+        Step {
+            act: Act::AskPermissionToRecord,
+            only_if: None,
+            line: 1,
+        },
+    );
     let mut walk = Walk::with(small, None);
     walk.go("1.t");
     let done = walk.since();
-    assert!(done.contains("note Permission(false)") && !done.contains("startrecording"), "{done}");
+    assert!(
+        done.contains("note Permission(false)") && !done.contains("startrecording"),
+        "{done}"
+    );
 }
 
 #[test]
 fn keys_during_the_emergency_notice_are_not_acted_on() {
     let mut small = flow();
-    small.sections[MENU].steps.insert(2, Step { act: Act::EmergencyNotice(Notice::General), only_if: None, line: 1 });
+    small.sections[MENU].steps.insert(
+        2,
+        Step {
+            act: Act::EmergencyNotice(Notice::General),
+            only_if: None,
+            line: 1,
+        },
+    );
     let mut walk = Walk::with(small, None);
     walk.go("1");
     walk.since();
@@ -471,9 +590,15 @@ fn silence_at_a_red_flag_is_urgent_and_asks_nothing_more() {
 fn without_a_number_the_quiet_caller_is_asked_for_one() {
     let mut walk = Walk::calling(None);
     walk.go("..1.t.t.t");
-    assert!(walk.since().ends_with("say \"Please enter the ten digit number where …\""));
+    assert!(
+        walk.since()
+            .ends_with("say \"Please enter the ten digit number where …\"")
+    );
     walk.go(".t.t");
-    assert!(walk.since().contains(r#"missing ["callback number", "patient date of birth", "reason"]"#));
+    assert!(
+        walk.since()
+            .contains(r#"missing ["callback number", "patient date of birth", "reason"]"#)
+    );
 }
 
 #[test]
@@ -482,7 +607,10 @@ fn two_silences_end_the_asking() {
     walk.since();
     walk.go("t.t");
     let done = walk.since();
-    assert!(done.ends_with(r#"keep urgent call [] missing ["patient date of birth", "reason"]"#), "{done}");
+    assert!(
+        done.ends_with(r#"keep urgent call [] missing ["patient date of birth", "reason"]"#),
+        "{done}"
+    );
 }
 
 #[test]
@@ -492,16 +620,25 @@ fn a_number_is_confirmed_or_marked() {
     // "No, again", twice more, and then the patience ends.
     walk.go("2 5125550143 2 5125550144 2 .c");
     let done = walk.since();
-    assert!(done.contains(r#"keep office message ["call-back number not confirmed"] missing []"#), "{done}");
+    assert!(
+        done.contains(r#"keep office message ["call-back number not confirmed"] missing []"#),
+        "{done}"
+    );
     let mut walk = Walk::play("..3. 9115550142 .5125550142 1 .c");
     let done = walk.since();
-    assert!(done.contains("That is not a ten digit telephone number") && done.contains("keep office message []"), "{done}");
+    assert!(
+        done.contains("That is not a ten digit telephone number") && done.contains("keep office message []"),
+        "{done}"
+    );
 }
 
 #[test]
 fn one_then_ten_digits_is_a_number_and_a_lone_one_is_this_number() {
     let mut walk = Walk::play("..3. 15125550142");
-    assert!(walk.since().ends_with("say \"‹private›\""), "read back, not taken for \"this number\"");
+    assert!(
+        walk.since().ends_with("say \"‹private›\""),
+        "read back, not taken for \"this number\""
+    );
     let mut walk = Walk::play("..3. 1");
     walk.since();
     walk.go("t");
@@ -515,7 +652,10 @@ fn what_was_told_once_is_not_asked_again() {
     walk.since();
     walk.go("0");
     let done = walk.since();
-    assert!(done.contains("§ doctor") && done.ends_with("say \"Please enter the patient's date of birth…\""), "{done}");
+    assert!(
+        done.contains("§ doctor") && done.ends_with("say \"Please enter the patient's date of birth…\""),
+        "{done}"
+    );
 }
 
 #[test]
@@ -526,7 +666,10 @@ fn nothing_is_promised_and_nobody_rings_before_it_is_kept() {
     let done = walk.since();
     assert!(done.contains("note SafetyNet(Broken(Book))"), "{done}");
     walk.go(". .");
-    assert!(walk.since().contains("escalate to doctor on call"), "the net rings all the same");
+    assert!(
+        walk.since().contains("escalate to doctor on call"),
+        "the net rings all the same"
+    );
     // The book never answers: the same, after five seconds.
     let mut walk = Walk::play("..2. 1t . 02091984 1 . c");
     walk.since();
@@ -539,9 +682,15 @@ fn the_crisis_caller_may_leave_by_a_key_and_is_kept_company() {
     let mut walk = Walk::play("..6");
     walk.since();
     walk.go("k");
-    assert_eq!(walk.since(), "escalate to doctor on call with message · say \"For something that can wait, press 3.\"");
+    assert_eq!(
+        walk.since(),
+        "escalate to doctor on call with message · say \"For something that can wait, press 3.\""
+    );
     walk.go(".1");
-    assert!(walk.since().contains("keep call back [] missing []"), "the answer is added to the message");
+    assert!(
+        walk.since().contains("keep call back [] missing []"),
+        "the answer is added to the message"
+    );
     walk.go("t");
     assert!(walk.since().starts_with("say \"I am still trying"));
     walk.go("3");
@@ -557,7 +706,10 @@ fn somebody_accepts_while_the_caller_is_told_that_nobody_did() {
     let mut walk = Walk::play("..2. 1t . 02091984 1 . ck. E");
     walk.since();
     walk.go("A");
-    assert_eq!((walk.since().as_str(), walk.state().as_str()), ("hush · bridge", "Bridged"));
+    assert_eq!(
+        (walk.since().as_str(), walk.state().as_str()),
+        ("hush · bridge", "Bridged")
+    );
     walk.now = later(walk.now, 60);
     walk.go("N");
     assert_eq!(walk.since(), "hangup · note Outcome(Connected { to: \"Dr. Okafor\" })");
@@ -575,7 +727,9 @@ fn a_bridge_that_falls_apart_at_once_was_no_conversation() {
 fn a_circle_ends_in_the_net_with_a_warning() {
     let mut walk = Walk::play("..7");
     let done = walk.since();
-    assert!(done.contains("note SafetyNet(TooLong)") && done.ends_with("say \"This call has lasted a long time. I will…\""));
+    assert!(
+        done.contains("note SafetyNet(TooLong)") && done.ends_with("say \"This call has lasted a long time. I will…\"")
+    );
     walk.go(". .");
     assert!(walk.since().contains("escalate to doctor on call"));
 }
@@ -606,9 +760,22 @@ fn an_hour_is_enough() {
 fn conditions_ask_what_the_call_knows() {
     let mut small = flow();
     let is = |thing, value: &str| {
-        Some(Condition { clauses: vec![Clause::Is { thing, not: false, value: value.to_owned() }] })
+        Some(Condition {
+            clauses: vec![Clause::Is {
+                thing,
+                not: false,
+                value: value.to_owned(),
+            }],
+        })
     };
-    let say = |text: &str, only_if| Step { act: Act::Say { words: words(text), can_be_skipped: true }, only_if, line: 1 };
+    let say = |text: &str, only_if| Step {
+        act: Act::Say {
+            words: words(text),
+            can_be_skipped: true,
+        },
+        only_if,
+        line: 1,
+    };
     let under = Some(Condition {
         clauses: vec![Clause::Compare {
             thing: Thing::PatientAge,
@@ -616,18 +783,40 @@ fn conditions_ask_what_the_call_knows() {
             amount: Amount::Minutes(90 * 24 * 60),
         }],
     });
-    let fact = |fact| Some(Condition { clauses: vec![Clause::Fact(fact)] });
+    let fact = |fact| {
+        Some(Condition {
+            clauses: vec![Clause::Fact(fact)],
+        })
+    };
     small.sections[MENU].steps = vec![
-        Step { act: Act::Remember { name: "age group".to_owned(), value: "a baby".to_owned() }, only_if: None, line: 1 },
+        Step {
+            act: Act::Remember {
+                name: "age group".to_owned(),
+                value: "a baby".to_owned(),
+            },
+            only_if: None,
+            line: 1,
+        },
         say("Known.", is(Thing::Remembered("age group".to_owned()), "A baby")),
         say("Wrong.", is(Thing::Remembered("age group".to_owned()), "a child")),
         say("Wrong.", is(Thing::CallerState, "Texas")),
         say("Sunday.", is(Thing::Day, "Sunday")),
         say("Down.", fact(Fact::RecordsDown)),
         say("Wrong.", fact(Fact::OfficeOpen)),
-        Step { act: Act::Ask { field: Field::PatientDateOfBirth, if_no_answer: None }, only_if: None, line: 1 },
+        Step {
+            act: Act::Ask {
+                field: Field::PatientDateOfBirth,
+                if_no_answer: None,
+            },
+            only_if: None,
+            line: 1,
+        },
         say("Newborn.", under),
-        Step { act: Act::HangUp, only_if: None, line: 1 },
+        Step {
+            act: Act::HangUp,
+            only_if: None,
+            line: 1,
+        },
     ];
     let mut walk = Walk::with(small, None);
     walk.go("... . 11012026 1.");

@@ -27,7 +27,10 @@ pub(super) fn begin(scene: &mut Scene, protocol: &Arc<Protocol>, roads: [Section
 /// Asks the first question from `at` on that applies to this caller.
 fn next(scene: &mut Scene, protocol: Arc<Protocol>, roads: [SectionId; 4], mut at: usize) -> Turn {
     while let Some(question) = protocol.questions.get(at) {
-        let applies = question.only_if.as_ref().is_none_or(|condition| condition.holds(&*scene));
+        let applies = question
+            .only_if
+            .as_ref()
+            .is_none_or(|condition| condition.holds(&*scene));
         if !applies {
             at += 1;
             continue;
@@ -43,7 +46,12 @@ fn next(scene: &mut Scene, protocol: Arc<Protocol>, roads: [SectionId; 4], mut a
         asks.must_be_heard = true;
         asks.apologises = false;
         return match asks.ask(scene) {
-            Asked::Still(ask) => Turn::Stay(Doing::Triaging(Triaging { protocol, roads, at, ask })),
+            Asked::Still(ask) => Turn::Stay(Doing::Triaging(Triaging {
+                protocol,
+                roads,
+                at,
+                ask,
+            })),
             // Keys ahead are refused, so there is no answer yet; if there were, it would not be one.
             _ => decide(scene, &protocol, roads, protocol.if_unclear, None),
         };
@@ -53,16 +61,32 @@ fn next(scene: &mut Scene, protocol: Arc<Protocol>, roads: [SectionId; 4], mut a
 
 impl Triaging {
     pub(super) fn hear(self, scene: &mut Scene, heard: Heard) -> Turn {
-        let Self { protocol, roads, at, ask } = self;
+        let Self {
+            protocol,
+            roads,
+            at,
+            ask,
+        } = self;
         let asked = ask.hear(scene, &heard);
-        let question = protocol.questions.get(at).map(|question| (question.id.clone(), question.level));
+        let question = protocol
+            .questions
+            .get(at)
+            .map(|question| (question.id.clone(), question.level));
         let answered = |scene: &mut Scene, answer| {
             if let Some((id, _)) = &question {
-                scene.note(Note::Answered { question: id.clone(), answer });
+                scene.note(Note::Answered {
+                    question: id.clone(),
+                    answer,
+                });
             }
         };
         match asked {
-            Asked::Still(ask) => Turn::Stay(Doing::Triaging(Self { protocol, roads, at, ask })),
+            Asked::Still(ask) => Turn::Stay(Doing::Triaging(Self {
+                protocol,
+                roads,
+                at,
+                ask,
+            })),
             Asked::Key('1') => {
                 answered(scene, Answer::Yes);
                 let (id, level) = question.map_or((None, protocol.if_unclear), |(id, level)| (Some(id), level));
@@ -93,7 +117,10 @@ fn decide(
     level: Level,
     question: Option<String>,
 ) -> Turn {
-    debug_assert!(protocol.if_unclear <= Level::Urgent, "the checker refuses anything lower (C003)");
+    debug_assert!(
+        protocol.if_unclear <= Level::Urgent,
+        "the checker refuses anything lower (C003)"
+    );
     scene.disposition = Some(level);
     scene.note(Note::Disposition { level, question });
     let [emergency, urgent, semi_urgent, routine] = roads;

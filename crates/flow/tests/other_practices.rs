@@ -1,0 +1,99 @@
+//! The other two practices of the design, rehearsed: a pediatric line (age guards, Poison Control) and a crisis line
+//! (phones ring before any menu, a way out by a key, 988 as the second net).
+
+#![allow(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says what it measured"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flow::rehearse::{Rehearsed, Suite, solo};
+use flow::{Folder, Practice};
+
+fn compiled(files: &[(&str, String)]) -> Arc<Practice> {
+    let files: BTreeMap<String, String> = files
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), text.clone()))
+        .collect();
+    let compiled = flow::compile(&Folder {
+        files,
+        ..Folder::default()
+    });
+    let errors: Vec<String> = compiled
+        .diagnostics
+        .iter()
+        .filter(|d| d.is_error())
+        .map(|d| format!("{}:{} {}", d.file, d.line, d.what))
+        .collect();
+    compiled.practice.unwrap_or_else(|| panic!("it compiles: {errors:#?}"))
+}
+
+fn rehearsed(practice: &Arc<Practice>, tests: &str) -> Vec<Rehearsed> {
+    let (suite, found) = Suite::parse("tests", tests);
+    assert_eq!(found, []);
+    let suite = suite.expect("it has no slip");
+    suite
+        .scenarios
+        .iter()
+        .map(|scenario| solo::play(practice, &practice.flows[0], scenario))
+        .collect()
+}
+
+fn all_pass(rehearsals: &[Rehearsed]) {
+    for rehearsed in rehearsals {
+        assert_eq!(rehearsed.failures, [], "{}\n{}", rehearsed.name, rehearsed.page);
+    }
+}
+
+#[test]
+fn the_crisis_line() {
+    let practice = compiled(&[
+        (
+            "crisis.practice.yaml",
+            include_str!("practices/crisis.practice.yaml").to_owned(),
+        ),
+        (
+            "crisis.flow.yaml",
+            include_str!("practices/crisis.flow.yaml").to_owned(),
+        ),
+    ]);
+    let rehearsals = rehearsed(&practice, include_str!("practices/crisis.tests.yaml"));
+    all_pass(&rehearsals);
+    assert_eq!(rehearsals.len(), 4);
+    // The phones ring before any menu (flow-language §18): a silent caller is with a counselor well within a minute.
+    let silent = rehearsals[0].first_ring_after.expect("a phone rang");
+    assert!(silent.as_secs() < 20, "{silent:?}");
+    insta::assert_snapshot!("no_counselor_is_free", rehearsals[1].page);
+}
+
+#[test]
+fn the_pediatric_line() {
+    // Its Spanish wording is not part of the design's example: English alone, so no key for a language.
+    let english = |text: &str| text.replace("[English, Spanish]", "[English]");
+    let practice = compiled(&[
+        (
+            "pediatrics.practice.yaml",
+            english(include_str!("practices/pediatrics.practice.yaml")),
+        ),
+        (
+            "pediatrics.flow.yaml",
+            english(include_str!("practices/pediatrics.flow.yaml")),
+        ),
+        (
+            "child-symptoms.protocol.yaml",
+            include_str!("practices/child-symptoms.protocol.yaml").to_owned(),
+        ),
+    ]);
+    let tests = include_str!("practices/pediatrics.tests.yaml").replace("presses: [1, ", "presses: [");
+    let tests = tests.replace(
+        "presses: [1]\n      - says: Baby",
+        "presses: [1, 1]\n      - says: Baby",
+    );
+    let rehearsals = rehearsed(&practice, &tests);
+    all_pass(&rehearsals);
+    assert_eq!(rehearsals.len(), 4);
+}

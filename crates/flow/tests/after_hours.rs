@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use flow::rehearse::{Scenario, Suite, solo};
 use flow::{
-    Broken, Caller, ClipId, Do, Escalated, Flow, Folder, Heard, Message, MessageId, Note, Outcome, Practice, Run,
+    Broken, Caller, ClipId, Do, Escalated, Flow, Folder, Heard, Message, MessageId, Note, Outcome, Part, Practice, Run,
     SayId, Value,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -291,6 +291,9 @@ impl Storm {
                     self.direction |= words.text().contains("911");
                     assert!(!words.is_empty());
                     assert!(!words.text().contains(['{', '}']), "a brace is spoken");
+                    for part in &words.parts {
+                        assert!(clips().contains(part), "no clip is prepared for {part:?}");
+                    }
                 }
                 Do::Hush => self.saying = None,
                 Do::RecordClip { id, .. } => {
@@ -534,6 +537,12 @@ fn storms_reach_every_kind_of_end() {
         );
     }
     assert!(ends.contains_key("the safety net"));
+}
+
+/// Every clip the voice prepares when the practice is loaded.
+fn clips() -> &'static std::collections::BTreeSet<Part> {
+    static CLIPS: std::sync::OnceLock<std::collections::BTreeSet<Part>> = std::sync::OnceLock::new();
+    CLIPS.get_or_init(|| practice_once().all_parts().into_iter().collect())
 }
 
 fn practice_once() -> Arc<Practice> {

@@ -33,6 +33,9 @@ pub(crate) struct Outcome {
     pub(crate) kept: bool,
 }
 
+/// What the committer calls with every ticket.
+pub(crate) type Done = Box<dyn FnMut(u64, Result<Vec<ledger::Position>, NotRecorded>) + Send>;
+
 /// The way to the committer.
 pub(crate) struct Journal {
     door: ledger::Door,
@@ -45,10 +48,7 @@ pub(crate) struct Journal {
 
 /// The two ends between which the committer's answers travel: the callback for [`ledger::Committer::start`], and what
 /// the loop reads.
-pub(crate) fn outcomes() -> (
-    impl FnMut(u64, Result<Vec<ledger::Position>, NotRecorded>) + Send + 'static,
-    mpsc::Receiver<Outcome>,
-) {
+pub(crate) fn outcomes() -> (Done, mpsc::Receiver<Outcome>) {
     let (sender, receiver) = mpsc::channel(OUTCOMES);
     let done = move |ticket, written: Result<_, NotRecorded>| {
         if sender
@@ -62,7 +62,7 @@ pub(crate) fn outcomes() -> (
             tracing::debug!("nobody takes the answers of the book");
         }
     };
-    (done, receiver)
+    (Box::new(done), receiver)
 }
 
 impl Journal {

@@ -65,7 +65,7 @@ pub struct Running {
 #[derive(Clone)]
 pub struct Handle {
     control: mpsc::Sender<Control>,
-    reload: mpsc::Sender<oneshot::Sender<Result<Vec<Problem>, voice::VoiceFault>>>,
+    reload: mpsc::Sender<Reload>,
     listeners: Arc<[Listener]>,
     gauges: Arc<[Arc<Gauges>]>,
     counters: Arc<Counters>,
@@ -88,6 +88,9 @@ pub struct Snapshot {
     /// Datagrams the kernel would not take.
     pub datagrams_unsent: u64,
 }
+
+/// Somebody wants the practices read again, and to hear what is wrong with them.
+type Reload = oneshot::Sender<Result<Vec<Problem>, voice::VoiceFault>>;
 
 /// What the blocking part of the start gives.
 struct Prepared {
@@ -132,10 +135,6 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     let counters = transports.counters();
     let mut desk = Desk::new(desk, draw(), draw(), Instant::now(), Timestamp::now());
     desk.handle(Instant::now(), Input::Practices(prepared.loaded.released));
-    for open in prepared.escalations {
-        tracing::info!(call = %open.call, "a ladder interrupted by the last stop goes on");
-        desk.handle(Instant::now(), Input::Resume(Box::new(open)));
-    }
 
     let (control, controls) = mpsc::channel(CONTROLS);
     let (drained_sender, drained) = watch::channel(false);
@@ -156,6 +155,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         health: Health::default(),
         drill: Health::default(),
         draining: false,
+        unfinished: prepared.escalations,
     };
     let signalling = tokio::spawn(signalling.run());
     let handle = Handle {
@@ -361,11 +361,8 @@ fn prepare(mut shelf: Shelf, data: &std::path::Path, keys: Keys) -> Result<Prepa
 }
 
 /// The thread that reads practices again when asked: speaking new sentences takes seconds.
-fn reloader(
-    mut shelf: Shelf,
-    control: mpsc::Sender<Control>,
-) -> io::Result<mpsc::Sender<oneshot::Sender<Result<Vec<Problem>, voice::VoiceFault>>>> {
-    let (requests, mut asked) = mpsc::channel::<oneshot::Sender<Result<Vec<Problem>, voice::VoiceFault>>>(1);
+fn reloader(mut shelf: Shelf, control: mpsc::Sender<Control>) -> io::Result<mpsc::Sender<Reload>> {
+    let (requests, mut asked) = mpsc::channel::<Reload>(1);
     std::thread::Builder::new().name("practices".into()).spawn(move || {
         while let Some(answer) = asked.blocking_recv() {
             let told = shelf.load().map(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use switchboard::{Counts, Desk, Health, Input, MediaCommand, MediaEvent, Output, Released};
+use switchboard::{Counts, Desk, Health, Input, MediaCommand, MediaEvent, OpenEscalation, Output, Released};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::journal::{Journal, Outcome};
@@ -83,12 +83,19 @@ pub(crate) struct Loop {
     /// What a rehearsal pretends to be broken.
     pub(crate) drill: Health,
     pub(crate) draining: bool,
+    /// Ladders the last stop interrupted.
+    pub(crate) unfinished: Vec<OpenEscalation>,
 }
 
 impl Loop {
     /// Runs until told to stop; then everything that was open is closed.
     pub(crate) async fn run(mut self) {
+        // Ports before ladders: a ladder that goes on rings at once, and a phone that answers needs audio.
         self.top_up_ports();
+        for open in std::mem::take(&mut self.unfinished) {
+            tracing::info!(call = %open.call, "a ladder interrupted by the last stop goes on");
+            self.handle(Input::Resume(Box::new(open)));
+        }
         let mut deadline = self.drain_outputs();
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -114,13 +121,15 @@ impl Loop {
                 }
                 _ = self.media_events.recv_many(&mut reported, BATCH) => {
                     for event in reported.drain(..) {
-                        if let MediaEvent::RecordingSealed { recording, .. } | MediaEvent::RecordingFailed { recording } = &event {
-                            if let Some(plane) = &mut self.plane { plane.recording_over(*recording); }
+                        use MediaEvent::{RecordingFailed, RecordingSealed};
+                        if let RecordingSealed { recording, .. } | RecordingFailed { recording } = &event
+                            && let Some(plane) = &mut self.plane
+                        {
+                            plane.recording_over(*recording);
                         }
                         self.handle(Input::Media(event));
                     }
                 }
-                () = timer => self.handle(Input::Time),
                 _ = heartbeat.tick() => self.heartbeat(),
                 count = self.arrivals.recv_many(&mut arrived, BATCH) => {
                     if count == 0 {
@@ -130,6 +139,8 @@ impl Loop {
                         self.arrived(arrived);
                     }
                 }
+                // Last, for every other input moves the clock too.
+                () = timer => self.handle(Input::Time),
             }
             self.top_up_ports();
             deadline = self.drain_outputs();

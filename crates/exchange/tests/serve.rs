@@ -1,6 +1,11 @@
 //! A whole exchange on loopback: a trunk's INVITE becomes an answered call with audio, a row in the book, and nothing
 //! that is left over.
-#![allow(clippy::disallowed_methods, reason = "a phone at the other end of real sockets")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a phone at the other end of real sockets"
+)]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -9,8 +14,9 @@ use std::time::Duration;
 use exchange::{Config, Fault, Handle, Keys, Media, Running, StreamLimits, serve};
 use ledger::BookKeys;
 use media::Codec;
+use phi::Phi;
 use sip::Transport;
-use switchboard::{DeskConfig, Fact, Listener, Network, Stamped, Trunk};
+use switchboard::{CallId, DeskConfig, Fact, Listener, Network, OpenEscalation, Stamped, Trunk};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{sleep, timeout};
@@ -393,4 +399,54 @@ async fn a_reload_that_breaks_a_practice_keeps_its_release() {
         .filter(|stamped| matches!(stamped.fact, Fact::CallEnded { .. }))
         .collect();
     assert_eq!(ended.len(), 1, "exactly one outcome");
+}
+
+/// A restart finds a ladder nobody had answered: the doctor's phone rings (D4).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ladder_interrupted_by_a_crash_goes_on_ringing() {
+    let data = tempfile::tempdir().expect("a folder");
+    let call = CallId([7; 16]);
+    let at = jiff::Timestamp::now();
+    let open = OpenEscalation {
+        call,
+        practice: "Cedar Family Medicine".into(),
+        ladder: "doctor on call".into(),
+        began: at,
+        call_back: Phi::new(Some("+15125550199".into())),
+        message: None,
+        by_safety_net: false,
+    };
+    let fact = Stamped {
+        call: Some(call),
+        at,
+        fact: Fact::EscalationBegan(Box::new(open)),
+    };
+    let entry = ledger::Entry {
+        kind: fact.fact.kind().into(),
+        call: Some(call.0),
+        at_ms: at.as_millisecond(),
+        body: fact.encode(),
+    };
+    let mut book = ledger::Book::open(data.path().join("book"), book_keys(), Box::new(|| [4; 16])).expect("a book");
+    book.append(&[entry]).expect("written");
+    drop(book);
+
+    let trunk = UdpSocket::bind(ANY).await.expect("a port");
+    let mut config = config(data.path(), &shipped());
+    config.desk.trunks[0].outbound = Some(sip::Flow {
+        transport: Transport::Udp,
+        local: ANY,
+        remote: trunk.local_addr().expect("bound"),
+        connection: None,
+    });
+    let running = serve(config).await.expect("starts");
+    let mut buffer = vec![0; 4096];
+    let (length, from) = timeout(PATIENCE, trunk.recv_from(&mut buffer))
+        .await
+        .expect("in time")
+        .expect("a socket");
+    let invite = String::from_utf8_lossy(&buffer[..length]).into_owned();
+    assert!(invite.starts_with("INVITE sip:+15125550141@"), "{invite}");
+    assert_eq!(from, address(&running.handle(), Transport::Udp));
+    running.stop().await.expect("in order");
 }

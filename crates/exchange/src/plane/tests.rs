@@ -494,6 +494,32 @@ fn a_clip_is_kept_and_an_empty_one_is_not() {
 }
 
 #[test]
+fn a_fault_in_one_leg_leaves_the_others_alone() {
+    let (mut bench, _taps) = Bench::new();
+    let (unlucky, other) = (Phone::new(), Phone::new());
+    bench.open(1, 1, &unlucky);
+    bench.open(2, 2, &other);
+    bench.plane.order(Order::Break { leg: LegId(1) });
+    let MediaEvent::Failed { leg: LegId(1) } = bench.event() else {
+        panic!("the desk is told")
+    };
+    bench.plane.order(Order::Play {
+        leg: LegId(2),
+        id: 1,
+        audio: vec![clip(2)],
+        stops_at_key: false,
+    });
+    assert_eq!(other.hear_sound(), [1; 160]);
+    let MediaEvent::Played { leg: LegId(2), .. } = bench.event() else {
+        panic!("still served")
+    };
+    bench.plane.order(Order::Close { leg: LegId(1) });
+    let MediaEvent::Closed { leg: LegId(1), .. } = bench.event() else {
+        panic!("and its place is given back")
+    };
+}
+
+#[test]
 fn a_thread_that_is_stopped_ends_its_recordings() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut bench, recorder, _) = Bench::recording(&folder.path().join("vault"));

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -168,6 +169,35 @@ pub enum Order {
         /// Whose.
         leg: LegId,
     },
+    /// Falls over, as a fault of ours would.
+    #[cfg(test)]
+    Break {
+        /// Whose audio.
+        leg: LegId,
+    },
+}
+
+impl Order {
+    /// The leg it concerns.
+    fn leg(&self) -> Option<LegId> {
+        match self {
+            Order::Open { leg, .. }
+            | Order::Update { leg, .. }
+            | Order::Play { leg, .. }
+            | Order::Hush { leg }
+            | Order::Bridge { a: leg, .. }
+            | Order::Unbridge { a: leg, .. }
+            | Order::Record { leg, .. }
+            | Order::Clip { leg, .. }
+            | Order::EndClip { leg }
+            | Order::InfoDigit { leg, .. }
+            | Order::SendDigits { leg, .. }
+            | Order::Close { leg } => Some(*leg),
+            Order::StopRecord { .. } => None,
+            #[cfg(test)]
+            Order::Break { leg } => Some(*leg),
+        }
+    }
 }
 
 /// What a media thread is made of.
@@ -288,7 +318,7 @@ impl Thread {
                 self.events.flush();
                 self.tap.flush();
                 match order {
-                    Ok(order) => self.obey(order),
+                    Ok(order) => self.guard(order.leg(), |this| this.obey(order)),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
@@ -347,7 +377,7 @@ impl Thread {
     fn take_orders(&mut self) -> bool {
         for _ in 0..ORDERS_PER_TICK {
             match self.orders.try_recv() {
-                Ok(order) => self.obey(order),
+                Ok(order) => self.guard(order.leg(), |this| this.obey(order)),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
@@ -450,7 +480,29 @@ impl Thread {
                 }
             }
             Order::Close { leg } => self.close(leg),
+            #[cfg(test)]
+            Order::Break { .. } => panic!("as ordered"),
         }
+    }
+
+    /// Does something for one leg. A fault of ours there is the end of that leg: it is dropped and reported, and every
+    /// other leg of the thread goes on (house.md §5, invariant 2).
+    fn guard(&mut self, leg: Option<LegId>, act: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| act(self))).is_ok() {
+            return;
+        }
+        tracing::error!(?leg, "a leg failed inside its media thread; the others go on");
+        let Some(leg) = leg else { return };
+        // What the leg itself holds may be half changed: nothing of it is used again.
+        if let Some(Some(party)) = self.legs.get(&leg).and_then(|at| self.parties.get_mut(*at as usize)) {
+            party.leg = None;
+        }
+        self.events.push(MediaEvent::Failed { leg });
+    }
+
+    /// The leg at a place.
+    fn leg_at(&self, at: u32) -> Option<LegId> {
+        Some(self.parties.get(at as usize)?.as_ref()?.id)
     }
 
     fn open(
@@ -665,11 +717,14 @@ impl Thread {
                     break;
                 };
                 let at = u32::try_from(data >> 1).unwrap_or(u32::MAX);
-                let read = if data & 1 == 0 {
-                    self.read_rtp(at, now)
-                } else {
-                    self.read_rtcp(at, now)
-                };
+                let (leg, mut read) = (self.leg_at(at), 0);
+                self.guard(leg, |this| {
+                    read = if data & 1 == 0 {
+                        this.read_rtp(at, now)
+                    } else {
+                        this.read_rtcp(at, now)
+                    };
+                });
                 budget = budget.saturating_sub(read.max(1));
                 if budget == 0 {
                     return;
@@ -741,7 +796,8 @@ impl Thread {
         let mut place = 0;
         while let Some(at) = self.slots.legs(slot).get(place).copied() {
             place += 1;
-            self.serve_leg(at, due, tick / super::slots::SLOTS as u64);
+            let leg = self.leg_at(at);
+            self.guard(leg, |this| this.serve_leg(at, due, tick / super::slots::SLOTS as u64));
         }
     }
 }

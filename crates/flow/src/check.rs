@@ -74,7 +74,14 @@ const FLOW_RULES: [FlowRule; 20] = [
     u005::check,
 ];
 
-const PROTOCOL_RULES: [ProtocolRule; 6] = [c002::check, c003::check, c004::check, c005::check, c008::check, c010::check];
+const PROTOCOL_RULES: [ProtocolRule; 6] = [
+    c002::check,
+    c003::check,
+    c004::check,
+    c005::check,
+    c008::check,
+    c010::check,
+];
 
 /// Every rule about the practice itself.
 pub(crate) fn practice(draft: &PracticeDraft, out: &mut Vec<Diagnostic>) {
@@ -95,7 +102,10 @@ pub(crate) fn flow(draft: &FlowDraft, practice: &PracticeDraft, today: Option<Da
 impl FlowDraft {
     /// Where a step stands; where its section stands when the step has no place.
     fn step_at(&self, section: SectionId, step: usize) -> &Place {
-        self.steps.get(section.0).and_then(|steps| steps.get(step)).unwrap_or_else(|| self.section_at(section))
+        self.steps
+            .get(section.0)
+            .and_then(|steps| steps.get(step))
+            .unwrap_or_else(|| self.section_at(section))
     }
 
     fn section_at(&self, section: SectionId) -> &Place {
@@ -112,10 +122,12 @@ impl FlowDraft {
 
     /// Every step with its section and place in it.
     fn every_step(&self) -> impl Iterator<Item = (SectionId, usize, &crate::model::Step)> {
-        self.flow
-            .sections
-            .iter()
-            .enumerate()
-            .flat_map(|(section, steps)| steps.steps.iter().enumerate().map(move |(step, what)| (SectionId(section), step, what)))
+        self.flow.sections.iter().enumerate().flat_map(|(section, steps)| {
+            steps
+                .steps
+                .iter()
+                .enumerate()
+                .map(move |(step, what)| (SectionId(section), step, what))
+        })
     }
 }

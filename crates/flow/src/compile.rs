@@ -43,7 +43,10 @@ pub fn compile_on(folder: &Folder, today: Option<Date>) -> Compiled {
     let practice = read(folder, today, &mut out);
     sort(&mut out);
     let practice = practice.filter(|_| !out.iter().any(Diagnostic::is_error));
-    Compiled { practice: practice.map(Arc::new), diagnostics: out }
+    Compiled {
+        practice: practice.map(Arc::new),
+        diagnostics: out,
+    }
 }
 
 fn read(folder: &Folder, today: Option<Date>, out: &mut Vec<Diagnostic>) -> Option<Practice> {
@@ -76,20 +79,37 @@ fn read(folder: &Folder, today: Option<Date>, out: &mut Vec<Diagnostic>) -> Opti
         [(file, Some(tree))] => (*file, tree),
         [(_, None)] => return None,
         [] => {
-            out.push(folder_fault("practice.yaml", "The folder has no practice file.", "Write `practice.yaml`: lines, hours, people, ladders."));
+            out.push(folder_fault(
+                "practice.yaml",
+                "The folder has no practice file.",
+                "Write `practice.yaml`: lines, hours, people, ladders.",
+            ));
             return None;
         }
         [_, (second, _), ..] => {
-            out.push(folder_fault(second, "The folder has a second practice file.", "Give each practice a folder of its own."));
+            out.push(folder_fault(
+                second,
+                "The folder has a second practice file.",
+                "Give each practice a folder of its own.",
+            ));
             return None;
         }
     };
     let draft = practice(tree, &translations, out)?;
     check::practice(&draft, out);
     if flows.is_empty() && !folder.files.keys().any(|file| file.ends_with(".flow.yaml")) {
-        out.push(folder_fault(practice_file, "The folder has no flow.", "Write one `*.flow.yaml` for each line."));
+        out.push(folder_fault(
+            practice_file,
+            "The folder has no flow.",
+            "Write one `*.flow.yaml` for each line.",
+        ));
     }
-    let around = Around { practice: &draft.practice, practice_file, protocols: &protocols, translations: &translations };
+    let around = Around {
+        practice: &draft.practice,
+        practice_file,
+        protocols: &protocols,
+        translations: &translations,
+    };
     let mut compiled = draft.practice.clone();
     let mut whole = true;
     for tree in &flows {
@@ -114,8 +134,18 @@ fn empty(file: &str) -> Diagnostic {
 }
 
 fn folder_fault(file: &str, what: &str, fix: &str) -> Diagnostic {
-    let at = Place { file: file.into(), span: 0..0, line: 1 };
-    Diagnostic::error("F020", &at, what, "Calls to this practice would be answered by nothing but the emergency notice.", fix)
+    let at = Place {
+        file: file.into(),
+        span: 0..0,
+        line: 1,
+    };
+    Diagnostic::error(
+        "F020",
+        &at,
+        what,
+        "Calls to this practice would be answered by nothing but the emergency notice.",
+        fix,
+    )
 }
 
 /// SHA-256 over every file that decides what callers hear, each with its name and length so that nothing can move from
@@ -124,7 +154,9 @@ fn fingerprint(folder: &Folder) -> [u8; 32] {
     let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
     let decides = |file: &&String| {
         file.as_str() == "practice.yaml"
-            || [".practice.yaml", ".flow.yaml", ".protocol.yaml"].iter().any(|ending| file.ends_with(ending))
+            || [".practice.yaml", ".flow.yaml", ".protocol.yaml"]
+                .iter()
+                .any(|ending| file.ends_with(ending))
             || language_of(file).is_some()
     };
     for (file, text) in folder.files.iter().filter(|(file, _)| decides(file)) {

@@ -62,22 +62,49 @@ pub struct Place {
 
 impl Diagnostic {
     /// An error at a place.
-    pub(crate) fn error(code: &'static str, at: &Place, what: impl Into<String>, suffers: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub(crate) fn error(
+        code: &'static str,
+        at: &Place,
+        what: impl Into<String>,
+        suffers: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
         Self::new(code, Severity::Error, at, what.into(), suffers.into(), fix.into())
     }
 
     /// A warning at a place.
-    pub(crate) fn warning(code: &'static str, at: &Place, what: impl Into<String>, suffers: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub(crate) fn warning(
+        code: &'static str,
+        at: &Place,
+        what: impl Into<String>,
+        suffers: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
         Self::new(code, Severity::Warning, at, what.into(), suffers.into(), fix.into())
     }
 
     /// A piece of advice at a place.
-    pub(crate) fn advice(code: &'static str, at: &Place, what: impl Into<String>, suffers: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub(crate) fn advice(
+        code: &'static str,
+        at: &Place,
+        what: impl Into<String>,
+        suffers: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
         Self::new(code, Severity::Advice, at, what.into(), suffers.into(), fix.into())
     }
 
     fn new(code: &'static str, severity: Severity, at: &Place, what: String, suffers: String, fix: String) -> Self {
-        Self { code, severity, file: at.file.to_string(), span: at.span.clone(), line: at.line, what, suffers, fix }
+        Self {
+            code,
+            severity,
+            file: at.file.to_string(),
+            span: at.span.clone(),
+            line: at.line,
+            what,
+            suffers,
+            fix,
+        }
     }
 
     /// Blocks a release.
@@ -115,7 +142,14 @@ impl Diagnostic {
 /// In the order a reader works through them: by file, then from top to bottom, the worst first within a line.
 pub(crate) fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|a, b| {
-        (&a.file, a.line, a.severity, a.code, a.span.start, &a.what).cmp(&(&b.file, b.line, b.severity, b.code, b.span.start, &b.what))
+        (&a.file, a.line, a.severity, a.code, a.span.start, &a.what).cmp(&(
+            &b.file,
+            b.line,
+            b.severity,
+            b.code,
+            b.span.start,
+            &b.what,
+        ))
     });
     diagnostics.dedup();
 }
@@ -123,8 +157,21 @@ pub(crate) fn sort(diagnostics: &mut Vec<Diagnostic>) {
 /// The plain form: three lines a colleague could read out.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, severity, file, line, what, suffers, fix, .. } = self;
-        write!(f, "{} {code} {file}:{line}: {what}\n  {suffers}\n  {fix}", severity.letter())
+        let Self {
+            code,
+            severity,
+            file,
+            line,
+            what,
+            suffers,
+            fix,
+            ..
+        } = self;
+        write!(
+            f,
+            "{} {code} {file}:{line}: {what}\n  {suffers}\n  {fix}",
+            severity.letter()
+        )
     }
 }
 
@@ -193,21 +240,29 @@ pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = 
     match all.len() {
         0 => "There is none yet; write one first.".to_owned(),
         1..=LISTED_MAX => format!("Write one of: {}.", all.join(", ")),
-        _ => format!("Write one of: {}, …", all.into_iter().take(LISTED_MAX).collect::<Vec<_>>().join(", ")),
+        _ => format!(
+            "Write one of: {}, …",
+            all.into_iter().take(LISTED_MAX).collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 
 /// Letters to insert, drop, change or swap; words longer than any name count as far apart.
 fn distance(a: &str, b: &str) -> usize {
     const LETTERS_MAX: usize = 80;
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(LETTERS_MAX).collect(), b.chars().take(LETTERS_MAX).collect());
+    let (a, b): (Vec<char>, Vec<char>) = (
+        a.chars().take(LETTERS_MAX).collect(),
+        b.chars().take(LETTERS_MAX).collect(),
+    );
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for (i, &x) in a.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, &y) in b.iter().enumerate() {
             let at = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
-            let mut best = (at(&last, j) + usize::from(x != y)).min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
+            let mut best = (at(&last, j) + usize::from(x != y))
+                .min(at(&last, j + 1) + 1)
+                .min(at(&row, j) + 1);
             let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(&y) && b.get(j - 1) == Some(&x);
             if swapped {
                 best = best.min(at(&before_last, j - 1) + 1);
@@ -234,8 +289,18 @@ mod tests {
 
     #[test]
     fn it_reads_the_same_for_people_and_for_programs() {
-        let at = Place { file: "after-hours.flow.yaml".into(), span: 7..12, line: 2 };
-        let found = Diagnostic::error("F001", &at, "There is no section `sympoms`.", "The call would have nowhere to go.", "Did you mean `symptoms`?");
+        let at = Place {
+            file: "after-hours.flow.yaml".into(),
+            span: 7..12,
+            line: 2,
+        };
+        let found = Diagnostic::error(
+            "F001",
+            &at,
+            "There is no section `sympoms`.",
+            "The call would have nowhere to go.",
+            "Did you mean `symptoms`?",
+        );
         insta::assert_snapshot!(found, @r"
         E F001 after-hours.flow.yaml:2: There is no section `sympoms`.
           The call would have nowhere to go.

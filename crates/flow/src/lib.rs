@@ -22,8 +22,8 @@ pub use diagnostic::{Diagnostic, Place, Severity, Shown};
 pub use library::Phrase;
 pub use model::Value as ConditionValue;
 pub use model::*;
-pub use words::{Fill, Language, Part, Piece, Words, split, vocabulary};
 pub use run::{
-    Answer, Broken, CALL_MAX, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, Outcome, Run, STEPS_MAX, SayId, Value,
-    Why,
+    Answer, Broken, CALL_MAX, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, Outcome, Run, STEPS_MAX,
+    SayId, Value, Why,
 };
+pub use words::{Fill, Language, Part, Piece, Words, split, vocabulary};

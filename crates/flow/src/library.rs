@@ -261,7 +261,10 @@ impl Phrase {
 
     /// The clip of this sentence with its `{key}` filled in.
     pub fn with_key(self, language: Language, key: char) -> Part {
-        Part::new(self.text(language).replace("{key}", spoken_key(key, language)), language)
+        Part::new(
+            self.text(language).replace("{key}", spoken_key(key, language)),
+            language,
+        )
     }
 
     /// Every clip of the library in one language.
@@ -315,11 +318,23 @@ mod tests {
     #[test]
     fn the_safe_things_are_said_in_the_words_callers_know() {
         for notice in [Notice::General, Notice::BehavioralHealth, Notice::Obstetric] {
-            assert!(Phrase::notice(notice).text(Language::English).contains("hang up and dial 911"));
-            assert!(Phrase::notice(notice).text(Language::Spanish).contains("cuelgue y marque el 911"));
+            assert!(
+                Phrase::notice(notice)
+                    .text(Language::English)
+                    .contains("hang up and dial 911")
+            );
+            assert!(
+                Phrase::notice(notice)
+                    .text(Language::Spanish)
+                    .contains("cuelgue y marque el 911")
+            );
         }
         assert!(Phrase::Call911Now.text(Language::English).contains("call 911 now"));
-        assert!(Phrase::Controlled.text(Language::English).contains("pain, anxiety, sleep, or attention"));
+        assert!(
+            Phrase::Controlled
+                .text(Language::English)
+                .contains("pain, anxiety, sleep, or attention")
+        );
     }
 
     #[test]
@@ -328,13 +343,20 @@ mod tests {
             option_line("a medical question or a symptom", '1', Language::English),
             "For a medical question or a symptom, press 1."
         );
-        assert_eq!(option_line("una receta", '2', Language::Spanish), "Para una receta, marque 2.");
+        assert_eq!(
+            option_line("una receta", '2', Language::Spanish),
+            "Para una receta, marque 2."
+        );
     }
 
     #[test]
     fn no_clip_of_the_library_holds_a_brace() {
         for language in Language::ALL {
-            assert!(Phrase::parts(language).iter().all(|part| !part.text.contains(['{', '}'])));
+            assert!(
+                Phrase::parts(language)
+                    .iter()
+                    .all(|part| !part.text.contains(['{', '}']))
+            );
         }
     }
 }

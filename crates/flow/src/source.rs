@@ -7,6 +7,7 @@
 
 mod scalar;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -72,16 +73,34 @@ pub struct Name {
 pub fn read(file: &str, text: &str) -> Read {
     let file: Arc<str> = file.into();
     let lines = Lines::new(text);
-    let place = |span: Range<usize>| Place { line: lines.line(span.start), span, file: file.clone() };
+    let place = |span: Range<usize>| Place {
+        line: lines.line(span.start),
+        span,
+        file: file.clone(),
+    };
     let mut diagnostics = Vec::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > FILE_BYTES_MAX {
-        diagnostics.push(unreadable(&place(0..0), "The file is longer than a megabyte.".to_owned(), "Split the practice into several flows."));
-        return Read { tree: None, diagnostics };
+        diagnostics.push(unreadable(
+            &place(0..0),
+            "The file is longer than a megabyte.".to_owned(),
+            "Split the practice into several flows.",
+        ));
+        return Read {
+            tree: None,
+            diagnostics,
+        };
     }
     if let Some(at) = first_tab(text) {
-        diagnostics.push(refused(&place(at..at + 1), "a tab at the beginning of a line", "Use spaces; two for each step to the right."));
-        return Read { tree: None, diagnostics };
+        diagnostics.push(refused(
+            &place(at..at + 1),
+            "a tab at the beginning of a line",
+            "Use spaces; two for each step to the right.",
+        ));
+        return Read {
+            tree: None,
+            diagnostics,
+        };
     }
     let raw = match parse(text, DuplicateKeyPolicy::Error) {
         Ok(raw) => raw,
@@ -91,13 +110,27 @@ pub fn read(file: &str, text: &str) -> Read {
             // The other rules may still read the file: which of the two is meant does not matter to them.
             match twice.then(|| parse(text, DuplicateKeyPolicy::LastWins)) {
                 Some(Ok(raw)) => raw,
-                _ => return Read { tree: None, diagnostics },
+                _ => {
+                    return Read {
+                        tree: None,
+                        diagnostics,
+                    };
+                }
             }
         }
     };
-    let mut reading = Reading { text, place: &place, diagnostics };
-    let tree = raw.map(|raw| reading.node(raw)).filter(|tree| tree.kind != Kind::Nothing);
-    Read { tree, diagnostics: reading.diagnostics }
+    let mut reading = Reading {
+        text,
+        place: &place,
+        diagnostics,
+    };
+    let tree = raw
+        .map(|raw| reading.node(raw))
+        .filter(|tree| tree.kind != Kind::Nothing);
+    Read {
+        tree,
+        diagnostics: reading.diagnostics,
+    }
 }
 
 impl Node {
@@ -111,7 +144,10 @@ impl Node {
 
     /// The value under a name, if it is a map that has it.
     pub fn entry(&self, name: &str) -> Option<&Node> {
-        self.entries().iter().find(|(key, _)| key.text == name).map(|(_, value)| value)
+        self.entries()
+            .iter()
+            .find(|(key, _)| key.text == name)
+            .map(|(_, value)| value)
     }
 
     /// The entries, if it is a map.
@@ -187,9 +223,12 @@ impl Reading<'_> {
             scalar::Value::List(items) => Kind::List(items.into_iter().map(|item| self.node(item)).collect()),
             scalar::Value::Map(entries) => {
                 let braces = self.text.get(at.span.start..).is_some_and(|rest| rest.starts_with('{'));
+                let mut known = BTreeSet::new();
                 let entries: Vec<(Name, Node)> = entries
                     .into_iter()
                     .filter_map(|(key, value)| Some((self.name(key)?, self.node(value))))
+                    // The second of two has been reported.
+                    .filter(|(name, _)| known.insert(name.text.clone()))
                     .collect();
                 if braces {
                     self.look_for_bare_comma(&entries);
@@ -207,11 +246,18 @@ impl Reading<'_> {
             scalar::Value::Text(text) => text,
             scalar::Value::Plain => self.text.get(at.span.clone()).unwrap_or("").trim().to_owned(),
             scalar::Value::List(_) | scalar::Value::Map(_) => {
-                self.diagnostics.push(refused(&at, "a list or braces where a name belongs", "Write a name in ordinary words before the colon."));
+                self.diagnostics.push(refused(
+                    &at,
+                    "a list or braces where a name belongs",
+                    "Write a name in ordinary words before the colon.",
+                ));
                 return None;
             }
         };
-        Some(Name { text: normalized(&text), at })
+        Some(Name {
+            text: normalized(&text),
+            at,
+        })
     }
 
     /// F011: `{for: a hospital, lab or pharmacy, go to: x}` makes YAML see a name without a value after the comma.
@@ -219,13 +265,23 @@ impl Reading<'_> {
         let mut before: Option<&Name> = None;
         for (name, value) in entries {
             if value.kind == Kind::Nothing {
-                let whole = before.map_or_else(|| name.text.clone(), |before| format!("{}: …, {}", before.text, name.text));
+                let whole = before.map_or_else(
+                    || name.text.clone(),
+                    |before| format!("{}: …, {}", before.text, name.text),
+                );
                 self.diagnostics.push(Diagnostic::error(
                     "F011",
                     &name.at,
-                    format!("Inside {{…}} a comma begins a new setting, so `{}` was cut off from the words before it.", name.text),
+                    format!(
+                        "Inside {{…}} a comma begins a new setting, so `{}` was cut off from the words before it.",
+                        name.text
+                    ),
                     "Callers would hear half of the sentence.",
-                    format!("Put the whole words in quotes: `{whole}` becomes `{}: \"…, {}\"`.", before.map_or("for", |before| before.text.as_str()), name.text),
+                    format!(
+                        "Put the whole words in quotes: `{whole}` becomes `{}: \"…, {}\"`.",
+                        before.map_or("for", |before| before.text.as_str()),
+                        name.text
+                    ),
                 ));
             } else {
                 before = Some(name);
@@ -242,14 +298,23 @@ impl Reading<'_> {
             same_line.split_whitespace().next_back()
         } else {
             // `name: !tag` with the value on the lines below.
-            before.trim_end().lines().next_back().filter(|line| !line.contains('#')).and_then(|line| {
-                let word = line.split_whitespace().next_back()?;
-                let head = line.trim_end().strip_suffix(word)?.trim_end();
-                (head.ends_with(':') || head.ends_with('-')).then_some(word)
-            })
+            before
+                .trim_end()
+                .lines()
+                .next_back()
+                .filter(|line| !line.contains('#'))
+                .and_then(|line| {
+                    let word = line.split_whitespace().next_back()?;
+                    let head = line.trim_end().strip_suffix(word)?.trim_end();
+                    (head.ends_with(':') || head.ends_with('-')).then_some(word)
+                })
         };
         if word.is_some_and(|word| word.starts_with('!')) {
-            self.diagnostics.push(refused(at, "a tag (a word that begins with `!`)", "Take it out; put words that begin with `!` in quotes."));
+            self.diagnostics.push(refused(
+                at,
+                "a tag (a word that begins with `!`)",
+                "Take it out; put words that begin with `!` in quotes.",
+            ));
         }
     }
 
@@ -271,9 +336,19 @@ fn explain(fault: &serde_yaml::Error, place: &dyn Fn(Range<usize>) -> Place, tex
     use serde_yaml::Error;
     let fault = fault.without_snippet();
     let at = place(fault.location().map_or(0..0, |location| {
-        let start = location.span().byte_offset().map_or(0, |offset| usize::try_from(offset).unwrap_or(0)).min(text.len());
-        let length = location.span().byte_len().map_or(0, |length| usize::try_from(length).unwrap_or(0));
-        start..(start + length).min(text.len())
+        let number = |number: u64| usize::try_from(number).unwrap_or(0);
+        let span = location.span();
+        let start = match span.byte_offset() {
+            Some(start) => number(start),
+            // A fault of the scanner knows only its line.
+            None => text
+                .split_inclusive('\n')
+                .take(number(location.line()).saturating_sub(1))
+                .map(str::len)
+                .sum(),
+        };
+        let start = start.min(text.len());
+        start..start.saturating_add(span.byte_len().map_or(0, number)).min(text.len())
     }));
     match fault {
         Error::DuplicateMappingKey { key, .. } => {
@@ -286,23 +361,52 @@ fn explain(fault: &serde_yaml::Error, place: &dyn Fn(Range<usize>) -> Place, tex
                 "Keep one of them, or give the second another name.",
             )
         }
-        Error::MergeKeyNotAllowed { .. } => refused(&at, "a merge key (`<<`)", "Write the settings out where they are needed."),
-        Error::UnknownAnchor { .. } | Error::AliasError { .. } => refused(&at, "an alias (a word that begins with `*`)", "Write the words out, or put them in quotes."),
+        Error::MergeKeyNotAllowed { .. } => refused(
+            &at,
+            "a merge key (`<<`)",
+            "Write the settings out where they are needed.",
+        ),
+        Error::UnknownAnchor { .. } | Error::AliasError { .. } => refused(
+            &at,
+            "an alias (a word that begins with `*`)",
+            "Write the words out, or put them in quotes.",
+        ),
         Error::MultipleDocuments { .. } => refused(&at, "a second document (`---`)", "Put it in a file of its own."),
         Error::Budget { breach, .. } => match breach {
-            BudgetBreach::Anchors { .. } => refused(&at, "an anchor (a word that begins with `&`)", "Write the words out, or put them in quotes."),
-            BudgetBreach::Aliases { .. } | BudgetBreach::AliasAnchorRatio { .. } => {
-                refused(&at, "an alias (a word that begins with `*`)", "Write the words out, or put them in quotes.")
-            }
-            BudgetBreach::MergeKeys { .. } => refused(&at, "a merge key (`<<`)", "Write the settings out where they are needed."),
+            BudgetBreach::Anchors { .. } => refused(
+                &at,
+                "an anchor (a word that begins with `&`)",
+                "Write the words out, or put them in quotes.",
+            ),
+            BudgetBreach::Aliases { .. } | BudgetBreach::AliasAnchorRatio { .. } => refused(
+                &at,
+                "an alias (a word that begins with `*`)",
+                "Write the words out, or put them in quotes.",
+            ),
+            BudgetBreach::MergeKeys { .. } => refused(
+                &at,
+                "a merge key (`<<`)",
+                "Write the settings out where they are needed.",
+            ),
             BudgetBreach::Documents { .. } => refused(&at, "a second document (`---`)", "Put it in a file of its own."),
-            BudgetBreach::Depth { .. } => unreadable(&at, "Lists and settings stand too deep inside each other.".to_owned(), "Look for a line that is indented too far."),
+            BudgetBreach::Depth { .. } => unreadable(
+                &at,
+                "Lists and settings stand too deep inside each other.".to_owned(),
+                "Look for a line that is indented too far.",
+            ),
             _ => unreadable(&at, "The file is too large.".to_owned(), "Split it into several files."),
         },
         other => {
             // Only the first line: what follows would quote the file, and files hold private numbers.
             let message = other.to_string();
-            let message = message.lines().next().unwrap_or("").chars().take(120).collect::<String>();
+            let message = message.lines().next().unwrap_or("");
+            let message = message
+                .split(" at line ")
+                .next()
+                .unwrap_or("")
+                .chars()
+                .take(120)
+                .collect::<String>();
             unreadable(
                 &at,
                 format!("The file cannot be read from here on: {message}."),
@@ -332,7 +436,10 @@ fn first_tab(text: &str) -> Option<usize> {
     for line in text.split_inclusive('\n') {
         let indented = line.len() - line.trim_start_matches([' ', '\t']).len();
         let content = line.trim();
-        if let (Some(tab), false) = (line.get(..indented).and_then(|indent| indent.find('\t')), content.is_empty() || content.starts_with('#')) {
+        if let (Some(tab), false) = (
+            line.get(..indented).and_then(|indent| indent.find('\t')),
+            content.is_empty() || content.starts_with('#'),
+        ) {
             return Some(start + tab);
         }
         start += line.len();
@@ -345,7 +452,11 @@ struct Lines(Vec<usize>);
 
 impl Lines {
     fn new(text: &str) -> Self {
-        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+        Self(
+            std::iter::once(0)
+                .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+                .collect(),
+        )
     }
 
     fn line(&self, at: usize) -> usize {
@@ -365,7 +476,14 @@ mod tests {
             Kind::Text(text) => format!("{text:?}"),
             Kind::List(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(" ")),
             Kind::Map { entries, .. } => {
-                format!("{{{}}}", entries.iter().map(|(name, value)| format!("{}@{}={}", name.text, name.at.line, show(value))).collect::<Vec<_>>().join(" "))
+                format!(
+                    "{{{}}}",
+                    entries
+                        .iter()
+                        .map(|(name, value)| format!("{}@{}={}", name.text, name.at.line, show(value)))
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                )
             }
         }
     }
@@ -377,18 +495,40 @@ mod tests {
     }
 
     fn faults(text: &str) -> String {
-        read("t.yaml", text).diagnostics.iter().map(|found| format!("{} {}: {}\n", found.code, found.line, found.what)).collect()
+        read("t.yaml", text)
+            .diagnostics
+            .iter()
+            .map(|found| format!("{} {}: {}\n", found.code, found.line, found.what))
+            .collect()
     }
 
     #[test]
     fn everything_is_words() {
-        assert_eq!(tree("a: no\nb: yes\nc: 007\nd: +1 512 555 0100\ne: 1e3\nf: 0x1F\n"), r#"{a@1="no" b@2="yes" c@3="007" d@4="+1 512 555 0100" e@5="1e3" f@6="0x1F"}"#);
-        assert_eq!(tree("a: \"02091984\"\nb: 'no'\nc: true\nd: 2026-11-18\ne: 2026-11-21.1\n"), r#"{a@1="02091984" b@2="no" c@3="true" d@4="2026-11-18" e@5="2026-11-21.1"}"#);
-        assert_eq!(tree("presses: [1, 02, no, \"1\"]\n"), r#"{presses@1=["1" "02" "no" "1"]}"#);
-        assert_eq!(tree("no: yes\n1: .inf\nnull: ~\nempty:\n"), r#"{no@1="yes" 1@2=".inf" null@3=- empty@4=-}"#);
-        assert_eq!(tree("- answer\n- say: >-\n    One\n    two.\n- say: Ends here. # comment\n"), r#"["answer" {say@2="One two."} {say@5="Ends here."}]"#);
+        assert_eq!(
+            tree("a: no\nb: yes\nc: 007\nd: +1 512 555 0100\ne: 1e3\nf: 0x1F\n"),
+            r#"{a@1="no" b@2="yes" c@3="007" d@4="+1 512 555 0100" e@5="1e3" f@6="0x1F"}"#
+        );
+        assert_eq!(
+            tree("a: \"02091984\"\nb: 'no'\nc: true\nd: 2026-11-18\ne: 2026-11-21.1\n"),
+            r#"{a@1="02091984" b@2="no" c@3="true" d@4="2026-11-18" e@5="2026-11-21.1"}"#
+        );
+        assert_eq!(
+            tree("presses: [1, 02, no, \"1\"]\n"),
+            r#"{presses@1=["1" "02" "no" "1"]}"#
+        );
+        assert_eq!(
+            tree("no: yes\n1: .inf\nnull: ~\nempty:\n"),
+            r#"{no@1="yes" 1@2=".inf" null@3=- empty@4=-}"#
+        );
+        assert_eq!(
+            tree("- answer\n- say: >-\n    One\n    two.\n- say: Ends here. # comment\n"),
+            r#"["answer" {say@2="One two."} {say@5="Ends here."}]"#
+        );
         assert_eq!(tree("a: {b: c, d: \"e, f\"}\n"), r#"{a@1={b@1="c" d@1="e, f"}}"#);
-        assert_eq!(tree("a: say it loud!\nb: \"!x\"\nc: go & come * star\n"), r#"{a@1="say it loud!" b@2="!x" c@3="go & come * star"}"#);
+        assert_eq!(
+            tree("a: say it loud!\nb: \"!x\"\nc: go & come * star\n"),
+            r#"{a@1="say it loud!" b@2="!x" c@3="go & come * star"}"#
+        );
         assert_eq!(tree(""), "nothing");
         assert_eq!(tree("# only a comment\n"), "nothing");
     }
@@ -396,8 +536,20 @@ mod tests {
     #[test]
     fn what_cannot_be_read_aloud_is_refused() {
         let all: String = [
-            "a: &x 1\n", "a: *x\n", "a: !secret x\n", "a: !!str 5\n", "a: !!map\n  b: c\n", "<<: {a: b}\n", "a: 1\na: 2\n", "a:\n\tb: c\n", "a: b\n---\nc: d\n",
-            "a: [1, 2\n", "a: \"open\nb: c\n", "a: b: c\n", "? [a, b]\n: c\n", "{1: a, 1: b}\n",
+            "a: &x 1\n",
+            "a: *x\n",
+            "a: !secret x\n",
+            "a: !!str 5\n",
+            "a: !!map\n  b: c\n",
+            "<<: {a: b}\n",
+            "a: 1\na: 2\n",
+            "a:\n\tb: c\n",
+            "a: b\n---\nc: d\n",
+            "a: [1, 2\n",
+            "a: \"open\nb: c\n",
+            "a: b: c\n",
+            "? [a, b]\n: c\n",
+            "{1: a, 1: b}\n",
         ]
         .into_iter()
         .map(faults)
@@ -407,7 +559,9 @@ mod tests {
 
     #[test]
     fn a_comma_inside_braces_is_told_apart() {
-        insta::assert_snapshot!(faults("press 4: {for: a hospital, lab or pharmacy, go to: reach the doctor}\n"));
+        insta::assert_snapshot!(faults(
+            "press 4: {for: a hospital, lab or pharmacy, go to: reach the doctor}\n"
+        ));
     }
 
     #[test]

@@ -74,7 +74,13 @@ pub enum Closed {
 impl OfficeHours {
     /// No hours, no closed days: a line that is answered at any time.
     pub fn unstated(zone: TimeZone) -> Self {
-        Self { zone, week: Default::default(), lunch: None, closed: Vec::new(), stated: false }
+        Self {
+            zone,
+            week: Default::default(),
+            lunch: None,
+            closed: Vec::new(),
+            stated: false,
+        }
     }
 
     /// Somebody is at the desk.
@@ -104,7 +110,10 @@ impl OfficeHours {
     /// When the office is open on that day, closed days taken away.
     pub fn spans(&self, date: Date) -> Vec<Span> {
         let mut spans = if self.stated {
-            self.week.get(weekday_index(date.weekday())).cloned().unwrap_or_default()
+            self.week
+                .get(weekday_index(date.weekday()))
+                .cloned()
+                .unwrap_or_default()
         } else if matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) {
             Vec::new()
         } else {
@@ -178,12 +187,26 @@ mod tests {
         let short = vec![Span { from: 480, to: 900 }];
         OfficeHours {
             zone: zone("America/Chicago").expect("a bundled zone"),
-            week: [long.clone(), long.clone(), long.clone(), long, short, Vec::new(), Vec::new()],
+            week: [
+                long.clone(),
+                long.clone(),
+                long.clone(),
+                long,
+                short,
+                Vec::new(),
+                Vec::new(),
+            ],
             lunch: Some(Span { from: 720, to: 780 }),
             closed: vec![
                 Closed::FederalHolidays,
-                Closed::Days { first: date(2026, 11, 27), last: date(2026, 11, 27) },
-                Closed::From { date: date(2026, 12, 24), minute: 720 },
+                Closed::Days {
+                    first: date(2026, 11, 27),
+                    last: date(2026, 11, 27),
+                },
+                Closed::From {
+                    date: date(2026, 12, 24),
+                    minute: 720,
+                },
             ],
             stated: true,
         }

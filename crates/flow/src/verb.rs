@@ -50,30 +50,102 @@ struct Verb {
 }
 
 const VERBS: [Verb; 24] = [
-    Verb { name: "answer", read: answer::read },
-    Verb { name: "say", read: say::read },
-    Verb { name: "play", read: play::read },
-    Verb { name: "emergency notice", read: emergency_notice::read },
-    Verb { name: "choose language", read: choose_language::read },
-    Verb { name: "ask permission to record", read: ask_permission::read },
-    Verb { name: "menu", read: menu::read },
-    Verb { name: "ask yes or no", read: ask_yes_or_no::read },
-    Verb { name: "ask", read: ask::read },
-    Verb { name: "triage", read: triage::read },
-    Verb { name: "tell the caller to call 911", read: tell_911::read },
-    Verb { name: "collect", read: collect::read },
-    Verb { name: "take message", read: take_message::read },
-    Verb { name: "take refill", read: take_refill::read },
-    Verb { name: "record a message", read: record_message::read },
-    Verb { name: "find patient by", read: find_patient::read },
-    Verb { name: "offer appointments", read: offer_appointments::read },
-    Verb { name: "escalate to", read: escalate::read },
-    Verb { name: "connect to", read: connect::read },
-    Verb { name: "transfer to", read: transfer::read },
-    Verb { name: "notify", read: notify::read },
-    Verb { name: "remember", read: remember::read },
-    Verb { name: "go to", read: go_to::read },
-    Verb { name: "hang up", read: hang_up::read },
+    Verb {
+        name: "answer",
+        read: answer::read,
+    },
+    Verb {
+        name: "say",
+        read: say::read,
+    },
+    Verb {
+        name: "play",
+        read: play::read,
+    },
+    Verb {
+        name: "emergency notice",
+        read: emergency_notice::read,
+    },
+    Verb {
+        name: "choose language",
+        read: choose_language::read,
+    },
+    Verb {
+        name: "ask permission to record",
+        read: ask_permission::read,
+    },
+    Verb {
+        name: "menu",
+        read: menu::read,
+    },
+    Verb {
+        name: "ask yes or no",
+        read: ask_yes_or_no::read,
+    },
+    Verb {
+        name: "ask",
+        read: ask::read,
+    },
+    Verb {
+        name: "triage",
+        read: triage::read,
+    },
+    Verb {
+        name: "tell the caller to call 911",
+        read: tell_911::read,
+    },
+    Verb {
+        name: "collect",
+        read: collect::read,
+    },
+    Verb {
+        name: "take message",
+        read: take_message::read,
+    },
+    Verb {
+        name: "take refill",
+        read: take_refill::read,
+    },
+    Verb {
+        name: "record a message",
+        read: record_message::read,
+    },
+    Verb {
+        name: "find patient by",
+        read: find_patient::read,
+    },
+    Verb {
+        name: "offer appointments",
+        read: offer_appointments::read,
+    },
+    Verb {
+        name: "escalate to",
+        read: escalate::read,
+    },
+    Verb {
+        name: "connect to",
+        read: connect::read,
+    },
+    Verb {
+        name: "transfer to",
+        read: transfer::read,
+    },
+    Verb {
+        name: "notify",
+        read: notify::read,
+    },
+    Verb {
+        name: "remember",
+        read: remember::read,
+    },
+    Verb {
+        name: "go to",
+        read: go_to::read,
+    },
+    Verb {
+        name: "hang up",
+        read: hang_up::read,
+    },
 ];
 
 /// Everything a step may name.
@@ -103,7 +175,13 @@ struct StepText<'a, 'n> {
 pub(crate) fn step(node: &Node, names: &Names<'_>, out: &mut Vec<Diagnostic>) -> Option<Step> {
     let (verb, head, mut beside) = pick(node, out)?;
     let only_if = beside.take("if").map(|node| names.declared.condition(node, out));
-    let mut text = StepText { verb: verb.name, head, beside, names, out };
+    let mut text = StepText {
+        verb: verb.name,
+        head,
+        beside,
+        names,
+        out,
+    };
     let act = (verb.read)(&mut text);
     let StepText { beside, out, .. } = text;
     beside.finish(out);
@@ -126,17 +204,33 @@ fn pick<'a>(node: &'a Node, out: &mut Vec<Diagnostic>) -> Option<(&'static Verb,
             let verb = VERBS.iter().find(|verb| verb.name == text);
             if verb.is_none() {
                 // `- say Hello`: the colon is missing.
-                let colon = VERBS.iter().map(|verb| verb.name).filter(|name| text.starts_with(&format!("{name} "))).max_by_key(|name| name.len());
-                let fix = colon.map_or_else(|| did_you_mean(&text, VERBS.iter().map(|verb| verb.name)), |name| format!("Put a colon after the verb: `{name}: …`."));
+                let colon = VERBS
+                    .iter()
+                    .map(|verb| verb.name)
+                    .filter(|name| text.starts_with(&format!("{name} ")))
+                    .max_by_key(|name| name.len());
+                let fix = colon.map_or_else(
+                    || did_you_mean(&text, VERBS.iter().map(|verb| verb.name)),
+                    |name| format!("Put a colon after the verb: `{name}: …`."),
+                );
                 out.push(not_a_verb(&node.at, &text, fix));
             }
             verb.map(|verb| (verb, None, Settings::none(verb.name, node.at.clone())))
         }
         Kind::Map { entries, .. } => {
-            let mut found = entries.iter().filter_map(|(name, value)| VERBS.iter().find(|verb| verb.name == name.text).map(|verb| (verb, name, value)));
+            let mut found = entries.iter().filter_map(|(name, value)| {
+                VERBS
+                    .iter()
+                    .find(|verb| verb.name == name.text)
+                    .map(|verb| (verb, name, value))
+            });
             let Some((verb, _, value)) = found.next() else {
                 let (name, _) = entries.first()?;
-                out.push(not_a_verb(&name.at, &name.text, did_you_mean(&name.text, VERBS.iter().map(|verb| verb.name))));
+                out.push(not_a_verb(
+                    &name.at,
+                    &name.text,
+                    did_you_mean(&name.text, VERBS.iter().map(|verb| verb.name)),
+                ));
                 return None;
             };
             if let Some((second, name, _)) = found.next() {
@@ -155,14 +249,24 @@ fn pick<'a>(node: &'a Node, out: &mut Vec<Diagnostic>) -> Option<(&'static Verb,
             Some((verb, head, beside))
         }
         Kind::Nothing | Kind::List(_) => {
-            out.push(not_a_verb(&node.at, node.describe(), "Write a verb after the dash: `- say: …`.".to_owned()));
+            out.push(not_a_verb(
+                &node.at,
+                node.describe(),
+                "Write a verb after the dash: `- say: …`.".to_owned(),
+            ));
             None
         }
     }
 }
 
 fn not_a_verb(at: &Place, text: &str, fix: String) -> Diagnostic {
-    Diagnostic::error("F022", at, format!("`{text}` is not a verb."), "Nothing would happen at this step.", fix)
+    Diagnostic::error(
+        "F022",
+        at,
+        format!("`{text}` is not a verb."),
+        "Nothing would happen at this step.",
+        fix,
+    )
 }
 
 impl<'a> StepText<'a, '_> {
@@ -183,7 +287,11 @@ impl<'a> StepText<'a, '_> {
     /// Nothing may stand after a bare verb.
     fn bare(&mut self, act: Act) -> Option<Act> {
         if let Some(head) = self.head {
-            self.out.push(crate::parse::not_understood(&head.at, format!("Nothing stands after `{}`.", self.verb), &format!("Write `- {}` alone.", self.verb)));
+            self.out.push(crate::parse::not_understood(
+                &head.at,
+                format!("Nothing stands after `{}`.", self.verb),
+                &format!("Write `- {}` alone.", self.verb),
+            ));
             return None;
         }
         Some(act)
@@ -270,7 +378,12 @@ impl Names<'_> {
         if self.practice.ladders.contains_key(&name) {
             return Some(Target::Ladder(name));
         }
-        let names = self.practice.inboxes.keys().chain(self.practice.ladders.keys()).map(String::as_str);
+        let names = self
+            .practice
+            .inboxes
+            .keys()
+            .chain(self.practice.ladders.keys())
+            .map(String::as_str);
         out.push(Diagnostic::error(
             "F007",
             &node.at,

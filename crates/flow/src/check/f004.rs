@@ -8,12 +8,18 @@ use crate::parse::practice::PracticeDraft;
 
 pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnostic>) {
     for (index, section) in draft.flow.sections.iter().enumerate() {
-        let Some(end) = section.steps.iter().position(|step| !ways(step, &draft.flow).goes_on) else { continue };
+        let Some(end) = section.steps.iter().position(|step| !ways(step, &draft.flow).goes_on) else {
+            continue;
+        };
         if end + 1 < section.steps.len() {
             out.push(Diagnostic::error(
                 "F004",
                 draft.step_at(SectionId(index), end + 1),
-                format!("The section `{}` has already ended on line {}.", section.name, draft.step_at(SectionId(index), end).line),
+                format!(
+                    "The section `{}` has already ended on line {}.",
+                    section.name,
+                    draft.step_at(SectionId(index), end).line
+                ),
                 "No caller would ever hear this step, though its author expects it.",
                 "Move it before the ending, or into a section of its own.",
             ));

@@ -41,13 +41,19 @@ fn silent_circle(flow: &Flow, start: SectionId) -> Option<BTreeSet<SectionId>> {
     let mut round = BTreeSet::new();
     let mut section = start;
     while round.insert(section) {
-        section = live_steps(flow, section).iter().find_map(|step| ways(step, flow).if_nothing_happens.filter(|_| step.only_if.is_none()))?;
+        section = live_steps(flow, section)
+            .iter()
+            .find_map(|step| ways(step, flow).if_nothing_happens.filter(|_| step.only_if.is_none()))?;
     }
     (section == start).then_some(round)
 }
 
 fn circle(draft: &FlowDraft, section: SectionId, round: &BTreeSet<SectionId>) -> Diagnostic {
-    let names: Vec<&str> = round.iter().filter_map(|id| draft.flow.sections.get(id.0)).map(|section| section.name.as_str()).collect();
+    let names: Vec<&str> = round
+        .iter()
+        .filter_map(|id| draft.flow.sections.get(id.0))
+        .map(|section| section.name.as_str())
+        .collect();
     Diagnostic::error(
         "F006",
         draft.section_at(section),

@@ -8,8 +8,31 @@ use crate::words::{Fill, Language};
 
 /// Beginnings of words that tell why somebody called, or who.
 const TELLING: [&str; 26] = [
-    "chest", "pain", "fever", "breath", "bleed", "symptom", "seizure", "suicid", "overdos", "pregnan", "medicine", "medication", "refill",
-    "prescri", "diagnos", "birth", "born", "patient name", "caller name", "callback", "surgery", "cancer", "hiv", "injur", "rash",
+    "chest",
+    "pain",
+    "fever",
+    "breath",
+    "bleed",
+    "symptom",
+    "seizure",
+    "suicid",
+    "overdos",
+    "pregnan",
+    "medicine",
+    "medication",
+    "refill",
+    "prescri",
+    "diagnos",
+    "birth",
+    "born",
+    "patient name",
+    "caller name",
+    "callback",
+    "surgery",
+    "cancer",
+    "hiv",
+    "injur",
+    "rash",
     "insulin",
 ];
 
@@ -23,15 +46,30 @@ pub(super) fn check(draft: &FlowDraft, practice: &PracticeDraft, out: &mut Vec<D
 
 pub(super) fn check_practice(draft: &PracticeDraft, out: &mut Vec<Diagnostic>) {
     for (name, ladder) in &draft.practice.ladders {
-        look(&ladder.they_hear, &draft.practice.name, draft.they_hear.get(name).unwrap_or(&draft.at), out);
+        look(
+            &ladder.they_hear,
+            &draft.practice.name,
+            draft.they_hear.get(name).unwrap_or(&draft.at),
+            out,
+        );
     }
 }
 
 fn look(sentence: &Sentence, practice: &str, at: &Place, out: &mut Vec<Diagnostic>) {
     // The practice may be named, whatever words its name is made of.
     let text = sentence.text(Language::English).replace(practice, "").to_lowercase();
-    let fill = Fill::ALL.iter().filter(|fill| **fill != Fill::Time).find(|fill| text.contains(&format!("{{{}}}", fill.name())));
-    let starts = |beginning: &&&str| text.match_indices(**beginning).any(|(at, _)| at == 0 || text.get(..at).is_some_and(|before| !before.ends_with(char::is_alphanumeric)));
+    let fill = Fill::ALL
+        .iter()
+        .filter(|fill| **fill != Fill::Time)
+        .find(|fill| text.contains(&format!("{{{}}}", fill.name())));
+    let starts = |beginning: &&&str| {
+        text.match_indices(**beginning).any(|(at, _)| {
+            at == 0
+                || text
+                    .get(..at)
+                    .is_some_and(|before| !before.ends_with(char::is_alphanumeric))
+        })
+    };
     let digits = text.chars().filter(char::is_ascii_digit).count();
     let found = match (fill, TELLING.iter().find(starts)) {
         (Some(fill), _) => format!("`{{{}}}`", fill.name()),

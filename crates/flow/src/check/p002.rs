@@ -13,7 +13,10 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
             out.push(Diagnostic::warning(
                 "P002",
                 draft.message_at(name),
-                format!("The message `{name}` asks for {} details; {DETAILS_MAX} is the most.", message.ask.len()),
+                format!(
+                    "The message `{name}` asks for {} details; {DETAILS_MAX} is the most.",
+                    message.ask.len()
+                ),
                 "Callers hang up before the last one, and more is kept about them than is needed.",
                 "Leave out what the person who calls back can ask.",
             ));

@@ -15,8 +15,18 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
             continue;
         }
         let rest = live_steps(&draft.flow, section).get(index..).unwrap_or(&[]);
-        let ahead = reachable(&draft.flow, rest.iter().flat_map(|step| ways(step, &draft.flow).to));
-        let shown = rest.iter().any(shows) || ahead.into_iter().any(|section| live_steps(&draft.flow, section).iter().any(shows));
+        // 0 is a way out of the question, not the way of what was asked.
+        let zero = draft.flow.every_question.press_zero;
+        let ahead = reachable(
+            &draft.flow,
+            rest.iter()
+                .flat_map(|step| ways(step, &draft.flow).to)
+                .filter(|to| Some(*to) != zero),
+        );
+        let shown = rest.iter().any(shows)
+            || ahead
+                .into_iter()
+                .any(|section| live_steps(&draft.flow, section).iter().any(shows));
         if !shown {
             out.push(Diagnostic::error(
                 "P003",
@@ -31,5 +41,8 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
 
 /// Somebody is shown what was asked before.
 fn shows(step: &Step) -> bool {
-    matches!(step.act, Act::Escalate { .. } | Act::TakeMessage(_) | Act::TakeRefill(_) | Act::FindPatient { .. })
+    matches!(
+        step.act,
+        Act::Escalate { .. } | Act::TakeMessage(_) | Act::TakeRefill(_) | Act::FindPatient { .. }
+    )
 }

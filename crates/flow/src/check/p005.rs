@@ -12,8 +12,15 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
             let fill = format!("{{{}}}", Fill::Appointment.name());
             sentence.spoken.values().any(|text| text.contains(&fill))
         });
-        let before = draft.flow.sections.get(section.0).and_then(|section| section.steps.get(..index)).unwrap_or(&[]);
-        let matched = before.iter().any(|step| matches!(step.act, Act::FindPatient { .. }) && step.only_if.is_none());
+        let before = draft
+            .flow
+            .sections
+            .get(section.0)
+            .and_then(|section| section.steps.get(..index))
+            .unwrap_or(&[]);
+        let matched = before
+            .iter()
+            .any(|step| matches!(step.act, Act::FindPatient { .. }) && step.only_if.is_none());
         if tells && !matched {
             out.push(Diagnostic::error(
                 "P005",
@@ -29,7 +36,9 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
 fn sentences(act: &Act) -> Vec<&Sentence> {
     match act {
         Act::Say { words, .. } | Act::Play { words, .. } => vec![words],
-        Act::Menu(menu) => std::iter::once(&menu.question).chain(menu.choices.iter().map(|choice| &choice.label)).collect(),
+        Act::Menu(menu) => std::iter::once(&menu.question)
+            .chain(menu.choices.iter().map(|choice| &choice.label))
+            .collect(),
         Act::AskYesOrNo { question, .. } => vec![question],
         _ => Vec::new(),
     }

@@ -19,7 +19,12 @@ pub(super) struct Ways {
 /// The ways out of a step. A step with an `if:` may also be passed by.
 pub(super) fn ways(step: &Step, flow: &Flow) -> Ways {
     let rule = &flow.every_question;
-    let mut ways = Ways { to: Vec::new(), if_nothing_happens: None, goes_on: true, can_end: false };
+    let mut ways = Ways {
+        to: Vec::new(),
+        if_nothing_happens: None,
+        goes_on: true,
+        can_end: false,
+    };
     let unanswered = |own: Option<SectionId>, ways: &mut Ways| {
         let then = own.unwrap_or(rule.then);
         ways.to.push(then);
@@ -41,13 +46,25 @@ pub(super) fn ways(step: &Step, flow: &Flow) -> Ways {
             ways.to.extend(menu.choices.iter().filter_map(|choice| choice.go_to));
             ways.goes_on = menu.choices.iter().any(|choice| choice.go_to.is_none());
         }
-        Act::AskYesOrNo { if_yes, if_no, if_no_answer, .. } => {
+        Act::AskYesOrNo {
+            if_yes,
+            if_no,
+            if_no_answer,
+            ..
+        } => {
             unanswered(*if_no_answer, &mut ways);
             ways.to.extend([*if_yes, *if_no]);
             ways.goes_on = false;
         }
-        Act::Triage { protocol, if_emergency, if_urgent, if_semi_urgent, if_routine } => {
-            ways.to.extend([*if_emergency, *if_urgent, *if_semi_urgent, *if_routine]);
+        Act::Triage {
+            protocol,
+            if_emergency,
+            if_urgent,
+            if_semi_urgent,
+            if_routine,
+        } => {
+            ways.to
+                .extend([*if_emergency, *if_urgent, *if_semi_urgent, *if_routine]);
             ways.to.extend(rule.press_zero);
             let unclear = protocol.if_unclear.max(Level::Emergency);
             ways.if_nothing_happens = Some(unclear.choose(*if_emergency, *if_urgent, *if_semi_urgent, *if_routine));
@@ -64,12 +81,20 @@ pub(super) fn ways(step: &Step, flow: &Flow) -> Ways {
             ways.to.push(*if_not_found);
             ways.if_nothing_happens = Some(*if_not_found);
         }
-        Act::OfferAppointments { if_nothing_fits, if_records_are_down, .. } => {
+        Act::OfferAppointments {
+            if_nothing_fits,
+            if_records_are_down,
+            ..
+        } => {
             ways.to.extend(*if_nothing_fits);
             ways.to.push(*if_records_are_down);
             ways.if_nothing_happens = Some(*if_records_are_down);
         }
-        Act::Escalate { if_no_one_accepts, or_press, .. } => {
+        Act::Escalate {
+            if_no_one_accepts,
+            or_press,
+            ..
+        } => {
             ways.to.extend(or_press.as_ref().and_then(|choice| choice.go_to));
             nobody(*if_no_one_accepts, &mut ways);
         }
@@ -106,13 +131,19 @@ fn nobody(then: Then, ways: &mut Ways) {
 /// The steps of a section that can be reached from its first.
 pub(super) fn live_steps(flow: &Flow, section: SectionId) -> &[Step] {
     let steps = flow.sections.get(section.0).map_or(&[][..], |section| &section.steps);
-    let end = steps.iter().position(|step| !ways(step, flow).goes_on).map_or(steps.len(), |at| at + 1);
+    let end = steps
+        .iter()
+        .position(|step| !ways(step, flow).goes_on)
+        .map_or(steps.len(), |at| at + 1);
     steps.get(..end).unwrap_or(steps)
 }
 
 /// The sections a section can lead to.
 pub(super) fn leads_to(flow: &Flow, section: SectionId) -> BTreeSet<SectionId> {
-    live_steps(flow, section).iter().flat_map(|step| ways(step, flow).to).collect()
+    live_steps(flow, section)
+        .iter()
+        .flat_map(|step| ways(step, flow).to)
+        .collect()
 }
 
 /// Every section that can be reached from these.

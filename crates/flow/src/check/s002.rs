@@ -16,7 +16,9 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
         if draft.is_broken(section) {
             return;
         }
-        let Some(steps) = draft.flow.sections.get(section.0) else { return };
+        let Some(steps) = draft.flow.sections.get(section.0) else {
+            return;
+        };
         let mut next = None;
         for (index, step) in steps.steps.iter().enumerate() {
             match &step.act {

@@ -6,7 +6,10 @@ use crate::parse::practice::PracticeDraft;
 /// 911, and the numbers callers from elsewhere or on mobile phones know instead.
 pub(crate) fn emergency_number(dialled: &str) -> bool {
     let digits: String = dialled.chars().filter(char::is_ascii_digit).collect();
-    let national = digits.strip_prefix('1').filter(|rest| rest.len() == 3).unwrap_or(&digits);
+    let national = digits
+        .strip_prefix('1')
+        .filter(|rest| rest.len() == 3)
+        .unwrap_or(&digits);
     matches!(national, "911" | "112" | "933" | "999") && dialled.chars().all(|c| !c.is_alphabetic())
 }
 

@@ -8,7 +8,9 @@ use crate::parse::practice::PracticeDraft;
 pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnostic>) {
     let net = draft.flow.safety_net;
     let steps = draft.flow.sections.get(net.0).map_or(&[][..], |section| &section.steps);
-    let reaches = steps.iter().any(|step| matches!(step.act, Act::Escalate { .. } | Act::Connect { .. }) && step.only_if.is_none());
+    let reaches = steps
+        .iter()
+        .any(|step| matches!(step.act, Act::Escalate { .. } | Act::Connect { .. }) && step.only_if.is_none());
     if !reaches && !draft.is_broken(net) {
         out.push(Diagnostic::error(
             "S006",

@@ -20,12 +20,19 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
     let mut section = flow.start;
     let mut seen = BTreeSet::new();
     while seen.insert(section) {
-        let Some(steps) = flow.sections.get(section.0) else { return };
+        let Some(steps) = flow.sections.get(section.0) else {
+            return;
+        };
         let mut next = None;
         for (index, step) in steps.steps.iter().enumerate() {
             match &step.act {
                 Act::Say { words, .. } | Act::Play { words, .. } => {
-                    letters += flow.languages.iter().map(|language| words.text(*language).chars().count()).max().unwrap_or(0);
+                    letters += flow
+                        .languages
+                        .iter()
+                        .map(|language| words.text(*language).chars().count())
+                        .max()
+                        .unwrap_or(0);
                 }
                 Act::EmergencyNotice(notice) => {
                     // It is said in one language after the other: the last one waits for all before it.
@@ -54,12 +61,27 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
     }
 }
 
-fn late(draft: &FlowDraft, section: crate::model::SectionId, step: usize, seconds: usize, nth: usize, language: Language, out: &mut Vec<Diagnostic>) {
-    let fix = if nth == 0 { "Shorten what is said before it, or move the notice up." } else { "Shorten the greeting; the notice is said once in each language." };
+fn late(
+    draft: &FlowDraft,
+    section: crate::model::SectionId,
+    step: usize,
+    seconds: usize,
+    nth: usize,
+    language: Language,
+    out: &mut Vec<Diagnostic>,
+) {
+    let fix = if nth == 0 {
+        "Shorten what is said before it, or move the notice up."
+    } else {
+        "Shorten the greeting; the notice is said once in each language."
+    };
     out.push(Diagnostic::error(
         "S008",
         draft.step_at(section, step),
-        format!("In {} the emergency notice begins after about {seconds} seconds; {SECONDS_MAX} is the most.", language.name()),
+        format!(
+            "In {} the emergency notice begins after about {seconds} seconds; {SECONDS_MAX} is the most.",
+            language.name()
+        ),
         "A caller in an emergency would wait to be told to dial 911.",
         fix,
     ));

@@ -9,6 +9,10 @@ use crate::parse::practice::PracticeDraft;
 pub(super) fn check(draft: &PracticeDraft, out: &mut Vec<Diagnostic>) {
     let practice = &draft.practice;
     for (name, ladder) in &practice.ladders {
+        // A rung that could not be read may be the second person.
+        if draft.broken_ladders.contains(name) {
+            continue;
+        }
         let at = draft.ladders.get(name).unwrap_or(&draft.at);
         // A role read from a feed may be anyone, so it counts as one more person of its own.
         let callees: BTreeSet<&str> = ladder
@@ -30,7 +34,13 @@ pub(super) fn check(draft: &PracticeDraft, out: &mut Vec<Diagnostic>) {
         }
         let mut numbers: BTreeMap<&str, &str> = BTreeMap::new();
         for callee in callees {
-            let Some(person) = practice.people.get(callee) else { continue };
+            let Some(person) = practice
+                .people
+                .get(callee)
+                .filter(|person| !person.call.expose().is_empty())
+            else {
+                continue;
+            };
             if let Some(other) = numbers.insert(person.call.expose(), callee) {
                 out.push(Diagnostic::error(
                     "S013",

@@ -16,7 +16,10 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
             out.push(Diagnostic::warning(
                 "U001",
                 draft.step_at(section, index),
-                format!("The menu offers {} choices; {CHOICES_MAX} is the most callers remember.", menu.choices.len()),
+                format!(
+                    "The menu offers {} choices; {CHOICES_MAX} is the most callers remember.",
+                    menu.choices.len()
+                ),
                 "Callers press the wrong key, or none.",
                 "Put the rarer choices into a second menu.",
             ));

@@ -9,7 +9,9 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
     for (section, index, step) in draft.every_step() {
         let keys: Vec<char> = match &step.act {
             Act::Menu(menu) => menu.choices.iter().map(|choice| choice.key).collect(),
-            Act::Escalate { or_press: Some(choice), .. } => vec![choice.key],
+            Act::Escalate {
+                or_press: Some(choice), ..
+            } => vec![choice.key],
             _ => continue,
         };
         if keys.contains(&'0') {

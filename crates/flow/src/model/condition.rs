@@ -155,9 +155,9 @@ impl Clause {
         match self {
             Self::Fact(fact) => known.fact(*fact) == Some(true),
             Self::Is { thing, not, value } => known.value(thing).is_some_and(|is| is.reads(value) != *not),
-            Self::OneOf { thing, values } => {
-                known.value(thing).is_some_and(|is| values.iter().any(|value| is.reads(value)))
-            }
+            Self::OneOf { thing, values } => known
+                .value(thing)
+                .is_some_and(|is| values.iter().any(|value| is.reads(value))),
             Self::Compare { thing, how, amount } => known.value(thing).is_some_and(|is| is.compares(*how, *amount)),
             Self::Between { thing, low, high } => known.value(thing).is_some_and(|is| is.between(*low, *high)),
             Self::Known { thing, known: wanted } => known.value(thing).is_some() == *wanted,
@@ -186,10 +186,16 @@ impl Value {
 
     fn between(&self, low: Amount, high: Amount) -> bool {
         let Self::Amount(is) = self else { return false };
-        let (Some(above), Some(below)) = (is.order(low), is.order(high)) else { return false };
+        let (Some(above), Some(below)) = (is.order(low), is.order(high)) else {
+            return false;
+        };
         // 9 pm to 6 am is one night, not nothing.
         let over_midnight = matches!((low, high), (Amount::Clock(low), Amount::Clock(high)) if low > high);
-        if over_midnight { above.is_ge() || below.is_le() } else { above.is_ge() && below.is_le() }
+        if over_midnight {
+            above.is_ge() || below.is_le()
+        } else {
+            above.is_ge() && below.is_le()
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Approval, Condition, Level, Protocol, Sentence};
-use crate::words::Language;
 use crate::time::Promise;
+use crate::words::Language;
 
 /// What callers of one line hear, and who is reached.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +46,9 @@ pub struct Flow {
 impl Flow {
     /// The section of that id.
     pub fn section(&self, id: SectionId) -> &Section {
-        self.sections.get(id.0).expect("compile makes ids from the sections of this very flow")
+        self.sections
+            .get(id.0)
+            .expect("compile makes ids from the sections of this very flow")
     }
 
     /// The step at a place, or `None` past the last.
@@ -56,7 +58,10 @@ impl Flow {
 
     /// The id of the section of that name.
     pub fn section_named(&self, name: &str) -> Option<SectionId> {
-        self.sections.iter().position(|section| section.name == name).map(SectionId)
+        self.sections
+            .iter()
+            .position(|section| section.name == name)
+            .map(SectionId)
     }
 }
 
@@ -245,7 +250,9 @@ impl Act {
             }
             Self::AskYesOrNo { question, .. } => each(question),
             Self::Triage { protocol, .. } => protocol.questions.iter().for_each(|question| each(&question.words)),
-            Self::Escalate { or_press: Some(choice), .. } => each(&choice.spoken),
+            Self::Escalate {
+                or_press: Some(choice), ..
+            } => each(&choice.spoken),
             _ => {}
         }
     }
@@ -538,7 +545,13 @@ impl Field {
 
 impl Level {
     /// Where a triage step sends this level.
-    pub fn choose(self, emergency: SectionId, urgent: SectionId, semi_urgent: SectionId, routine: SectionId) -> SectionId {
+    pub fn choose(
+        self,
+        emergency: SectionId,
+        urgent: SectionId,
+        semi_urgent: SectionId,
+        routine: SectionId,
+    ) -> SectionId {
         match self {
             Self::Emergency => emergency,
             Self::Urgent => urgent,

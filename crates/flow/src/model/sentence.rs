@@ -16,7 +16,10 @@ pub struct Sentence {
 impl Sentence {
     /// The text in a language; in English where a translation is missing.
     pub fn text(&self, language: Language) -> &str {
-        self.spoken.get(&language).or_else(|| self.spoken.get(&Language::English)).map_or("", |text| text)
+        self.spoken
+            .get(&language)
+            .or_else(|| self.spoken.get(&Language::English))
+            .map_or("", |text| text)
     }
 
     /// The clips this sentence can need, in every language it is spoken in.
@@ -32,7 +35,9 @@ impl Sentence {
     /// Holds a fill-in: such a sentence is heard to its end (§4, `say`).
     pub fn has_fill_in(&self) -> bool {
         self.spoken.iter().any(|(&language, text)| {
-            split(text, language).iter().any(|piece| matches!(piece, Piece::Fill(_)))
+            split(text, language)
+                .iter()
+                .any(|piece| matches!(piece, Piece::Fill(_)))
         })
     }
 }

@@ -56,9 +56,16 @@ impl Practice {
     /// The first whose `when` holds, in the order of the file names; else the line's first flow: a number we own is
     /// always answered. `None` only for a line no flow names.
     pub fn flow_for(&self, line: &str, now: Timestamp) -> Option<&Arc<Flow>> {
-        let known = Clock { practice: self, line, now };
+        let known = Clock {
+            practice: self,
+            line,
+            now,
+        };
         let mut of_line = self.flows.iter().filter(|flow| flow.line == line);
-        of_line.clone().find(|flow| flow.when.holds(&known)).or_else(|| of_line.next())
+        of_line
+            .clone()
+            .find(|flow| flow.when.holds(&known))
+            .or_else(|| of_line.next())
     }
 
     /// Every clip that can ever be spoken in this practice: its own sentences cut at their fill-ins, the built-in
@@ -72,7 +79,12 @@ impl Practice {
         for ladder in self.ladders.values() {
             parts.extend(ladder.they_hear.parts());
         }
-        for step in self.flows.iter().flat_map(|flow| &flow.sections).flat_map(|section| &section.steps) {
+        for step in self
+            .flows
+            .iter()
+            .flat_map(|flow| &flow.sections)
+            .flat_map(|section| &section.steps)
+        {
             step.act.spoken(&mut |sentence| parts.extend(sentence.parts()));
         }
         parts.into_iter().collect()

@@ -59,7 +59,10 @@ impl Declared {
             return Ok(Condition::default());
         }
         if text.contains(" or ") || text.contains(['(', ')']) {
-            return Err(("A condition has no `or` and no brackets.".to_owned(), "Write a second line with its own `if:`.".to_owned()));
+            return Err((
+                "A condition has no `or` and no brackets.".to_owned(),
+                "Write a second line with its own `if:`.".to_owned(),
+            ));
         }
         let mut clauses = Vec::new();
         let mut pieces = text.split(" and ");
@@ -79,7 +82,11 @@ impl Declared {
             return Ok(Clause::Fact(*fact));
         }
         let all = || {
-            FACTS.iter().map(|(words, _)| *words).chain(THINGS.iter().map(|(name, _)| *name)).chain(self.remembered.keys().map(String::as_str))
+            FACTS
+                .iter()
+                .map(|(words, _)| *words)
+                .chain(THINGS.iter().map(|(name, _)| *name))
+                .chain(self.remembered.keys().map(String::as_str))
         };
         let Some((name, rest)) = text.split_once(" is ") else {
             return Err((format!("`{text}` is not a condition."), did_you_mean(text, all())));
@@ -97,44 +104,84 @@ impl Declared {
             _ => {}
         }
         if let Some(values) = rest.strip_prefix("one of ") {
-            let values: Vec<String> = values.split(',').map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).collect();
+            let values: Vec<String> = values
+                .split(',')
+                .map(|value| value.trim().to_owned())
+                .filter(|value| !value.is_empty())
+                .collect();
             for value in &values {
                 self.value(&thing, value)?;
             }
             return Ok(Clause::OneOf { thing, values });
         }
         // A remembered value may itself begin with `under` or `over`: `age group is not under 3 months`.
-        let (not, value) = rest.strip_prefix("not ").map_or((false, rest), |value| (true, value.trim()));
+        let (not, value) = rest
+            .strip_prefix("not ")
+            .map_or((false, rest), |value| (true, value.trim()));
         if let Thing::Remembered(_) = thing {
             self.value(&thing, value)?;
-            return Ok(Clause::Is { thing, not, value: value.to_owned() });
+            return Ok(Clause::Is {
+                thing,
+                not,
+                value: value.to_owned(),
+            });
         }
         if let Some(amounts) = rest.strip_prefix("between ") {
             let Some((low, high)) = amounts.split_once(" and ") else {
-                return Err((format!("`{rest}` needs two ends."), "Write `is between 9 pm and 6 am`.".to_owned()));
+                return Err((
+                    format!("`{rest}` needs two ends."),
+                    "Write `is between 9 pm and 6 am`.".to_owned(),
+                ));
             };
-            return Ok(Clause::Between { low: amount(&thing, low)?, high: amount(&thing, high)?, thing });
+            return Ok(Clause::Between {
+                low: amount(&thing, low)?,
+                high: amount(&thing, high)?,
+                thing,
+            });
         }
-        const WAYS: [(&str, Comparison); 4] =
-            [("under ", Comparison::Under), ("over ", Comparison::Over), ("at least ", Comparison::AtLeast), ("at most ", Comparison::AtMost)];
+        const WAYS: [(&str, Comparison); 4] = [
+            ("under ", Comparison::Under),
+            ("over ", Comparison::Over),
+            ("at least ", Comparison::AtLeast),
+            ("at most ", Comparison::AtMost),
+        ];
         if let Some((words, how)) = WAYS.iter().find(|(words, _)| rest.starts_with(words)) {
             let amount = amount(&thing, rest.trim_start_matches(words))?;
-            return Ok(Clause::Compare { thing, how: *how, amount });
+            return Ok(Clause::Compare {
+                thing,
+                how: *how,
+                amount,
+            });
         }
         self.value(&thing, value)?;
-        Ok(Clause::Is { thing, not, value: value.to_owned() })
+        Ok(Clause::Is {
+            thing,
+            not,
+            value: value.to_owned(),
+        })
     }
 
     fn thing(&self, name: &str) -> Option<Thing> {
         let remembered = self.remembered.keys().find(|known| known.eq_ignore_ascii_case(name));
-        remembered
-            .map(|name| Thing::Remembered(name.clone()))
-            .or_else(|| THINGS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, thing)| thing.clone()))
+        remembered.map(|name| Thing::Remembered(name.clone())).or_else(|| {
+            THINGS
+                .iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                .map(|(_, thing)| thing.clone())
+        })
     }
 
     /// Whether a thing can ever have that value.
     fn value(&self, thing: &Thing, value: &str) -> Result<(), (String, String)> {
-        const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+        const DAYS: [&str; 7] = [
+            "Monday",
+            "Tuesday",
+            "Wednesday",
+            "Thursday",
+            "Friday",
+            "Saturday",
+            "Sunday",
+        ];
         let one_of = |known: Vec<&str>| {
             if known.iter().any(|known| known.eq_ignore_ascii_case(value)) {
                 Ok(())
@@ -143,14 +190,22 @@ impl Declared {
             }
         };
         match thing {
-            Thing::Remembered(name) => one_of(self.remembered.get(name).into_iter().flatten().map(String::as_str).collect()),
+            Thing::Remembered(name) => one_of(
+                self.remembered
+                    .get(name)
+                    .into_iter()
+                    .flatten()
+                    .map(String::as_str)
+                    .collect(),
+            ),
             Thing::Language => one_of(Language::ALL.iter().map(|language| language.name()).collect()),
             Thing::Day => one_of(DAYS.to_vec()),
             Thing::LineCalled => one_of(self.lines.iter().map(String::as_str).collect()),
             Thing::CallerState => Ok(()),
-            Thing::Time | Thing::PatientAge => {
-                Err((format!("`{value}` is compared with nothing."), "Write `is under`, `is over`, `is at least`, `is at most` or `is between`.".to_owned()))
-            }
+            Thing::Time | Thing::PatientAge => Err((
+                format!("`{value}` is compared with nothing."),
+                "Write `is under`, `is over`, `is at least`, `is at most` or `is between`.".to_owned(),
+            )),
         }
     }
 }
@@ -159,13 +214,19 @@ impl Declared {
 fn amount(thing: &Thing, text: &str) -> Result<Amount, (String, String)> {
     let text = text.trim();
     let found = match thing {
-        Thing::Time => reading::clock(text).filter(|minute| *minute < 1440).and_then(reading::time).map(Amount::Clock),
+        Thing::Time => reading::clock(text)
+            .filter(|minute| *minute < 1440)
+            .and_then(reading::time)
+            .map(Amount::Clock),
         Thing::PatientAge => minutes(text).map(Amount::Minutes),
         _ => None,
     };
     found.ok_or_else(|| {
         let example = if *thing == Thing::Time { "9:30 pm" } else { "3 months" };
-        (format!("`{text}` is not an amount it can be compared with."), format!("Write it like `{example}`."))
+        (
+            format!("`{text}` is not an amount it can be compared with."),
+            format!("Write it like `{example}`."),
+        )
     })
 }
 
@@ -201,7 +262,10 @@ mod tests {
 
     fn declared() -> Declared {
         let ages = ["under 3 months", "3 months to 2 years", "over 2 years"].map(str::to_owned);
-        Declared { remembered: [("age group".to_owned(), ages.into())].into(), lines: vec!["main line".to_owned()] }
+        Declared {
+            remembered: [("age group".to_owned(), ages.into())].into(),
+            lines: vec!["main line".to_owned()],
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `practice.yaml`: lines, hours, people, ladders, inboxes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -11,7 +11,9 @@ use super::speech::Speech;
 use super::translations::Translations;
 use super::{choice, duration, not_understood, unknown, word_list, words};
 use crate::diagnostic::{Diagnostic, Place, did_you_mean};
-use crate::model::{Gap, Inbox, Keep, KeepPaging, Ladder, OnCall, Page, Period, Person, Practice, Records, Rung, Source};
+use crate::model::{
+    Gap, Inbox, Keep, KeepPaging, Ladder, OnCall, Page, Period, Person, Practice, Records, Rung, Sentence, Source,
+};
 use crate::source::{Kind, Name, Node, normalized};
 use crate::time::{Closed, OfficeHours, Span, reading, zone};
 use crate::words::Language;
@@ -33,11 +35,14 @@ pub(crate) struct PracticeDraft {
     pub(crate) people: BTreeMap<String, Place>,
     /// Where `they hear` stands, by ladder.
     pub(crate) they_hear: BTreeMap<String, Place>,
+    /// Ladders with a rung that could not be read.
+    pub(crate) broken_ladders: BTreeSet<String>,
     /// `closed on:` is stated, if only to say there are none.
     pub(crate) holidays_stated: bool,
 }
 
-/// Reads the practice file.
+/// Reads the practice file. What has a name keeps it even when the rest of it could not be read, so that a slip in one
+/// line does not make every line that names it look wrong.
 pub(crate) fn practice(tree: &Node, translations: &Translations, out: &mut Vec<Diagnostic>) -> Option<PracticeDraft> {
     let mut top = Settings::of(tree, "the practice file", out)?;
     super::format(&mut top, out);
@@ -53,37 +58,66 @@ pub(crate) fn practice(tree: &Node, translations: &Translations, out: &mut Vec<D
         .unwrap_or_default();
     let time_zone = time_zone(&mut top, out);
     let languages = languages(&mut top, out);
-    let speech = Speech { practice: &name, languages: &languages, translations };
-    let lines = numbers(top.need("lines", "No call would find this practice.", out), "lines", false, out);
+    let speech = Speech {
+        practice: &name,
+        languages: &languages,
+        translations,
+    };
+    let lines = numbers(
+        top.need("lines", "No call would find this practice.", out),
+        "lines",
+        false,
+        out,
+    );
     let outside = numbers(top.take("outside lines"), "outside lines", true, out);
     let (hours, holidays_stated) = office_hours(&mut top, time_zone.clone().unwrap_or(TimeZone::UTC), out);
     let (people, people_at) = people(top.need("people", "There would be nobody to reach.", out), out);
-    let on_call = on_call(top.need("on call", "There would be nobody to reach.", out), &people, out);
+    let on_call = on_call(
+        top.need("on call", "There would be nobody to reach.", out),
+        &people,
+        out,
+    );
     let mut ladders_at = BTreeMap::new();
     let mut they_hear_at = BTreeMap::new();
     let mut ladders = BTreeMap::new();
-    for (key, node) in named(top.need("ladders", "There would be nobody to reach.", out), "ladders", out) {
+    let mut broken_ladders = BTreeSet::new();
+    for (key, node) in named(
+        top.need("ladders", "There would be nobody to reach.", out),
+        "ladders",
+        out,
+    ) {
         ladders_at.insert(key.text.clone(), key.at.clone());
-        if let Some((ladder, heard_at)) = ladder(&key.text, node, &people, &on_call, &speech, out) {
-            they_hear_at.insert(key.text.clone(), heard_at);
-            ladders.insert(key.text.clone(), ladder);
+        let (ladder, heard_at, whole) = ladder(&key.text, node, &people, &on_call, &speech, out);
+        they_hear_at.extend(heard_at.map(|at| (key.text.clone(), at)));
+        ladders.insert(key.text.clone(), ladder);
+        if !whole {
+            broken_ladders.insert(key.text.clone());
         }
     }
     let inboxes = named(top.take("inboxes"), "inboxes", out)
         .into_iter()
-        .filter_map(|(key, node)| Some((key.text.clone(), inbox(&key.text, node, &people, &on_call, out)?)))
+        .map(|(key, node)| (key.text.clone(), inbox(&key.text, node, &people, &on_call, out)))
         .collect();
     let records = top.take("records").and_then(|node| records(node, out));
     let keep = keep(top.take("keep"), out);
-    let confidentiality = top.take("confidentiality").and_then(|node| words(node, "confidentiality", out)).map(normalized);
+    let confidentiality = top
+        .take("confidentiality")
+        .and_then(|node| words(node, "confidentiality", out))
+        .map(normalized);
     top.finish(out);
     let practice = Practice {
         name: name.clone(),
         state,
         time_zone: time_zone.unwrap_or(TimeZone::UTC),
         languages: languages.clone(),
-        lines: lines.iter().map(|(name, (number, _))| (name.clone(), number.clone())).collect(),
-        outside_lines: outside.iter().map(|(name, (number, _))| (name.clone(), number.clone())).collect(),
+        lines: lines
+            .iter()
+            .map(|(name, (number, _))| (name.clone(), number.clone()))
+            .collect(),
+        outside_lines: outside
+            .iter()
+            .map(|(name, (number, _))| (name.clone(), number.clone()))
+            .collect(),
         hours,
         people,
         on_call,
@@ -97,20 +131,31 @@ pub(crate) fn practice(tree: &Node, translations: &Translations, out: &mut Vec<D
     };
     Some(PracticeDraft {
         practice,
-        at: Place { span: tree.at.span.start..tree.at.span.start, ..tree.at.clone() },
+        at: Place {
+            span: tree.at.span.start..tree.at.span.start,
+            ..tree.at.clone()
+        },
         ladders: ladders_at,
         outside_lines: outside.into_iter().map(|(name, (_, at))| (name, at)).collect(),
         people: people_at,
         they_hear: they_hear_at,
+        broken_ladders,
         holidays_stated,
     })
 }
 
 /// F012 when it is missing or no zone.
 fn time_zone(top: &mut Settings<'_>, out: &mut Vec<Diagnostic>) -> Option<TimeZone> {
-    const SUFFERS: &str = "The office would open and close at the wrong hour, and promises would fall on the wrong day.";
+    const SUFFERS: &str =
+        "The office would open and close at the wrong hour, and promises would fall on the wrong day.";
     let Some(node) = top.take("time zone") else {
-        out.push(Diagnostic::error("F012", &top.at, "The practice has no time zone.", SUFFERS, "Add `time zone: America/Chicago`, with the practice's own city."));
+        out.push(Diagnostic::error(
+            "F012",
+            &top.at,
+            "The practice has no time zone.",
+            SUFFERS,
+            "Add `time zone: America/Chicago`, with the practice's own city.",
+        ));
         return None;
     };
     let text = words(node, "time zone", out)?;
@@ -130,7 +175,11 @@ fn time_zone(top: &mut Settings<'_>, out: &mut Vec<Diagnostic>) -> Option<TimeZo
 fn languages(top: &mut Settings<'_>, out: &mut Vec<Diagnostic>) -> Vec<Language> {
     let node = top.need("languages", "Callers could not choose a language.", out);
     let languages = node.map_or_else(Vec::new, |node| read_languages(node, "languages", out));
-    if languages.is_empty() { vec![Language::English] } else { languages }
+    if languages.is_empty() {
+        vec![Language::English]
+    } else {
+        languages
+    }
 }
 
 /// `[English, Spanish]`
@@ -159,13 +208,25 @@ pub(crate) fn read_languages(node: &Node, what: &str, out: &mut Vec<Diagnostic>)
 
 /// A map whose names are the author's own.
 fn named<'a>(node: Option<&'a Node>, what: &str, out: &mut Vec<Diagnostic>) -> Vec<(&'a Name, &'a Node)> {
-    node.and_then(|node| Settings::of(node, what, out)).map(|mut settings| settings.rest()).unwrap_or_default()
+    node.and_then(|node| Settings::of(node, what, out))
+        .map(|mut settings| settings.rest())
+        .unwrap_or_default()
 }
 
-fn numbers(node: Option<&Node>, what: &str, short: bool, out: &mut Vec<Diagnostic>) -> BTreeMap<String, (String, Place)> {
+fn numbers(
+    node: Option<&Node>,
+    what: &str,
+    short: bool,
+    out: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, (String, Place)> {
     named(node, what, out)
         .into_iter()
-        .filter_map(|(key, node)| Some((key.text.clone(), (number(node, &key.text, short, out)?, node.at.clone()))))
+        .map(|(key, node)| {
+            (
+                key.text.clone(),
+                (number(node, &key.text, short, out).unwrap_or_default(), node.at.clone()),
+            )
+        })
         .collect()
 }
 
@@ -186,7 +247,9 @@ fn number(node: &Node, what: &str, short: bool, out: &mut Vec<Diagnostic>) -> Op
 fn dialled(text: &str, short: bool) -> Option<String> {
     let text = text.trim();
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let plain = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')' | '.'));
+    let plain = text
+        .chars()
+        .all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')' | '.'));
     if !plain {
         return None;
     }
@@ -211,7 +274,11 @@ fn office_hours(top: &mut Settings<'_>, zone: TimeZone, out: &mut Vec<Diagnostic
         lunch = days.take("lunch").or(lunch);
         for (key, node) in days.rest() {
             let Some(indices) = days_of(&key.text) else {
-                out.push(not_understood(&key.at, format!("`{}` is not a day.", key.text), "Write `Monday`, or `Monday to Thursday`."));
+                out.push(not_understood(
+                    &key.at,
+                    format!("`{}` is not a day.", key.text),
+                    "Write `Monday`, or `Monday to Thursday`.",
+                ));
                 continue;
             };
             let spans = spans(node, &key.text, out);
@@ -221,7 +288,10 @@ fn office_hours(top: &mut Settings<'_>, zone: TimeZone, out: &mut Vec<Diagnostic
                 day.sort();
                 let overlap = day.iter().zip(day.iter().skip(1)).any(|(a, b)| b.from < a.to);
                 if overlap {
-                    out.push(contradictory(&key.at, format!("`{}` gives hours that another line gives too.", key.text)));
+                    out.push(contradictory(
+                        &key.at,
+                        format!("`{}` gives hours that another line gives too.", key.text),
+                    ));
                 }
                 day.dedup();
             }
@@ -249,7 +319,13 @@ fn office_hours(top: &mut Settings<'_>, zone: TimeZone, out: &mut Vec<Diagnostic
 }
 
 fn contradictory(at: &Place, what: String) -> Diagnostic {
-    Diagnostic::error("F012", at, what, "Callers would be told the office is open when it is closed, or the other way round.", "Give each day its hours once: `8:00 am to 5:00 pm`, or `8 am to noon, 1 pm to 5 pm`.")
+    Diagnostic::error(
+        "F012",
+        at,
+        what,
+        "Callers would be told the office is open when it is closed, or the other way round.",
+        "Give each day its hours once: `8:00 am to 5:00 pm`, or `8 am to noon, 1 pm to 5 pm`.",
+    )
 }
 
 /// `Monday to Thursday`, `Saturday, Sunday`.
@@ -264,21 +340,35 @@ fn days_of(text: &str) -> Option<Vec<usize>> {
     if matches!(text.trim().to_lowercase().as_str(), "every day" | "daily") {
         return Some((0..7).collect());
     }
-    text.split([',', '&']).flat_map(|part| part.split(" and ")).map(index).collect()
+    text.split([',', '&'])
+        .flat_map(|part| part.split(" and "))
+        .map(index)
+        .collect()
 }
 
 /// `8:00 am to 5:00 pm`, `8 am to noon, 1 pm to 5 pm`, `closed`, `all day`.
 fn spans(node: &Node, what: &str, out: &mut Vec<Diagnostic>) -> Vec<Span> {
-    let texts: Vec<(String, Place)> =
-        word_list(node, what, out).into_iter().flat_map(|(text, at)| text.split(',').map(|text| (text.trim().to_lowercase(), at.clone())).collect::<Vec<_>>()).collect();
+    let texts: Vec<(String, Place)> = word_list(node, what, out)
+        .into_iter()
+        .flat_map(|(text, at)| {
+            text.split(',')
+                .map(|text| (text.trim().to_lowercase(), at.clone()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
     let mut spans = Vec::new();
     for (text, at) in texts {
         match text.as_str() {
             "closed" => continue,
             "all day" | "24 hours" => spans.push(Span::WHOLE_DAY),
             _ => {
-                let read = text.split_once(" to ").and_then(|(from, to)| Some((reading::clock(from)?, reading::clock(to)?)));
-                match read.map(|(from, to)| Span { from, to: if to == 0 { 1440 } else { to } }) {
+                let read = text
+                    .split_once(" to ")
+                    .and_then(|(from, to)| Some((reading::clock(from)?, reading::clock(to)?)));
+                match read.map(|(from, to)| Span {
+                    from,
+                    to: if to == 0 { 1440 } else { to },
+                }) {
                     Some(span) if span.from < span.to => spans.push(span),
                     Some(_) => out.push(contradictory(&at, format!("`{what}` ends before it begins."))),
                     None => out.push(contradictory(&at, format!("`{text}` is not a span of hours."))),
@@ -296,10 +386,16 @@ fn closed_on(text: &str) -> Option<Closed> {
     }
     let day = |text: &str| text.trim().parse::<jiff::civil::Date>().ok();
     if let Some((date, minute)) = text.split_once(" from ") {
-        return Some(Closed::From { date: day(date)?, minute: reading::clock(minute)? });
+        return Some(Closed::From {
+            date: day(date)?,
+            minute: reading::clock(minute)?,
+        });
     }
     if let Some((date, minute)) = text.split_once(" until ") {
-        return Some(Closed::Until { date: day(date)?, minute: reading::clock(minute)? });
+        return Some(Closed::Until {
+            date: day(date)?,
+            minute: reading::clock(minute)?,
+        });
     }
     let (first, last) = match text.split_once(" to ") {
         Some((first, last)) => (day(first)?, day(last)?),
@@ -313,18 +409,45 @@ fn people(node: Option<&Node>, out: &mut Vec<Diagnostic>) -> (BTreeMap<String, P
     let mut places = BTreeMap::new();
     for (key, node) in named(node, "people", out) {
         places.insert(key.text.clone(), key.at.clone());
-        let Some(mut person) = Settings::of(node, &key.text, out) else { continue };
-        let role = person.need("role", "Nobody could tell what this person may see.", out).and_then(|node| words(node, "role", out)).map(normalized);
+        people.insert(
+            key.text.clone(),
+            Person {
+                role: String::new(),
+                call: Phi::default(),
+                page: None,
+                pin: None,
+            },
+        );
+        let Some(mut person) = Settings::of(node, &key.text, out) else {
+            continue;
+        };
+        let role = person
+            .need("role", "Nobody could tell what this person may see.", out)
+            .and_then(|node| words(node, "role", out))
+            .map(normalized);
         // A short code is read too, so that S004 can say what is wrong with 911.
-        let call = person.need("call", "This person could not be reached.", out).and_then(|node| number(node, &key.text, true, out));
+        let call = person
+            .need("call", "This person could not be reached.", out)
+            .and_then(|node| number(node, &key.text, true, out));
         let page = person.take("page").and_then(|node| {
             let (how, address) = words(node, "page", out)?.trim().split_once(' ')?;
-            Some(Page { how: how.to_owned(), address: Phi::new(address.trim().to_owned()) })
+            Some(Page {
+                how: how.to_owned(),
+                address: Phi::new(address.trim().to_owned()),
+            })
         });
         let pin = person.take("pin").and_then(|node| pin(node, out));
         person.finish(out);
         if let (Some(role), Some(call)) = (role, call) {
-            people.insert(key.text.clone(), Person { role, call: Phi::new(call), page, pin });
+            people.insert(
+                key.text.clone(),
+                Person {
+                    role,
+                    call: Phi::new(call),
+                    page,
+                    pin,
+                },
+            );
         }
     }
     (people, places)
@@ -334,15 +457,25 @@ fn pin(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Phi<String>> {
     let text = words(node, "pin", out)?.trim();
     let fits = (3..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     if !fits {
-        out.push(not_understood(&node.at, "A pin is three to eight digits.".to_owned(), "Write digits in quotes: \"0417\"."));
+        out.push(not_understood(
+            &node.at,
+            "A pin is three to eight digits.".to_owned(),
+            "Write digits in quotes: \"0417\".",
+        ));
     }
     fits.then(|| Phi::new(text.to_owned()))
 }
 
 fn on_call(node: Option<&Node>, people: &BTreeMap<String, Person>, out: &mut Vec<Diagnostic>) -> OnCall {
-    let Some(mut settings) = node.and_then(|node| Settings::of(node, "on call", out)) else { return OnCall::default() };
+    let Some(mut settings) = node.and_then(|node| Settings::of(node, "on call", out)) else {
+        return OnCall::default();
+    };
     let if_nobody = settings
-        .need("if nobody is listed", "In a gap of the schedule nobody would be called.", out)
+        .need(
+            "if nobody is listed",
+            "In a gap of the schedule nobody would be called.",
+            out,
+        )
         .and_then(|node| Some((words(node, "if nobody is listed", out)?.trim().to_owned(), &node.at)));
     if let Some((name, at)) = &if_nobody {
         known_person(name, at, people, out);
@@ -352,35 +485,57 @@ fn on_call(node: Option<&Node>, people: &BTreeMap<String, Person>, out: &mut Vec
     for (key, node) in settings.rest() {
         let source = match &node.kind {
             Kind::Text(person) => {
-                known_person(person.trim(), &node.at, people, out).then(|| Source::Person(person.trim().to_owned()))
+                known_person(person.trim(), &node.at, people, out);
+                Source::Person(person.trim().to_owned())
             }
-            _ => feed(&key.text, node, out),
+            _ => feed(&key.text, node, out).unwrap_or(Source::Feed {
+                from: String::new(),
+                settings: BTreeMap::new(),
+            }),
         };
-        roles.extend(source.map(|source| (key.text.clone(), source)));
+        roles.insert(key.text.clone(), source);
     }
-    OnCall { roles, if_nobody: if_nobody.map(|(name, _)| name).unwrap_or_default(), alarm }
+    OnCall {
+        roles,
+        if_nobody: if_nobody.map(|(name, _)| name).unwrap_or_default(),
+        alarm,
+    }
 }
 
 /// `{from: QGenda, task: CALL}`: which feed, and whatever it needs to be told.
 fn feed(role: &str, node: &Node, out: &mut Vec<Diagnostic>) -> Option<Source> {
     let mut settings = Settings::of(node, role, out)?;
-    let from = settings.need("from", "Nobody would know who is on duty.", out).and_then(|node| words(node, "from", out))?;
+    let from = settings
+        .need("from", "Nobody would know who is on duty.", out)
+        .and_then(|node| words(node, "from", out))?;
     let rest = settings.rest();
-    let settings = rest.into_iter().filter_map(|(key, node)| Some((key.text.clone(), normalized(words(node, &key.text, out)?)))).collect();
-    Some(Source::Feed { from: normalized(from), settings })
+    let settings = rest
+        .into_iter()
+        .filter_map(|(key, node)| Some((key.text.clone(), normalized(words(node, &key.text, out)?))))
+        .collect();
+    Some(Source::Feed {
+        from: normalized(from),
+        settings,
+    })
 }
 
 /// `48 hours before a gap, or when a feed is 6 hours old`
 fn alarm(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Gap> {
     let text = normalized(words(node, "raise an alarm", out)?);
-    let mut gap = Gap { before_a_gap: None, feed_age_max: None };
+    let mut gap = Gap {
+        before_a_gap: None,
+        feed_age_max: None,
+    };
     let mut understood = true;
     for part in text.split(", or ").flat_map(|part| part.split(" or when ")) {
         let part = part.trim().trim_start_matches("when ");
         if let Some(length) = part.strip_suffix("before a gap") {
             gap.before_a_gap = reading::duration(length);
             understood &= gap.before_a_gap.is_some();
-        } else if let Some(length) = part.strip_prefix("a feed is ").and_then(|rest| rest.strip_suffix("old")) {
+        } else if let Some(length) = part
+            .strip_prefix("a feed is ")
+            .and_then(|rest| rest.strip_suffix("old"))
+        {
             gap.feed_age_max = reading::duration(length);
             understood &= gap.feed_age_max.is_some();
         } else {
@@ -388,15 +543,18 @@ fn alarm(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Gap> {
         }
     }
     if !understood {
-        out.push(not_understood(&node.at, format!("`{text}` is not when an alarm can be raised."), "Write `48 hours before a gap, or when a feed is 6 hours old`."));
+        out.push(not_understood(
+            &node.at,
+            format!("`{text}` is not when an alarm can be raised."),
+            "Write `48 hours before a gap, or when a feed is 6 hours old`.",
+        ));
         return None;
     }
     Some(gap)
 }
 
-fn known_person(name: &str, at: &Place, people: &BTreeMap<String, Person>, out: &mut Vec<Diagnostic>) -> bool {
-    let known = people.contains_key(name);
-    if !known {
+fn known_person(name: &str, at: &Place, people: &BTreeMap<String, Person>, out: &mut Vec<Diagnostic>) {
+    if !people.contains_key(name) {
         out.push(unknown(
             at,
             format!("Nobody among the people is called `{name}`."),
@@ -404,10 +562,15 @@ fn known_person(name: &str, at: &Place, people: &BTreeMap<String, Person>, out: 
             &did_you_mean(name, people.keys().map(String::as_str)),
         ));
     }
-    known
 }
 
-fn known_callee(name: &str, at: &Place, people: &BTreeMap<String, Person>, on_call: &OnCall, out: &mut Vec<Diagnostic>) -> bool {
+fn known_callee(
+    name: &str,
+    at: &Place,
+    people: &BTreeMap<String, Person>,
+    on_call: &OnCall,
+    out: &mut Vec<Diagnostic>,
+) -> bool {
     if on_call.roles.contains_key(name) || people.contains_key(name) {
         return true;
     }
@@ -421,6 +584,7 @@ fn known_callee(name: &str, at: &Place, people: &BTreeMap<String, Person>, on_ca
     false
 }
 
+/// The ladder, where `they hear` stands, and whether everything of it could be read.
 fn ladder(
     name: &str,
     node: &Node,
@@ -428,49 +592,90 @@ fn ladder(
     on_call: &OnCall,
     speech: &Speech<'_>,
     out: &mut Vec<Diagnostic>,
-) -> Option<(Ladder, Place)> {
-    let mut settings = Settings::of(node, name, out)?;
-    let mut rungs = Vec::new();
+) -> (Ladder, Option<Place>, bool) {
+    let mut ladder = Ladder {
+        rungs: Vec::new(),
+        they_hear: Sentence::default(),
+        accept_with: '1',
+        pass_with: '2',
+        keep_paging: None,
+    };
+    let Some(mut settings) = Settings::of(node, name, out) else {
+        return (ladder, None, false);
+    };
+    let mut whole = false;
     if let Some(order) = settings.need("order", "There would be nobody to reach.", out) {
         if order.items().is_empty() {
-            out.push(not_understood(&order.at, "A ladder needs at least two rungs.".to_owned(), "List them: `- {call: primary, tries: 2, apart: 2 minutes, ring for: 25 seconds}`."));
+            out.push(not_understood(
+                &order.at,
+                "A ladder needs at least two rungs.".to_owned(),
+                "List them: `- {call: primary, tries: 2, apart: 2 minutes, ring for: 25 seconds}`.",
+            ));
         }
-        rungs.extend(order.items().iter().filter_map(|node| rung(node, people, on_call, out)));
+        ladder
+            .rungs
+            .extend(order.items().iter().filter_map(|node| rung(node, people, on_call, out)));
+        whole = !order.items().is_empty() && ladder.rungs.len() == order.items().len();
     }
     let heard = settings.need("they hear", "A doctor would pick up and not know why.", out);
     let they_hear = heard.and_then(|node| speech.sentence(node, "they hear", out));
-    let accept_with = settings.need("accept with", "A voicemail greeting would count as a doctor.", out).and_then(|node| key(node, "accept with", out));
-    let pass_with = settings.take("pass with").map_or(Some('2'), |node| key(node, "pass with", out));
-    let paging = settings.take("keep paging");
-    let keep_paging = paging.and_then(|node| keep_paging(node, out));
+    let accept_with = settings
+        .need("accept with", "A voicemail greeting would count as a doctor.", out)
+        .and_then(|node| key(node, "accept with", out));
+    let pass_with = settings
+        .take("pass with")
+        .map_or(Some('2'), |node| key(node, "pass with", out));
+    ladder.keep_paging = settings.take("keep paging").and_then(|node| keep_paging(node, out));
     let at = settings.at.clone();
     settings.finish(out);
-    let (they_hear, heard) = they_hear.zip(heard)?;
-    let (accept_with, pass_with) = accept_with.zip(pass_with)?;
-    if accept_with == pass_with {
-        out.push(not_understood(&at, "The key that accepts also passes the call on.".to_owned(), "Use 1 to accept; 2 passes it on."));
+    if accept_with.is_some() && accept_with == pass_with {
+        out.push(not_understood(
+            &at,
+            "The key that accepts also passes the call on.".to_owned(),
+            "Use 1 to accept; 2 passes it on.",
+        ));
     }
-    Some((Ladder { rungs, they_hear, accept_with, pass_with, keep_paging }, heard.at.clone()))
+    ladder.they_hear = they_hear.unwrap_or_default();
+    ladder.accept_with = accept_with.unwrap_or('1');
+    ladder.pass_with = pass_with.unwrap_or('2');
+    (ladder, heard.map(|node| node.at.clone()), whole)
 }
 
 fn rung(node: &Node, people: &BTreeMap<String, Person>, on_call: &OnCall, out: &mut Vec<Diagnostic>) -> Option<Rung> {
     let mut settings = Settings::of(node, "order", out)?;
-    let call = settings.need("call", "There would be nobody to reach at this rung.", out).and_then(|node| {
-        let name = words(node, "call", out)?.trim().to_owned();
-        known_callee(&name, &node.at, people, on_call, out).then_some(name)
-    });
+    let call = settings
+        .need("call", "There would be nobody to reach at this rung.", out)
+        .and_then(|node| {
+            let name = words(node, "call", out)?.trim().to_owned();
+            known_callee(&name, &node.at, people, on_call, out).then_some(name)
+        });
     let tries = settings.take("tries").map_or(Some(1), |node| {
         let text = words(node, "tries", out)?;
-        let tries = reading::count(text).filter(|tries| (1..=TRIES_MAX).contains(tries)).and_then(|tries| u8::try_from(tries).ok());
+        let tries = reading::count(text)
+            .filter(|tries| (1..=TRIES_MAX).contains(tries))
+            .and_then(|tries| u8::try_from(tries).ok());
         if tries.is_none() {
-            out.push(not_understood(&node.at, format!("`{}` is not a number of tries.", text.trim()), "Write 1 to 9."));
+            out.push(not_understood(
+                &node.at,
+                format!("`{}` is not a number of tries.", text.trim()),
+                "Write 1 to 9.",
+            ));
         }
         tries
     });
-    let apart = settings.take("apart").map_or(Some(Duration::ZERO), |node| duration(node, "apart", out));
-    let ring_for = settings.take("ring for").map_or(Some(Duration::from_secs(25)), |node| ring_for(node, out));
+    let apart = settings
+        .take("apart")
+        .map_or(Some(Duration::ZERO), |node| duration(node, "apart", out));
+    let ring_for = settings
+        .take("ring for")
+        .map_or(Some(Duration::from_secs(25)), |node| ring_for(node, out));
     settings.finish(out);
-    Some(Rung { call: call?, tries: tries?, apart: apart?, ring_for: ring_for? })
+    Some(Rung {
+        call: call?,
+        tries: tries?,
+        apart: apart?,
+        ring_for: ring_for?,
+    })
 }
 
 /// How long a phone rings: long enough to be heard, short of what any carrier allows.
@@ -478,7 +683,11 @@ pub(crate) fn ring_for(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Duratio
     let length = duration(node, "ring for", out)?;
     let fits = (5..=120).contains(&length.as_secs());
     if !fits {
-        out.push(not_understood(&node.at, "A phone rings for 5 seconds to 2 minutes.".to_owned(), "Write `ring for: 25 seconds`."));
+        out.push(not_understood(
+            &node.at,
+            "A phone rings for 5 seconds to 2 minutes.".to_owned(),
+            "Write `ring for: 25 seconds`.",
+        ));
     }
     fits.then_some(length)
 }
@@ -489,7 +698,11 @@ fn key(node: &Node, what: &str, out: &mut Vec<Diagnostic>) -> Option<char> {
     match (keys.next(), keys.next()) {
         (Some(key), None) if key.is_ascii_digit() => Some(key),
         _ => {
-            out.push(not_understood(&node.at, format!("`{what}` is one key."), "Write one digit: 1."));
+            out.push(not_understood(
+                &node.at,
+                format!("`{what}` is one key."),
+                "Write one digit: 1.",
+            ));
             None
         }
     }
@@ -498,46 +711,86 @@ fn key(node: &Node, what: &str, out: &mut Vec<Diagnostic>) -> Option<char> {
 /// `every 5 minutes for 1 hour`
 fn keep_paging(node: &Node, out: &mut Vec<Diagnostic>) -> Option<KeepPaging> {
     let text = normalized(words(node, "keep paging", out)?);
-    let read = text.strip_prefix("every ").and_then(|rest| rest.split_once(" for ")).and_then(|(every, lasting)| {
-        Some(KeepPaging { every: reading::duration(every)?, lasting: reading::duration(lasting)? })
-    });
+    let read = text
+        .strip_prefix("every ")
+        .and_then(|rest| rest.split_once(" for "))
+        .and_then(|(every, lasting)| {
+            Some(KeepPaging {
+                every: reading::duration(every)?,
+                lasting: reading::duration(lasting)?,
+            })
+        });
     if read.is_none_or(|paging| paging.every < Duration::from_secs(30) || paging.lasting < paging.every) {
-        out.push(not_understood(&node.at, format!("`{text}` is not how to keep paging."), "Write `every 5 minutes for 1 hour`."));
+        out.push(not_understood(
+            &node.at,
+            format!("`{text}` is not how to keep paging."),
+            "Write `every 5 minutes for 1 hour`.",
+        ));
         return None;
     }
     read
 }
 
-fn inbox(name: &str, node: &Node, people: &BTreeMap<String, Person>, on_call: &OnCall, out: &mut Vec<Diagnostic>) -> Option<Inbox> {
-    let mut settings = Settings::of(node, name, out)?;
+fn inbox(
+    name: &str,
+    node: &Node,
+    people: &BTreeMap<String, Person>,
+    on_call: &OnCall,
+    out: &mut Vec<Diagnostic>,
+) -> Inbox {
+    let mut inbox = Inbox {
+        tell: String::new(),
+        if_unclaimed_after: None,
+        then_tell: None,
+    };
+    let Some(mut settings) = Settings::of(node, name, out) else {
+        return inbox;
+    };
     let told = |node: Option<&Node>, what: &str, out: &mut Vec<Diagnostic>| {
         let node = node?;
         let name = words(node, what, out)?.trim().to_owned();
         known_callee(&name, &node.at, people, on_call, out).then_some(name)
     };
     let tell = settings.need("tell", "Messages would wait and nobody would know.", out);
-    let tell = told(tell, "tell", out);
-    let if_unclaimed_after = settings.take("if unclaimed after").and_then(|node| duration(node, "if unclaimed after", out));
+    inbox.tell = told(tell, "tell", out).unwrap_or_default();
+    inbox.if_unclaimed_after = settings
+        .take("if unclaimed after")
+        .and_then(|node| duration(node, "if unclaimed after", out));
     let then_tell = settings.take("then tell");
-    let then_tell = told(then_tell, "then tell", out);
+    inbox.then_tell = told(then_tell, "then tell", out);
     settings.finish(out);
-    Some(Inbox { tell: tell?, if_unclaimed_after, then_tell })
+    inbox
 }
 
 fn records(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Records> {
     let mut settings = Settings::of(node, "records", out)?;
-    let system = settings.need("system", "No patient could be found.", out).and_then(|node| words(node, "system", out)).map(normalized);
+    let system = settings
+        .need("system", "No patient could be found.", out)
+        .and_then(|node| words(node, "system", out))
+        .map(normalized);
     let mut list = |name: &str, out: &mut Vec<Diagnostic>| {
-        settings.take(name).map_or_else(Vec::new, |node| word_list(node, name, out).into_iter().map(|(text, _)| text.to_owned()).collect::<Vec<_>>())
+        settings.take(name).map_or_else(Vec::new, |node| {
+            word_list(node, name, out)
+                .into_iter()
+                .map(|(text, _)| text.to_owned())
+                .collect::<Vec<_>>()
+        })
     };
     let (reads, writes) = (list("reads", out), list("writes", out));
     settings.finish(out);
-    Some(Records { system: system?, reads, writes })
+    Some(Records {
+        system: system?,
+        reads,
+        writes,
+    })
 }
 
 /// Six years for messages (45 CFR 164.316(b)(2)(i)) and 90 days for recordings where the practice does not say.
 fn keep(node: Option<&Node>, out: &mut Vec<Diagnostic>) -> Keep {
-    let mut keep = Keep { messages: Period::Years(6), recordings: Period::Days(90) };
+    let mut keep = Keep {
+        messages: Period::Years(6),
+        recordings: Period::Days(90),
+    };
     if let Some(mut settings) = node.and_then(|node| Settings::of(node, "keep", out)) {
         if let Some(period) = settings.take("messages").and_then(|node| period(node, out)) {
             keep.messages = period;
@@ -562,7 +815,11 @@ fn period(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Period> {
         }
     });
     if read.is_none() {
-        out.push(not_understood(&node.at, format!("`{text}` is not how long to keep something."), "Write `90 days` or `6 years`."));
+        out.push(not_understood(
+            &node.at,
+            format!("`{text}` is not how long to keep something."),
+            "Write `90 days` or `6 years`.",
+        ));
     }
     read
 }
@@ -582,7 +839,15 @@ mod tests {
         assert_eq!(dialled("(512) 555-0100", false).as_deref(), Some("+15125550100"));
         assert_eq!(dialled("+44 1632 960001", false).as_deref(), Some("+441632960001"));
         assert_eq!(dialled("988", true).as_deref(), Some("988"));
-        for wrong in ["988", "+1 512 555 010", "512 555 010", "+", "call me", "+1 512 555 0100 ext 4", "1 512 555 01000"] {
+        for wrong in [
+            "988",
+            "+1 512 555 010",
+            "512 555 010",
+            "+",
+            "call me",
+            "+1 512 555 0100 ext 4",
+            "1 512 555 01000",
+        ] {
             assert_eq!(dialled(wrong, false), None, "{wrong}");
         }
     }

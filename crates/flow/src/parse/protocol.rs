@@ -27,7 +27,12 @@ pub(crate) struct ProtocolDraft {
 const ASKED: [Level; 3] = [Level::Emergency, Level::Urgent, Level::SemiUrgent];
 
 /// Reads a protocol for one flow. Both are needed at once: a question's `only if` speaks of what the flow remembers.
-pub(crate) fn protocol(tree: &Node, speech: &Speech<'_>, declared: &Declared, out: &mut Vec<Diagnostic>) -> Option<ProtocolDraft> {
+pub(crate) fn protocol(
+    tree: &Node,
+    speech: &Speech<'_>,
+    declared: &Declared,
+    out: &mut Vec<Diagnostic>,
+) -> Option<ProtocolDraft> {
     let mut top = Settings::of(tree, "the protocol file", out)?;
     super::format(&mut top, out);
     let mut text = |name: &str, suffers: &str, out: &mut Vec<Diagnostic>| {
@@ -44,7 +49,11 @@ pub(crate) fn protocol(tree: &Node, speech: &Speech<'_>, declared: &Declared, ou
     for level in ASKED {
         let Some(list) = top.take(level.name()) else { continue };
         if !matches!(list.kind, Kind::List(_)) {
-            out.push(super::not_understood(&list.at, format!("`{}` should be a list of questions.", level.name()), "Write each question on a line of its own, after `- `."));
+            out.push(super::not_understood(
+                &list.at,
+                format!("`{}` should be a list of questions.", level.name()),
+                "Write each question on a line of its own, after `- `.",
+            ));
         }
         for node in list.items() {
             if let Some(question) = question(node, level, speech, declared, out) {
@@ -55,12 +64,16 @@ pub(crate) fn protocol(tree: &Node, speech: &Speech<'_>, declared: &Declared, ou
     }
     let graded = |name: &'static str, top: &mut Settings<'_>, out: &mut Vec<Diagnostic>| {
         let node = top.need(name, "The call would have nowhere to go.", out)?;
-        let levels = [Level::Emergency, Level::Urgent, Level::SemiUrgent, Level::Routine].map(|level| (level.name(), level));
+        let levels =
+            [Level::Emergency, Level::Urgent, Level::SemiUrgent, Level::Routine].map(|level| (level.name(), level));
         Some((choice(node, name, &levels, out)?, node.at.clone()))
     };
     let if_every_answer_is_no = graded("if every answer is no", &mut top, out);
     let if_unclear = graded("if an answer is unclear", &mut top, out);
-    let at = Place { span: top.at.span.start..top.at.span.start, ..top.at.clone() };
+    let at = Place {
+        span: top.at.span.start..top.at.span.start,
+        ..top.at.clone()
+    };
     top.finish(out);
     let (approval, review_by) = approval?;
     let (source, source_at) = source?;
@@ -77,17 +90,38 @@ pub(crate) fn protocol(tree: &Node, speech: &Speech<'_>, declared: &Declared, ou
         if_unclear,
         if_every_answer_is_no: if_every_answer_is_no?.0,
     };
-    Some(ProtocolDraft { protocol, at, questions: places, review_by, if_unclear: if_unclear_at, source: source_at })
+    Some(ProtocolDraft {
+        protocol,
+        at,
+        questions: places,
+        review_by,
+        if_unclear: if_unclear_at,
+        source: source_at,
+    })
 }
 
-fn question(node: &Node, level: Level, speech: &Speech<'_>, declared: &Declared, out: &mut Vec<Diagnostic>) -> Option<Question> {
+fn question(
+    node: &Node,
+    level: Level,
+    speech: &Speech<'_>,
+    declared: &Declared,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Question> {
     if let Kind::Text(_) = node.kind {
         let words = speech.sentence(node, level.name(), out)?;
-        return Some(Question { id: id(&normalized(node.text()?)), level, words, only_if: None });
+        return Some(Question {
+            id: id(&normalized(node.text()?)),
+            level,
+            words,
+            only_if: None,
+        });
     }
     let mut settings = Settings::of(node, level.name(), out)?;
     let ask = settings.need("ask", "There would be nothing to ask.", out);
-    let given = settings.take("id").and_then(|node| words(node, "id", out)).map(normalized);
+    let given = settings
+        .take("id")
+        .and_then(|node| words(node, "id", out))
+        .map(normalized);
     let only_if = settings.take("only if").map(|node| declared.condition(node, out));
     settings.finish(out);
     let ask = ask?;
@@ -108,10 +142,20 @@ fn question(node: &Node, level: Level, speech: &Speech<'_>, declared: &Declared,
 /// what tells them apart goes into it too.
 fn id(text: &str) -> String {
     const WORDS: usize = 8;
-    let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase);
+    let mut words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase);
     let head: Vec<String> = words.by_ref().take(WORDS).collect();
-    let rest = words.fold(0_u32, |sum, word| word.bytes().fold(sum, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))));
-    if rest == 0 { head.join("-") } else { format!("{}-{rest:08x}", head.join("-")) }
+    let rest = words.fold(0_u32, |sum, word| {
+        word.bytes()
+            .fold(sum, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)))
+    });
+    if rest == 0 {
+        head.join("-")
+    } else {
+        format!("{}-{rest:08x}", head.join("-"))
+    }
 }
 
 fn is_sample(source: &str) -> bool {
@@ -125,8 +169,17 @@ mod tests {
 
     #[test]
     fn a_question_keeps_its_name_until_its_words_change() {
-        assert_eq!(id("Is there severe pain, or vomiting?"), "is-there-severe-pain-or-vomiting");
-        assert_eq!(id("Is there chest pain or pressure, or trouble breathing?"), id("Is there chest pain or pressure,  or trouble breathing?"));
-        assert_ne!(id("Is there chest pain or pressure, or trouble breathing?"), id("Is there chest pain or pressure, or trouble sleeping?"));
+        assert_eq!(
+            id("Is there severe pain, or vomiting?"),
+            "is-there-severe-pain-or-vomiting"
+        );
+        assert_eq!(
+            id("Is there chest pain or pressure, or trouble breathing?"),
+            id("Is there chest pain or pressure,  or trouble breathing?")
+        );
+        assert_ne!(
+            id("Is there chest pain or pressure, or trouble breathing?"),
+            id("Is there chest pain or pressure, or trouble sleeping?")
+        );
     }
 }

@@ -17,18 +17,31 @@ impl<'a> Settings<'a> {
         let Kind::Map { entries, .. } = &node.kind else {
             out.push(super::not_understood(
                 &node.at,
-                format!("`{whose}` needs names with values, but {} stands here.", node.describe()),
+                format!(
+                    "`{whose}` needs names with values, but {} stands here.",
+                    node.describe()
+                ),
                 "Write `name: value`, each on a line of its own.",
             ));
             return None;
         };
         let left = entries.iter().map(|(name, value)| (name, value)).collect();
-        Some(Self { whose: whose.to_owned(), at: node.at.clone(), left, asked_for: Vec::new() })
+        Some(Self {
+            whose: whose.to_owned(),
+            at: node.at.clone(),
+            left,
+            asked_for: Vec::new(),
+        })
     }
 
     /// No settings at all, for a bare word.
     pub(crate) fn none(whose: &str, at: Place) -> Self {
-        Self { whose: whose.to_owned(), at, left: Vec::new(), asked_for: Vec::new() }
+        Self {
+            whose: whose.to_owned(),
+            at,
+            left: Vec::new(),
+            asked_for: Vec::new(),
+        }
     }
 
     /// Takes a setting, if it is there.
@@ -56,7 +69,11 @@ impl<'a> Settings<'a> {
     /// Takes every setting whose name begins so: `press 1`, `press 2`.
     pub(crate) fn take_beginning(&mut self, with: &str, example: &str) -> Vec<(&'a Name, &'a Node)> {
         self.asked_for.push(example.to_owned());
-        let (taken, left) = self.left.iter().copied().partition(|(name, _)| name.text.starts_with(with));
+        let (taken, left) = self
+            .left
+            .iter()
+            .copied()
+            .partition(|(name, _)| name.text.starts_with(with));
         self.left = left;
         taken
     }
@@ -70,7 +87,11 @@ impl<'a> Settings<'a> {
     pub(crate) fn finish(self, out: &mut Vec<Diagnostic>) {
         for (name, value) in &self.left {
             // F011 has said what is wrong with this one.
-            if value.kind == Kind::Nothing && out.iter().any(|found| found.code == "F011" && found.line == name.at.line) {
+            if value.kind == Kind::Nothing
+                && out
+                    .iter()
+                    .any(|found| found.code == "F011" && found.line == name.at.line)
+            {
                 continue;
             }
             out.push(Diagnostic::error(

@@ -32,12 +32,18 @@ impl Speech<'_> {
     pub(crate) fn unspoken(&self, node: &Node, what: &str, out: &mut Vec<Diagnostic>) -> Option<Sentence> {
         let english = normalized(words(node, what, out)?);
         self.look_at_fills(&english, &node.at, out);
-        Some(Sentence { spoken: [(Language::English, self.with_practice(&english))].into() })
+        Some(Sentence {
+            spoken: [(Language::English, self.with_practice(&english))].into(),
+        })
     }
 
     /// A menu's line from its label: the label is what is translated, the line is made around it.
     pub(crate) fn option(&self, label: &Sentence, key: char) -> Sentence {
-        let spoken = label.spoken.iter().map(|(&language, label)| (language, option_line(label, key, language).into())).collect();
+        let spoken = label
+            .spoken
+            .iter()
+            .map(|(&language, label)| (language, option_line(label, key, language).into()))
+            .collect();
         Sentence { spoken }
     }
 
@@ -76,7 +82,9 @@ impl Speech<'_> {
             format!("`{english}` has no {} wording.", language.name()),
             format!("A caller who chose {} would hear English here.", language.name()),
             match stale {
-                Some(stale) => format!("{file} has `{stale}`; if that is the same sentence, put the new English before its translation and read it again."),
+                Some(stale) => format!(
+                    "{file} has `{stale}`; if that is the same sentence, put the new English before its translation and read it again."
+                ),
                 None => format!("Add `{english}:` and its translation to {file}."),
             },
         )
@@ -86,13 +94,21 @@ impl Speech<'_> {
         let mut rest = text;
         while let Some((_, after)) = rest.split_once('{') {
             let Some((inside, after)) = after.split_once('}') else {
-                out.push(super::not_understood(at, "A brace is opened and not closed.".to_owned(), "Write a fill-in as `{practice}`."));
+                out.push(super::not_understood(
+                    at,
+                    "A brace is opened and not closed.".to_owned(),
+                    "Write a fill-in as `{practice}`.",
+                ));
                 return;
             };
             let name = inside.trim();
             if name != "practice" && Fill::named(name).is_none() {
                 let names = std::iter::once("practice").chain(Fill::ALL.iter().map(|fill| fill.name()));
-                out.push(super::not_understood(at, format!("`{{{name}}}` is not a fill-in."), &did_you_mean(name, names)));
+                out.push(super::not_understood(
+                    at,
+                    format!("`{{{name}}}` is not a fill-in."),
+                    &did_you_mean(name, names),
+                ));
             }
             rest = after;
         }

@@ -23,7 +23,10 @@ pub(crate) struct Translations {
 /// The language a file name says it translates to: `after-hours.es.yaml`.
 pub(crate) fn language_of(file: &str) -> Option<Language> {
     let stem = file.strip_suffix(".yaml")?;
-    Language::ALL.into_iter().filter(|language| *language != Language::English).find(|&language| stem.ends_with(&format!(".{}", suffix(language))))
+    Language::ALL
+        .into_iter()
+        .filter(|language| *language != Language::English)
+        .find(|&language| stem.ends_with(&format!(".{}", suffix(language))))
 }
 
 /// The middle of a translation file's name.
@@ -41,13 +44,18 @@ impl Translations {
         let Kind::Map { entries, .. } = &tree.kind else {
             out.push(super::not_understood(
                 &tree.at,
-                format!("A translation file holds `English sentence: translation`, but {} stands here.", tree.describe()),
+                format!(
+                    "A translation file holds `English sentence: translation`, but {} stands here.",
+                    tree.describe()
+                ),
                 "Write each English sentence, a colon, and its translation.",
             ));
             return;
         };
         for (english, translation) in entries {
-            let Some(text) = words(translation, &english.text, out) else { continue };
+            let Some(text) = words(translation, &english.text, out) else {
+                continue;
+            };
             let (english_fills, fills) = (fills(&english.text), fills(text));
             if english_fills != fills {
                 out.push(Diagnostic::error(
@@ -55,16 +63,27 @@ impl Translations {
                     &translation.at,
                     format!("The translation of `{}` does not hold the same fill-ins.", english.text),
                     format!("Callers in {} would not hear what is filled in.", language.name()),
-                    format!("Use exactly {}.", if english_fills.is_empty() { "no fill-in".to_owned() } else { english_fills.into_iter().collect::<Vec<_>>().join(" and ") }),
+                    format!(
+                        "Use exactly {}.",
+                        if english_fills.is_empty() {
+                            "no fill-in".to_owned()
+                        } else {
+                            english_fills.into_iter().collect::<Vec<_>>().join(" and ")
+                        }
+                    ),
                 ));
-                continue;
             }
-            let before = self.table.insert((language, english.text.clone()), (normalized(text), english.at.clone()));
+            let before = self
+                .table
+                .insert((language, english.text.clone()), (normalized(text), english.at.clone()));
             if let Some((before, place)) = before.filter(|(before, _)| *before != normalized(text)) {
                 out.push(Diagnostic::error(
                     "F009",
                     &english.at,
-                    format!("`{}` is translated in two ways; the other is on line {} of {}.", english.text, place.line, place.file),
+                    format!(
+                        "`{}` is translated in two ways; the other is on line {} of {}.",
+                        english.text, place.line, place.file
+                    ),
                     "Which of the two callers hear would depend on the order of the files.",
                     format!("Keep one of them. The other reads: `{before}`."),
                 ));
@@ -82,7 +101,10 @@ impl Translations {
 
     /// The English sentences there are translations of, for "did you mean".
     pub(crate) fn sentences(&self, language: Language) -> impl Iterator<Item = &str> + Clone {
-        self.table.keys().filter(move |(of, _)| *of == language).map(|(_, english)| english.as_str())
+        self.table
+            .keys()
+            .filter(move |(of, _)| *of == language)
+            .map(|(_, english)| english.as_str())
     }
 
     /// Reports the translations nothing asked for.
@@ -102,5 +124,9 @@ impl Translations {
 
 /// Every `{…}` of a sentence.
 fn fills(text: &str) -> BTreeSet<String> {
-    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(inside, _)| format!("{{{}}}", inside.trim())).collect()
+    text.split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(inside, _)| format!("{{{}}}", inside.trim()))
+        .collect()
 }

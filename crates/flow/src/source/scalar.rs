@@ -24,8 +24,14 @@ pub(super) enum Value {
 impl Raw {
     pub(super) fn span(&self) -> Range<usize> {
         let span = self.at.span();
-        let start = span.byte_offset().and_then(|offset| usize::try_from(offset).ok()).unwrap_or(0);
-        let length = span.byte_len().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        let start = span
+            .byte_offset()
+            .and_then(|offset| usize::try_from(offset).ok())
+            .unwrap_or(0);
+        let length = span
+            .byte_len()
+            .and_then(|length| usize::try_from(length).ok())
+            .unwrap_or(0);
         start..start.saturating_add(length)
     }
 }
@@ -33,7 +39,10 @@ impl Raw {
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Value>::deserialize(deserializer)?;
-        Ok(Self { value: spanned.value, at: spanned.referenced })
+        Ok(Self {
+            value: spanned.value,
+            at: spanned.referenced,
+        })
     }
 }
 

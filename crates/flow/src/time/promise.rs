@@ -36,7 +36,7 @@ impl Promise {
         let text = text.trim().to_lowercase();
         let expected = || {
             format!(
-                "`{text}` is not a time someone can be held to; write it like `10 am on the next business day`, `5 pm in two business days` or `9 am tomorrow`"
+                "`{text}` is not a time someone can be held to; write it like `10 am on the next business day`, `5 pm in two business days` or `9 am tomorrow`."
             )
         };
         const DAYS: [(&str, Day); 4] = [
@@ -58,7 +58,9 @@ impl Promise {
             })
             .ok_or_else(expected)?;
         let clock = clock.trim().trim_start_matches("at ");
-        let minute = reading::clock(clock).filter(|&minute| minute < 1440).ok_or_else(expected)?;
+        let minute = reading::clock(clock)
+            .filter(|&minute| minute < 1440)
+            .ok_or_else(expected)?;
         let time = reading::time(minute).ok_or_else(expected)?;
         Ok(Self { time, day })
     }
@@ -81,7 +83,9 @@ impl Promise {
         };
         for _ in 0..SEARCH_DAYS_MAX {
             let Some(date) = day else { break };
-            let Ok(due) = date.to_datetime(self.time).to_zoned(hours.zone.clone()) else { break };
+            let Ok(due) = date.to_datetime(self.time).to_zoned(hours.zone.clone()) else {
+                break;
+            };
             if due.timestamp() > now {
                 return due.timestamp();
             }
@@ -130,25 +134,40 @@ mod tests {
     #[test]
     fn promises_fall_on_days_the_office_opens() {
         let saturday_night = "2026-11-21T23:40:00-06:00[America/Chicago]";
-        assert_eq!(due("10 am on the next business day", saturday_night), "Mon 2026-11-23 10:00");
+        assert_eq!(
+            due("10 am on the next business day", saturday_night),
+            "Mon 2026-11-23 10:00"
+        );
         assert_eq!(due("next business day 10 am", saturday_night), "Mon 2026-11-23 10:00");
         assert_eq!(due("5 pm in two business days", saturday_night), "Tue 2026-11-24 17:00");
-        assert_eq!(due("noon on the next business day", saturday_night), "Mon 2026-11-23 12:00");
+        assert_eq!(
+            due("noon on the next business day", saturday_night),
+            "Mon 2026-11-23 12:00"
+        );
         assert_eq!(due("9 am tomorrow", saturday_night), "Sun 2026-11-22 09:00");
         assert_eq!(due("5 pm today", saturday_night), "Sun 2026-11-22 17:00");
         // The night before Thanksgiving: Thursday and Friday are closed days, then comes the weekend.
         assert_eq!(
-            due("10 am on the next business day", "2026-11-25T20:00:00-06:00[America/Chicago]"),
+            due(
+                "10 am on the next business day",
+                "2026-11-25T20:00:00-06:00[America/Chicago]"
+            ),
             "Mon 2026-11-30 10:00"
         );
         // Friday 3 July 2026 is Independence Day, observed.
         assert_eq!(
-            due("10 am on the next business day", "2026-07-02T18:00:00-05:00[America/Chicago]"),
+            due(
+                "10 am on the next business day",
+                "2026-07-02T18:00:00-05:00[America/Chicago]"
+            ),
             "Mon 2026-07-06 10:00"
         );
         // Half of Christmas Eve is a business day.
         assert_eq!(
-            due("10 am on the next business day", "2026-12-23T18:00:00-06:00[America/Chicago]"),
+            due(
+                "10 am on the next business day",
+                "2026-12-23T18:00:00-06:00[America/Chicago]"
+            ),
             "Thu 2026-12-24 10:00"
         );
     }
@@ -156,9 +175,18 @@ mod tests {
     #[test]
     fn before_the_office_opens_the_next_business_day_is_today() {
         let tuesday_night = "2026-11-24T02:00:00-06:00[America/Chicago]";
-        assert_eq!(due("10 am on the next business day", tuesday_night), "Tue 2026-11-24 10:00");
+        assert_eq!(
+            due("10 am on the next business day", tuesday_night),
+            "Tue 2026-11-24 10:00"
+        );
         assert_eq!(due("5 pm in two business days", tuesday_night), "Wed 2026-11-25 17:00");
-        assert_eq!(due("10 am on the next business day", "2026-11-24T08:00:00-06:00[America/Chicago]"), "Wed 2026-11-25 10:00");
+        assert_eq!(
+            due(
+                "10 am on the next business day",
+                "2026-11-24T08:00:00-06:00[America/Chicago]"
+            ),
+            "Wed 2026-11-25 10:00"
+        );
     }
 
     #[test]
@@ -173,7 +201,10 @@ mod tests {
         let due = promise.due(&hours, at("2026-10-31T22:00:00-05:00[America/Chicago]"));
         assert_eq!(due, "2026-11-01T06:30:00Z".parse::<Timestamp>().unwrap());
         // Across the change 9 am is still 9 am.
-        assert_eq!(self::due("9 am tomorrow", "2026-10-31T22:00:00-05:00[America/Chicago]"), "Sun 2026-11-01 09:00");
+        assert_eq!(
+            self::due("9 am tomorrow", "2026-10-31T22:00:00-05:00[America/Chicago]"),
+            "Sun 2026-11-01 09:00"
+        );
     }
 
     #[test]
@@ -181,12 +212,24 @@ mod tests {
         let mut hours = cedar();
         hours.week = Default::default();
         let now = at("2026-11-21T23:40:00-06:00[America/Chicago]");
-        assert!(Promise::parse("10 am on the next business day").unwrap().due(&hours, now) > now);
+        assert!(
+            Promise::parse("10 am on the next business day")
+                .unwrap()
+                .due(&hours, now)
+                > now
+        );
     }
 
     #[test]
     fn what_nobody_can_be_held_to_is_refused() {
-        for text in ["soon", "10 on the next business day", "25 pm tomorrow", "10 am", "5 pm in many business days", "midnight in 0 business days"] {
+        for text in [
+            "soon",
+            "10 on the next business day",
+            "25 pm tomorrow",
+            "10 am",
+            "5 pm in many business days",
+            "midnight in 0 business days",
+        ] {
             assert!(Promise::parse(text).is_err(), "{text}");
         }
     }

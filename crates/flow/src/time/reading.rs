@@ -68,7 +68,9 @@ mod tests {
         assert_eq!(clock("12 am"), Some(0));
         assert_eq!(clock("12:30 pm"), Some(750));
         assert_eq!(clock("noon"), Some(720));
-        for wrong in ["8:00", "13 pm", "0 am", "8:60 am", "8:5 am", ":30 am", "am", "", "+8 am"] {
+        for wrong in [
+            "8:00", "13 pm", "0 am", "8:60 am", "8:5 am", ":30 am", "am", "", "+8 am",
+        ] {
             assert_eq!(clock(wrong), None, "{wrong}");
         }
     }

@@ -9,5 +9,10 @@ pub(super) fn read(step: &mut StepText<'_, '_>) -> Option<Act> {
     let if_yes = step.need_section("if yes", "A caller who presses 1 would have nowhere to go.");
     let if_no = step.need_section("if no", "A caller who presses 2 would have nowhere to go.");
     let if_no_answer = step.section("if no answer");
-    Some(Act::AskYesOrNo { question: question?, if_yes: if_yes?, if_no: if_no?, if_no_answer })
+    Some(Act::AskYesOrNo {
+        question: question?,
+        if_yes: if_yes?,
+        if_no: if_no?,
+        if_no_answer,
+    })
 }

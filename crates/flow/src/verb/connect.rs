@@ -12,13 +12,28 @@ use crate::parse::practice::ring_for;
 use crate::source::normalized;
 
 pub(super) fn read(step: &mut StepText<'_, '_>) -> Option<Act> {
-    const SHOW: [(&str, Show); 2] = [("practice number", Show::PracticeNumber), ("caller number", Show::CallerNumber)];
+    const SHOW: [(&str, Show); 2] = [
+        ("practice number", Show::PracticeNumber),
+        ("caller number", Show::CallerNumber),
+    ];
     let dialled = dialled(step);
-    let ring_for = step.beside.take("ring for").map_or(Some(Duration::from_secs(30)), |node| ring_for(node, step.out));
-    let show = step.beside.take("show").map_or(Some(Show::default()), |node| choice(node, "show", &SHOW, step.out));
+    let ring_for = step
+        .beside
+        .take("ring for")
+        .map_or(Some(Duration::from_secs(30)), |node| ring_for(node, step.out));
+    let show = step
+        .beside
+        .take("show")
+        .map_or(Some(Show::default()), |node| choice(node, "show", &SHOW, step.out));
     let if_no_answer = step.if_nobody("if no answer");
     let (to, dial) = dialled?;
-    Some(Act::Connect { to, dial, ring_for: ring_for?, show: show?, if_no_answer: if_no_answer? })
+    Some(Act::Connect {
+        to,
+        dial,
+        ring_for: ring_for?,
+        show: show?,
+        if_no_answer: if_no_answer?,
+    })
 }
 
 /// A person, an outside line or a line of the practice, and what is dialled. Never an emergency number (S004).
@@ -37,7 +52,12 @@ pub(super) fn dialled(step: &mut StepText<'_, '_>) -> Option<(String, Phi<String
         let number = number.clone();
         return Some((name, Phi::new(number)));
     }
-    let names = practice.people.keys().chain(practice.outside_lines.keys()).chain(practice.lines.keys()).map(String::as_str);
+    let names = practice
+        .people
+        .keys()
+        .chain(practice.outside_lines.keys())
+        .chain(practice.lines.keys())
+        .map(String::as_str);
     step.out.push(crate::parse::unknown(
         &head.at,
         format!("The practice knows no person and no line called `{name}`."),

@@ -19,7 +19,11 @@ pub(super) fn read(step: &mut StepText<'_, '_>) -> Option<Act> {
             Some((_, key)) => by.push(*key),
             None => {
                 let fix = crate::diagnostic::did_you_mean(name, KEYS.iter().map(|(known, _)| *known));
-                step.out.push(not_understood(at, format!("A patient cannot be found by `{name}`."), &fix));
+                step.out.push(not_understood(
+                    at,
+                    format!("A patient cannot be found by `{name}`."),
+                    &fix,
+                ));
             }
         }
     }
@@ -32,6 +36,9 @@ pub(super) fn read(step: &mut StepText<'_, '_>) -> Option<Act> {
             "Name two or more: [caller number, date of birth].",
         ));
     }
-    let if_not_found = step.need_section("if not found", "A caller who is not found, or calls while records are down, would have nowhere to go.")?;
+    let if_not_found = step.need_section(
+        "if not found",
+        "A caller who is not found, or calls while records are down, would have nowhere to go.",
+    )?;
     (by.len() >= 2).then_some(Act::FindPatient { by, if_not_found })
 }

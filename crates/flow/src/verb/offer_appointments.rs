@@ -9,7 +9,11 @@ use crate::parse::{duration, not_understood, word_list};
 const WITHIN_DAYS: u32 = 14;
 
 pub(super) fn read(step: &mut StepText<'_, '_>) -> Option<Act> {
-    const WANTED: [(&str, Appointment); 3] = [("book", Appointment::Book), ("move", Appointment::Move), ("cancel", Appointment::Cancel)];
+    const WANTED: [(&str, Appointment); 3] = [
+        ("book", Appointment::Book),
+        ("move", Appointment::Move),
+        ("cancel", Appointment::Cancel),
+    ];
     let head = step.head()?;
     let mut wanted = Vec::new();
     for (name, at) in word_list(head, "offer appointments", step.out) {
@@ -17,14 +21,20 @@ pub(super) fn read(step: &mut StepText<'_, '_>) -> Option<Act> {
             Some((_, kind)) => wanted.push(*kind),
             None => {
                 let fix = did_you_mean(name, WANTED.iter().map(|(known, _)| *known));
-                step.out.push(not_understood(at, format!("Nobody can `{name}` an appointment here."), &fix));
+                step.out.push(not_understood(
+                    at,
+                    format!("Nobody can `{name}` an appointment here."),
+                    &fix,
+                ));
             }
         }
     }
-    let visit_types = step
-        .beside
-        .take("visit types")
-        .map_or_else(Vec::new, |node| word_list(node, "visit types", step.out).into_iter().map(|(text, _)| text.to_owned()).collect());
+    let visit_types = step.beside.take("visit types").map_or_else(Vec::new, |node| {
+        word_list(node, "visit types", step.out)
+            .into_iter()
+            .map(|(text, _)| text.to_owned())
+            .collect()
+    });
     let within_days = step
         .beside
         .take("within")
@@ -32,6 +42,15 @@ pub(super) fn read(step: &mut StepText<'_, '_>) -> Option<Act> {
         .and_then(|within| u32::try_from(within.as_secs() / 86_400).ok())
         .unwrap_or(WITHIN_DAYS);
     let if_nothing_fits = step.section("if nothing fits");
-    let if_records_are_down = step.need_section("if records are down", "When the records system is down, the caller would have nowhere to go.")?;
-    (!wanted.is_empty()).then_some(Act::OfferAppointments { wanted, visit_types, within_days, if_nothing_fits, if_records_are_down })
+    let if_records_are_down = step.need_section(
+        "if records are down",
+        "When the records system is down, the caller would have nowhere to go.",
+    )?;
+    (!wanted.is_empty()).then_some(Act::OfferAppointments {
+        wanted,
+        visit_types,
+        within_days,
+        if_nothing_fits,
+        if_records_are_down,
+    })
 }

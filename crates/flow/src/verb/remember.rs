@@ -20,9 +20,15 @@ pub(super) fn pair(node: &Node, out: &mut Vec<Diagnostic>) -> Option<(String, St
         return Some((name.text.clone(), normalized(words(value, &name.text, out)?)));
     }
     let text = normalized(node.text().unwrap_or(""));
-    let found = text.split_once(" is ").map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+    let found = text
+        .split_once(" is ")
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
     if found.is_none() {
-        out.push(not_understood(&node.at, format!("`{text}` does not say what to remember."), "Write `remember: age group is under 3 months`."));
+        out.push(not_understood(
+            &node.at,
+            format!("`{text}` does not say what to remember."),
+            "Write `remember: age group is under 3 months`.",
+        ));
     }
     found
 }

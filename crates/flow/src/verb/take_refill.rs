@@ -7,7 +7,11 @@ use crate::parse::choice;
 pub(super) fn read(step: &mut StepText<'_, '_>) -> Option<Act> {
     let head = step.head()?;
     let message = step.names.message(head, "take refill", step.out);
-    let controlled = step.beside.need("controlled medicine", "A controlled medicine could be refilled with no doctor looking.", step.out)?;
+    let controlled = step.beside.need(
+        "controlled medicine",
+        "A controlled medicine could be refilled with no doctor looking.",
+        step.out,
+    )?;
     choice(controlled, "controlled medicine", &[("doctor reviews", ())], step.out)?;
     message.map(Act::TakeRefill)
 }

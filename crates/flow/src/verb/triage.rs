@@ -21,8 +21,14 @@ pub(super) fn read(step: &mut StepText<'_, '_>) -> Option<Act> {
     };
     let if_emergency = step.need_section("if emergency", "A caller in an emergency would have nowhere to go.");
     let if_urgent = step.need_section("if urgent", "A caller who needs a doctor now would have nowhere to go.");
-    let if_semi_urgent = step.need_section("if semi-urgent", "A caller who needs a nurse soon would have nowhere to go.");
-    let if_routine = step.need_section("if routine", "A caller whose answers are all no would have nowhere to go.");
+    let if_semi_urgent = step.need_section(
+        "if semi-urgent",
+        "A caller who needs a nurse soon would have nowhere to go.",
+    );
+    let if_routine = step.need_section(
+        "if routine",
+        "A caller whose answers are all no would have nowhere to go.",
+    );
     Some(Act::Triage {
         protocol: protocol?,
         if_emergency: if_emergency?,

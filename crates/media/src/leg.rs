@@ -3,7 +3,7 @@
 //! The crate's front page has the recipe for driving it.
 
 use crate::activity::{Activity, Voice};
-use crate::codec::{Codec, FRAME_SAMPLES, g711};
+use crate::codec::{Codec, FRAME_MS, FRAME_SAMPLES, g711};
 use crate::conceal::Concealer;
 use crate::dtmf::event::{Events, Sending, Told};
 use crate::dtmf::info;
@@ -30,6 +30,9 @@ pub const PACKET_OUT_BYTES: usize = 256;
 
 /// Without RTP or RTCP for this long, a leg that should hear something is lost.
 pub const LOST_AFTER: Duration = Duration::from_secs(30);
+
+/// How often a leg is asked.
+const TICK: Duration = Duration::from_millis(FRAME_MS as u64);
 
 /// Events waiting to be polled. Digits alone may fill the second half; nobody presses that many between two ticks.
 const EVENTS_MAX: usize = 64;
@@ -74,6 +77,8 @@ pub struct Leg {
 
     writer: Writer,
     timestamp: u32,
+    /// When the next tick should come.
+    due: Option<Instant>,
     /// The next packet begins a talkspurt.
     marker: bool,
     player: Player,
@@ -256,6 +261,7 @@ impl Leg {
             alive: Alive::Unknown,
             writer: Writer::new(start.ssrc, start.sequence),
             timestamp: start.timestamp,
+            due: None,
             marker: true,
             player: Player::default(),
             relay: Relay::default(),
@@ -368,9 +374,9 @@ impl Leg {
     pub fn tick(&mut self, now: Instant, out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
         self.listen(now);
         self.look_for_life(now);
-        let timestamp = self.timestamp;
+        let timestamp = self.timestamp.wrapping_add(self.missed_samples(now));
         self.timestamp = timestamp.wrapping_add(FRAME_SAMPLES as u32);
-        self.sent = None;
+        let relayed_meanwhile = self.sent.take();
         let relayed = self.relay.frame.take();
         if !self.stream.direction.sends() {
             return 0;
@@ -395,6 +401,7 @@ impl Leg {
                         self.tell(LegEvent::Played { id, whole: true });
                     }
                     if self.relay.is_live(now) {
+                        self.sent = relayed_meanwhile;
                         return 0;
                     }
                     if let Some(relayed) = relayed {
@@ -439,7 +446,7 @@ impl Leg {
         self.heard.take()
     }
 
-    /// What was said in the 20 ms of the last [`Leg::tick`], relayed packets since then included; once per tick.
+    /// What was said last, by [`Leg::tick`] or by [`Leg::relay_now`]; each frame is given once.
     pub fn take_sent(&mut self) -> Option<Frame> {
         self.sent.take()
     }
@@ -594,6 +601,10 @@ impl Leg {
                 self.press(Way::Event, digit, now);
                 Verdict::Event
             }
+            Told::Held(digit) => {
+                self.presses.held(Way::Event, digit, now);
+                Verdict::Event
+            }
             Told::Nothing => Verdict::Event,
             Told::Malformed => {
                 self.counts.malformed += 1;
@@ -680,13 +691,23 @@ impl Leg {
         };
         self.activity.hear(power);
         // A made-up frame is no evidence that a key went up.
-        if frame.kind != FrameKind::Concealed
-            && self.listens_for_tones()
-            && let Some(digit) = self.tones.hear(&frame.bytes, power)
-        {
-            self.press(Way::Tone, digit, now);
+        if frame.kind != FrameKind::Concealed && self.listens_for_tones() {
+            if let Some(digit) = self.tones.hear(&frame.bytes, power) {
+                self.press(Way::Tone, digit, now);
+            } else if let Some(digit) = self.tones.held() {
+                self.presses.held(Way::Tone, digit, now);
+            }
         }
         self.heard = Some(frame);
+    }
+
+    /// Ticks that never came have passed all the same: our timestamps keep the time (RFC 3550 §5.1), we do not catch up.
+    fn missed_samples(&mut self, now: Instant) -> u32 {
+        let due = self.due.unwrap_or(now);
+        let late_ms = now.saturating_duration_since(due).as_millis() as u32;
+        let missed = late_ms / FRAME_MS;
+        self.due = Some(due + TICK * (missed + 1));
+        missed.wrapping_mul(FRAME_SAMPLES as u32)
     }
 
     fn listens_for_tones(&self) -> bool {

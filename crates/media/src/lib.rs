@@ -16,8 +16,8 @@
 //!    - `leg.take_frame()`: what was heard in these 20 ms, in order, mended. For the recorder's tap, and, when bridged,
 //!      **always** for `other.relay(&frame)`: `other` uses it only while step 2 does not serve it (another packet
 //!      time, gaps, a stream that paused), so calling both is right and calling only this one works, 20–40 ms later.
-//!    - `leg.take_sent()`: what was said in these 20 ms (words, tones, silence, or the relayed frame), for the tap of a
-//!      call with one leg.
+//!    - `leg.take_sent()`: what was said (words, tones, silence, or the frame relayed since the last tick), for the tap
+//!      of a call with one leg. To have every relayed frame, ask after each `relay_now` too.
 //!    - `leg.poll_event()` until `None`.
 //!    - if `leg.rtcp_due(now, &mut out) > 0`, send that to `leg.rtcp_target()`.
 //! 4. **At the end**: `leg.rtcp_bye(&mut out)` to `leg.rtcp_target()`, and keep `leg.quality()`.

@@ -96,6 +96,11 @@ fn the_peer_behind_nat_is_followed_and_told() {
     assert!(matches!(say(&mut leg, 40, "192.0.2.10:62000"), Verdict::Audio(_)));
     assert_eq!(leg.target(), at("192.0.2.10:62000"));
     assert_eq!(told(&mut leg), ["SourceMoved(192.0.2.10:62000)"]);
+    let other_stream = packet(0, false, 7, 7, 8, &[1; 160]);
+    assert_eq!(
+        leg.receive(began + ms(1200), at("192.0.2.10:63000"), &other_stream),
+        Verdict::Stranger
+    );
     // A payload nobody agreed to teaches nothing.
     let mut fresh = common::leg();
     assert_eq!(
@@ -129,6 +134,24 @@ fn silence_words_and_their_end() {
         ));
     }
     insta::assert_snapshot!(page.join("\n"));
+}
+
+#[test]
+fn ticks_that_never_came_are_no_hole_in_time() {
+    let began = start();
+    let mut leg = leg();
+    let mut out = [0; 256];
+    let mut page = Vec::new();
+    // 3 ms late, 35 ms late (one tick was skipped), 2 ms late, on time, half a second of nothing.
+    for at_ms in [0, 23, 75, 82, 100, 620, 640] {
+        leg.tick(began + ms(at_ms), &mut out);
+        let (sequence, timestamp, ..) = read(&out);
+        page.push((
+            sequence.wrapping_sub(65_530),
+            timestamp.wrapping_sub(u32::MAX - 500) / 160,
+        ));
+    }
+    assert_eq!(page, [(0, 0), (1, 1), (2, 3), (3, 4), (4, 5), (5, 31), (6, 32)]);
 }
 
 #[test]
@@ -357,6 +380,12 @@ fn words_go_before_a_relayed_stream_and_it_resumes_after_them() {
         });
     }
     assert_eq!(page, "r r r r -w-w-?r r r r r ");
+    assert_eq!(
+        b.take_sent().map(|frame| frame.bytes),
+        Some([0x20; 160]),
+        "relayed since the tick before"
+    );
+    assert_eq!(b.take_sent(), None);
     assert_eq!(told(&mut b), ["played 1"]);
 }
 

@@ -42,7 +42,9 @@ struct Seen {
 pub enum Told {
     /// The first we hear of a press.
     Pressed(Digit),
-    /// More of a press, or an event that is no key.
+    /// More of a press we heard of.
+    Held(Digit),
+    /// An event that is no key.
     Nothing,
     /// Not four bytes.
     Malformed,
@@ -71,7 +73,7 @@ impl Events {
                 seen.duration = seen.duration.max(duration);
                 seen.ended |= ended;
                 seen.at = now;
-                return Told::Nothing;
+                return Digit::from_event(event).map_or(Told::Nothing, Told::Held);
             }
             *seen = Seen {
                 event,
@@ -89,7 +91,7 @@ impl Events {
             seen.duration = duration;
             seen.ended |= ended;
             seen.at = now;
-            return Told::Nothing;
+            return Digit::from_event(event).map_or(Told::Nothing, Told::Held);
         }
         let fresh = Seen {
             event,

@@ -43,6 +43,8 @@ pub struct Presses {
 struct Press {
     digit: Digit,
     began: Instant,
+    /// The key was down until here at least.
+    until: Instant,
     told: u8,
 }
 
@@ -55,9 +57,7 @@ impl Presses {
             .recent
             .iter_mut()
             .flatten()
-            .filter(|press| {
-                press.digit == digit && press.told & way.bit() == 0 && apart(press.began, began) <= ECHO_WINDOW
-            })
+            .filter(|press| press.digit == digit && press.told & way.bit() == 0 && press.apart(began) <= ECHO_WINDOW)
             .min_by_key(|press| press.began);
         if let Some(press) = echoed {
             press.told |= way.bit();
@@ -67,19 +67,36 @@ impl Presses {
             *slot = Some(Press {
                 digit,
                 began,
+                until: began,
                 told: way.bit(),
             });
         }
         self.next = (self.next + 1) % RECENT;
         true
     }
+
+    /// The key is still down: an INFO that comes at its release, without its duration, is still its echo.
+    pub fn held(&mut self, way: Way, digit: Digit, now: Instant) {
+        let newest = self
+            .recent
+            .iter_mut()
+            .flatten()
+            .filter(|press| press.digit == digit && press.told & way.bit() != 0)
+            .max_by_key(|press| press.began);
+        if let Some(press) = newest {
+            press.until = press.until.max(now);
+        }
+    }
 }
 
-fn apart(a: Instant, b: Instant) -> Duration {
-    if a > b {
-        a.duration_since(b)
-    } else {
-        b.duration_since(a)
+impl Press {
+    /// How far an instant lies from the time the key was down.
+    fn apart(&self, at: Instant) -> Duration {
+        if at < self.began {
+            self.began.duration_since(at)
+        } else {
+            at.saturating_duration_since(self.until)
+        }
     }
 }
 
@@ -141,6 +158,20 @@ mod tests {
             told(&[(0, Way::Event, '1'), (10, Way::Info, '2'), (1300, Way::Info, '1')]),
             "121"
         );
+    }
+
+    #[test]
+    fn a_long_press_is_echoed_at_its_release() {
+        let start = Instant::now();
+        let mut presses = Presses::default();
+        let digit = Digit::from_char('0').expect("a key");
+        let at = |ms| start + Duration::from_millis(ms);
+        assert!(presses.is_new(Way::Event, digit, at(0)));
+        for ms in (0..5000).step_by(20) {
+            presses.held(Way::Event, digit, at(ms));
+        }
+        assert!(!presses.is_new(Way::Info, digit, at(5100)));
+        assert!(presses.is_new(Way::Info, digit, at(5300)), "told twice the same way");
     }
 
     #[test]

@@ -142,6 +142,11 @@ impl ToneDetector {
         told
     }
 
+    /// The key that is down, if one is.
+    pub fn held(&self) -> Option<Digit> {
+        self.pressed.and_then(digit_of)
+    }
+
     /// Counts hits and misses; tells a key when it has lasted.
     fn judge(&mut self, sound: Option<Sound>) -> Option<Digit> {
         self.streak = sound.map(|sound| match self.streak {
@@ -166,8 +171,7 @@ impl ToneDetector {
             .filter(|streak| streak.hits >= HITS_MIN && Some(streak.sound.key) != self.pressed)?;
         self.pressed = Some(lasting.sound.key);
         self.misses = 0;
-        let (row, column) = lasting.sound.key;
-        Digit::from_char(LAYOUT[usize::from(row)][usize::from(column)])
+        digit_of(lasting.sound.key)
     }
 
     /// The row and column that own this window, if any do.
@@ -205,6 +209,10 @@ impl ToneDetector {
             phase: [phase(usize::from(row)), phase(4 + usize::from(column))],
         })
     }
+}
+
+fn digit_of((row, column): Key) -> Option<Digit> {
+    Digit::from_char(LAYOUT[usize::from(row)][usize::from(column)])
 }
 
 impl Streak {

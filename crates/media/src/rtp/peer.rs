@@ -3,6 +3,8 @@
 //!
 //! The host is the one in the SDP; its *port* may be learned once (NAT in front of the same host, symmetric RTP,
 //! RFC 4961), and may move later only while the stream itself goes on: same SSRC, next sequence numbers, old port quiet.
+//! The very address of the SDP needs no such proof: an SBC's last call may still be sending from another of its ports to
+//! a port we gave to the next, and must not shut that one out.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -112,11 +114,15 @@ impl Peer {
                 at,
             } => {
                 let ahead = sequence.wrapping_sub(*highest);
-                let goes_on = ssrc == *known_ssrc && (1..=MOVE_GAP_PACKETS_MAX).contains(&ahead);
-                if !goes_on || now.saturating_duration_since(*at) < MOVE_QUIET {
+                let goes_on = ssrc == *known_ssrc
+                    && (1..=MOVE_GAP_PACKETS_MAX).contains(&ahead)
+                    && now.saturating_duration_since(*at) >= MOVE_QUIET;
+                let as_negotiated = source.port() == self.negotiated.port();
+                if !goes_on && !as_negotiated {
                     return Admission::Stranger;
                 }
                 *known = source;
+                *known_ssrc = ssrc;
                 *highest = sequence;
                 *at = now;
                 Admission::Moved
@@ -137,6 +143,7 @@ mod tests {
 
     const TRUNK: &str = "192.0.2.10:30000";
     const OTHER_PORT: &str = "192.0.2.10:40000";
+    const THIRD_PORT: &str = "192.0.2.10:50000";
     const STRANGER: &str = "198.51.100.7:30000";
 
     fn at(text: &str) -> SocketAddr {
@@ -164,26 +171,45 @@ mod tests {
         assert_eq!(peer.admit(now, at(OTHER_PORT), 7, 65_530), Admission::First);
         assert_eq!(peer.target(), at(OTHER_PORT));
         assert_eq!(
-            peer.admit(later, at(TRUNK), 8, 65_531),
+            peer.admit(later, at(THIRD_PORT), 8, 65_531),
             Admission::Stranger,
             "another SSRC"
         );
         assert_eq!(
-            peer.admit(later, at(TRUNK), 7, 65_530),
+            peer.admit(later, at(THIRD_PORT), 7, 65_530),
             Admission::Stranger,
             "no progress"
         );
         assert_eq!(
-            peer.admit(later, at(TRUNK), 7, 65_530_u16.wrapping_add(501)),
+            peer.admit(later, at(THIRD_PORT), 7, 65_530_u16.wrapping_add(501)),
             Admission::Stranger,
             "too far ahead"
         );
         assert_eq!(
-            peer.admit(now, at(TRUNK), 7, 65_531),
+            peer.admit(now, at(THIRD_PORT), 7, 65_531),
             Admission::Stranger,
             "the old port still speaks"
         );
-        assert_eq!(peer.admit(later, at(TRUNK), 7, 3), Admission::Moved, "across the wrap");
+        assert_eq!(
+            peer.admit(later, at(THIRD_PORT), 7, 3),
+            Admission::Moved,
+            "across the wrap"
+        );
+        assert_eq!(peer.target(), at(THIRD_PORT));
+    }
+
+    #[test]
+    fn stragglers_of_another_call_of_the_host_do_not_shut_out_this_one() {
+        let now = Instant::now();
+        let mut peer = Peer::new(at(TRUNK));
+        assert_eq!(peer.admit(now, at(OTHER_PORT), 1, 900), Admission::First);
+        assert_eq!(
+            peer.admit(now, at(TRUNK), 7, 1),
+            Admission::Moved,
+            "what the SDP says needs no proof"
+        );
+        assert_eq!(peer.admit(now, at(OTHER_PORT), 1, 901), Admission::Stranger);
+        assert_eq!(peer.admit(now, at(TRUNK), 7, 2), Admission::Peer);
         assert_eq!(peer.target(), at(TRUNK));
     }
 

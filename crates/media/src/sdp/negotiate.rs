@@ -129,6 +129,10 @@ pub fn accept(our_offer: &[u8], answer: &[u8]) -> Result<Stream, SdpFault> {
     let events_received = offered.iter().find(|format| format.kind.is_events());
     let agreed = events_sent.zip(events_received);
     let (remote, silent) = address(theirs)?;
+    let (us, _) = address(ours)?;
+    if remote.is_ipv4() != us.is_ipv4() {
+        return Err(SdpFault::NothingInCommon(NothingInCommon::Address));
+    }
     let mux = ours.rtcp_mux && theirs.rtcp_mux;
     let mut direction = theirs.direction.reversed().and(ours.direction);
     if silent {

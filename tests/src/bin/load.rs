@@ -1,0 +1,36 @@
+//! `make bench` and `make soak`: the engine under load from a stranger (tests/src/load).
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program of its own: it has the clock, sockets, files and a person in front of it"
+)]
+
+#[path = "../load/mod.rs"]
+mod load;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let result = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["bench", binary] => load::bench::bench(binary),
+        ["soak", binary] => load::soak::soak(binary),
+        ["calibrate"] => {
+            println!("{:.4}", load::bench::calibrate());
+            Ok(true)
+        }
+        _ => {
+            eprintln!("load bench|soak PATH-OF-NIGHTDESK; tools/bench and tools/soak call it");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

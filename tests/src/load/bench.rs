@@ -1,0 +1,532 @@
+//! `make bench`: what calls cost, how evenly packets leave, how fast a call is answered; one table beside its targets.
+//!
+//! Targets are those of `media-plane.md` §3. A shared machine changes speed by 1.6×, so a fixed loop is timed on the
+//! server's core before and after every row and stands beside it: compare rows only with rows of the same speed.
+//!
+//! `BENCH_SECONDS` (20) and `BENCH_CALLS` (own numbers for each load) make it short; `BENCH_ONLY` names loads.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::hint::black_box;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::caller::Plan;
+use super::doctor::Manner;
+use super::field::{Count, Field};
+use super::server::{Server, Setup, Usage};
+use super::spread::Spread;
+use super::wire::{MS, Nanos};
+
+/// Cores: the server's and ours.
+const SERVER_CORE: usize = 0;
+
+const PORT: u16 = 15_060;
+const DOCTORS_PORT: u16 = 15_070;
+
+/// New calls per second while a load is built up, unless it says otherwise.
+const RAMP_PER_S: u64 = 100;
+
+/// What is good enough (media-plane.md §3): at most this much off the pace, this share of packets missing.
+const PACING_MS_MAX: f64 = 5.0;
+const LOSS_MAX: f64 = 0.001;
+
+/// A kind of load.
+struct Workload {
+    name: &'static str,
+    number: &'static str,
+    speaks: bool,
+    /// Keys after the answer: permission is given whenever it is asked for.
+    keys: &'static [Nanos],
+    /// Held at once, in this order.
+    calls: &'static [usize],
+    bridged: bool,
+    recorded: bool,
+    /// CPU-seconds per 1000 call-minutes, KiB per call, calls on one core.
+    target: (f64, f64, usize),
+}
+
+const WORKLOADS: &[Workload] = &[
+    Workload { name: "prompt", number: "+15125550110", speaks: false, keys: &[], calls: &[200, 500, 1000, 1500], bridged: false, recorded: false, target: (24.0, 64.0, 1500) },
+    Workload { name: "recorded", number: "+15125550111", speaks: true, keys: PERMISSION, calls: &[200, 500, 900], bridged: false, recorded: true, target: (40.0, 96.0, 900) },
+    Workload { name: "bridged", number: "+15125550112", speaks: true, keys: &[], calls: &[200, 600], bridged: true, recorded: false, target: (55.0, 128.0, 600) },
+    Workload { name: "bridged+recorded", number: "+15125550113", speaks: true, keys: PERMISSION, calls: &[200, 500], bridged: true, recorded: true, target: (65.0, 128.0, 0) },
+];
+
+/// The question comes after the emergency notice; who presses again at the next question loses nothing.
+const PERMISSION: &[Nanos] = &[5_000 * MS, 7_500 * MS, 10_000 * MS, 12_500 * MS];
+
+/// How long after its answer a caller that only listens is where it should be.
+const SETTLED: Nanos = 14_000 * MS;
+
+/// One row of the table.
+struct Row {
+    name: String,
+    wanted: usize,
+    held: usize,
+    count: Count,
+    seconds: f64,
+    cpu_s: f64,
+    by_thread: Vec<(String, f64)>,
+    idle: Usage,
+    during: Usage,
+    after: Usage,
+    pacing: Spread,
+    delay: Spread,
+    lateness: Spread,
+    skipped: u64,
+    answer: Spread,
+    first_packet: Spread,
+    lost: f64,
+    unsent: f64,
+    marks_lost: f64,
+    worst_lost: u64,
+    recordings: Option<usize>,
+    loop_ns: f64,
+    target: f64,
+}
+
+impl Row {
+    fn cpu_per_1000_call_minutes(&self) -> f64 {
+        self.cpu_s / (self.held.max(1) as f64 * self.seconds / 60.0) * 1000.0
+    }
+
+    /// Whether this many calls are held as they should be.
+    fn holds(&self) -> bool {
+        self.held == self.wanted && self.pacing.ms(0.99) <= PACING_MS_MAX && self.lost + self.unsent < LOSS_MAX
+    }
+
+    fn json(&self) -> Value {
+        let spread = |s: &Spread| json!({"p50_ms": s.ms(0.5), "p99_ms": s.ms(0.99), "max_ms": s.max_ms(), "count": s.count()});
+        let usage = |u: &Usage| json!({"rss_kib": u.rss_kib, "fds": u.fds, "threads": u.threads, "rtp_sockets": u.rtp_sockets});
+        json!({
+            "load": self.name, "calls_wanted": self.wanted, "calls_held": self.held, "refused": self.count.busy, "failed": self.count.failed,
+            "hung_up_by_server": self.count.left, "seconds": self.seconds, "cpu_s": self.cpu_s,
+            "cpu_s_per_1000_call_minutes": self.cpu_per_1000_call_minutes(), "target": self.target,
+            "cpu_by_thread_s": self.by_thread.iter().map(|(name, s)| (name.clone(), json!(s))).collect::<serde_json::Map<_, _>>(),
+            "pacing_deviation": spread(&self.pacing), "lost": self.lost, "unsent": self.unsent, "worst_call_lost": self.worst_lost,
+            "bridge_delay": spread(&self.delay), "marks_lost": self.marks_lost, "invite_to_200": spread(&self.answer),
+            "first_rtp_after_200": spread(&self.first_packet), "before": usage(&self.idle), "during": usage(&self.during), "after": usage(&self.after),
+            "recordings": self.recordings, "generator": {"lateness": spread(&self.lateness), "frames_skipped": self.skipped},
+            "loop_ns": self.loop_ns,
+        })
+    }
+}
+
+/// Runs everything. True when every load could be built up.
+pub(crate) fn bench(binary: &str) -> io::Result<bool> {
+    let seconds = variable("BENCH_SECONDS").unwrap_or(20);
+    let own: Option<Vec<usize>> = std::env::var("BENCH_CALLS").ok().map(|text| text.split([' ', ',']).filter_map(|n| n.parse().ok()).collect());
+    let only = std::env::var("BENCH_ONLY").unwrap_or_default();
+    let wanted = |name: &str| only.is_empty() || only.split(',').any(|one| one.trim() == name);
+    let root = root();
+    let folder = root.join("target/bench");
+    fs::create_dir_all(&folder)?;
+    let _ = fs::remove_file(folder.join("server.log"));
+    more_files();
+    let setup = Setup {
+        root,
+        binary: PathBuf::from(binary),
+        folder: folder.clone(),
+        core: (cores() > 1).then_some(SERVER_CORE),
+        port: PORT,
+        doctors_port: DOCTORS_PORT,
+        ring_s: 0,
+        ladder_speed: 1,
+    };
+    println!("loop on the server's core: {:.3} ns, on ours: {:.3} ns", calibrate_on(setup.core), calibrate());
+    let mut rows = Vec::new();
+    for workload in WORKLOADS.iter().filter(|w| wanted(w.name)) {
+        let mut server = Server::start(&setup)?;
+        for calls in own.as_deref().unwrap_or(workload.calls) {
+            let row = hold(&server, &setup, workload, *calls, seconds)?;
+            println!("{}", line(&row));
+            rows.push(row);
+        }
+        server.drain(Duration::from_secs(100), || std::thread::sleep(Duration::from_millis(20)));
+    }
+    let rate = if wanted("rate") { Some(rate(&setup, seconds)?) } else { None };
+    let table = table(&rows, rate.as_ref());
+    println!("\n{table}");
+    let document = json!({"rows": rows.iter().map(Row::json).collect::<Vec<_>>(), "rate": rate.as_ref().map(Rate::json), "seconds": seconds});
+    fs::write(folder.join("bench.txt"), &table)?;
+    fs::write(folder.join("bench.json"), serde_json::to_string_pretty(&document).map_err(io::Error::other)?)?;
+    println!("kept in {0}/bench.txt and {0}/bench.json", folder.display());
+    Ok(rows.iter().all(|row| row.held > 0) && rate.as_ref().is_none_or(|rate| rate.answered > 0))
+}
+
+/// Builds up one load, counts for so long, takes it down.
+fn hold(server: &Server, setup: &Setup, workload: &Workload, calls: usize, seconds: u64) -> io::Result<Row> {
+    let before_ns = calibrate_on(setup.core);
+    let recordings_before = recordings(server);
+    let mut field = Field::open(server.address, DOCTORS_PORT, |_| Manner::Accepts)?;
+    let idle = server.usage();
+    let plan = Plan {
+        number: workload.number,
+        speaks: workload.speaks,
+        keys: workload.keys.iter().map(|after| (*after, '1')).collect(),
+        hang_up: None,
+        cancel: None,
+    };
+    // Build up.
+    let began = super::wire::now();
+    let patience = Duration::from_secs(calls as u64 / RAMP_PER_S + 45);
+    let mut broken = None;
+    field.play(patience, |field, time| {
+        while field.made() < calls && (time - began) * RAMP_PER_S / (1_000 * MS) >= field.made() as u64 {
+            if let Err(error) = field.call(plan.clone()) {
+                broken = Some(error);
+                return true;
+            }
+        }
+        field.made() == calls && {
+            let count = field.count();
+            let gone = calls - count.open;
+            if workload.bridged {
+                count.bridged + gone >= calls
+            } else if workload.recorded {
+                (0..calls).all(|at| field.talking_since(at).is_none_or(|since| time >= since + SETTLED)) && count.talking + gone >= calls
+            } else {
+                count.talking + gone >= calls
+            }
+        }
+    });
+    if let Some(error) = broken {
+        return Err(error);
+    }
+    field.wait(Duration::from_secs(2));
+    // Count.
+    field.begin_counting();
+    let (start, used) = (Instant::now(), server.usage());
+    field.wait(Duration::from_secs(seconds));
+    let (during, elapsed) = (server.usage(), start.elapsed().as_secs_f64());
+    let (heard, parties, worst_lost) = field.end_counting();
+    let count = field.count();
+    let held = if workload.bridged { count.talking.min(count.bridged) } else { count.talking };
+    // Take down.
+    field.hang_up_all(400, Duration::from_secs(40));
+    field.wait(Duration::from_secs(2));
+    let after = server.usage();
+    let recordings = workload.recorded.then(|| recordings(server).saturating_sub(recordings_before));
+    let should = parties as f64 * elapsed * 50.0;
+    let due = (heard.received + heard.lost).max(1) as f64;
+    let row = Row {
+        name: workload.name.to_owned(),
+        wanted: calls,
+        held,
+        count,
+        seconds: elapsed,
+        cpu_s: during.cpu_s - used.cpu_s,
+        by_thread: spent(&used, &during),
+        idle,
+        during,
+        after,
+        answer: field.answer_times(0),
+        pacing: field.tally.pacing.clone(),
+        delay: field.tally.delay.clone(),
+        lateness: field.tally.lateness.clone(),
+        first_packet: field.tally.first_packet.clone(),
+        skipped: field.tally.skipped,
+        lost: heard.lost as f64 / due,
+        // A frame and a bit at either end is nobody's fault.
+        unsent: ((should - due - 2.0 * parties as f64) / should.max(1.0)).max(0.0),
+        marks_lost: heard.marks_lost as f64 / (heard.marks + heard.marks_lost).max(1) as f64,
+        worst_lost,
+        recordings,
+        loop_ns: (before_ns + calibrate_on(setup.core)) / 2.0,
+        target: workload.target.0,
+    };
+    Ok(row)
+}
+
+/// Call set-up: latency at 100 new calls per second, and the most that is sustained.
+struct Rate {
+    answered: usize,
+    failed: usize,
+    answer: Spread,
+    first_packet: Spread,
+    cpu_ms_per_call: f64,
+    by_thread: Vec<(String, f64)>,
+    sustained: u64,
+    tried: Vec<(u64, f64, usize, bool)>,
+    loop_ns: f64,
+}
+
+impl Rate {
+    fn json(&self) -> Value {
+        json!({
+            "at_100_per_s": {"answered": self.answered, "failed": self.failed, "p50_ms": self.answer.ms(0.5), "p99_ms": self.answer.ms(0.99), "max_ms": self.answer.max_ms(),
+                "cpu_ms_per_call": self.cpu_ms_per_call, "first_rtp_p50_ms": self.first_packet.ms(0.5)},
+            "cpu_by_thread_s": self.by_thread.iter().map(|(name, s)| (name.clone(), json!(s))).collect::<serde_json::Map<_, _>>(),
+            "sustained_per_s": self.sustained,
+            "tried": self.tried.iter().map(|(rate, p99, failed, good)| json!({"per_s": rate, "p99_ms": p99, "not_answered": failed, "good": good})).collect::<Vec<_>>(),
+            "loop_ns": self.loop_ns,
+        })
+    }
+}
+
+fn rate(setup: &Setup, seconds: u64) -> io::Result<Rate> {
+    let before_ns = calibrate_on(setup.core);
+    let mut server = Server::start(setup)?;
+    let mut field = Field::open(server.address, DOCTORS_PORT, |_| Manner::Accepts)?;
+    let used = server.usage();
+    let burst = burst(&mut field, 100, Duration::from_secs(seconds.min(10)))?;
+    let now = server.usage();
+    let mut rate = Rate {
+        answered: burst.answered,
+        failed: burst.failed,
+        answer: burst.answer,
+        first_packet: field.tally.first_packet.clone(),
+        cpu_ms_per_call: (now.cpu_s - used.cpu_s) * 1000.0 / burst.answered.max(1) as f64,
+        by_thread: spent(&used, &now),
+        sustained: 0,
+        tried: Vec::new(),
+        loop_ns: 0.0,
+    };
+    println!(
+        "100 calls/s: INVITE → 200 p50 {:.2} p99 {:.2} max {:.2} ms, {:.2} ms of CPU a call, {} not answered   {}",
+        rate.answer.ms(0.5), rate.answer.ms(0.99), rate.answer.max_ms(), rate.cpu_ms_per_call, rate.failed, threads(&rate.by_thread)
+    );
+    // Up in steps until it is too much, then once between.
+    let (mut good, mut bad) = (0u64, None);
+    let steps = [200u64, 400, 600, 800, 1_000, 1_400, 2_000, 2_800];
+    let mut queue: Vec<u64> = steps.iter().rev().copied().collect();
+    while let Some(per_second) = queue.pop() {
+        drop(std::mem::replace(&mut field, Field::open(server.address, 0, |_| Manner::Accepts)?));
+        let burst = super::bench::burst(&mut field, per_second, Duration::from_secs((seconds / 4).clamp(2, 5)))?;
+        let fine = burst.failed == 0 && burst.answer.ms(0.99) <= 100.0;
+        println!("{per_second} calls/s: p50 {:.2} p99 {:.2} ms, {} not answered{}", burst.answer.ms(0.5), burst.answer.ms(0.99), burst.failed, if fine { "" } else { "   too much" });
+        rate.tried.push((per_second, burst.answer.ms(0.99), burst.failed, fine));
+        if fine {
+            good = good.max(per_second);
+        } else {
+            let first = bad.is_none();
+            bad = Some(per_second);
+            queue.clear();
+            if first && per_second - good > 100 {
+                queue.push((good + per_second) / 2);
+            }
+        }
+        // What was too much has left work behind; it is not the next step's fault.
+        field.hang_up_all(2_000, Duration::from_secs(15));
+        field.wait(Duration::from_secs(1));
+    }
+    rate.sustained = good;
+    rate.loop_ns = (before_ns + calibrate_on(setup.core)) / 2.0;
+    server.drain(Duration::from_secs(100), || std::thread::sleep(Duration::from_millis(20)));
+    Ok(rate)
+}
+
+/// New calls at one rate.
+struct Burst {
+    answered: usize,
+    failed: usize,
+    answer: Spread,
+}
+
+/// Calls at a steady rate; each hangs up 100 ms after it was answered.
+fn burst(field: &mut Field, per_second: u64, longest: Duration) -> io::Result<Burst> {
+    let from = field.made();
+    let plan = Plan { number: "+15125550110", speaks: false, keys: Vec::new(), hang_up: Some(100 * MS), cancel: None };
+    let began = super::wire::now();
+    let wanted = longest.as_millis() as usize * per_second as usize / 1000;
+    let mut broken = None;
+    field.play(longest + Duration::from_secs(6), |field, time| {
+        while field.made() - from < wanted && (time - began) * per_second / (1_000 * MS) >= (field.made() - from) as u64 {
+            if let Err(error) = field.call(plan.clone()) {
+                broken = Some(error);
+                return true;
+            }
+        }
+        field.made() - from >= wanted && field.endings().skip(from).all(|ending| ending.is_some())
+    });
+    if let Some(error) = broken {
+        return Err(error);
+    }
+    let answer = field.answer_times(from);
+    let answered = usize::try_from(answer.count()).unwrap_or(0);
+    Ok(Burst { answered, failed: (field.made() - from) - answered, answer })
+}
+
+/// Recordings in the vault.
+fn recordings(server: &Server) -> usize {
+    server.ask(&["recordings", "list"]).map_or(0, |text| text.lines().count())
+}
+
+/// Processor time of each thread between two looks, most first.
+fn spent(before: &Usage, after: &Usage) -> Vec<(String, f64)> {
+    let mut spent: Vec<(String, f64)> = after
+        .by_thread
+        .iter()
+        .map(|(name, now)| {
+            let then = before.by_thread.iter().find(|(known, _)| known == name).map_or(0.0, |(_, then)| *then);
+            (name.clone(), now - then)
+        })
+        .filter(|(_, seconds)| *seconds >= 0.01)
+        .collect();
+    spent.sort_by(|a, b| b.1.total_cmp(&a.1));
+    spent
+}
+
+fn threads(by_thread: &[(String, f64)]) -> String {
+    by_thread.iter().take(5).map(|(name, seconds)| format!("{name} {seconds:.2} s")).collect::<Vec<_>>().join(", ")
+}
+
+fn line(row: &Row) -> String {
+    let mut text = format!(
+        "{:>4}/{:<4} {:<18} {:5.1} CPU-s/1000 call-min, pacing {:.2}/{:.2}/{:.1} ms, lost {:.3} %, unsent {:.3} %",
+        row.held, row.wanted, row.name, row.cpu_per_1000_call_minutes(), row.pacing.ms(0.5), row.pacing.ms(0.99), row.pacing.max_ms(), row.lost * 100.0, row.unsent * 100.0
+    );
+    if row.delay.count() > 0 {
+        let _ = write!(text, ", bridge {:.2}/{:.2} ms, marks lost {:.3} %", row.delay.ms(0.5), row.delay.ms(0.99), row.marks_lost * 100.0);
+    }
+    if let Some(recordings) = row.recordings {
+        let _ = write!(text, ", {recordings} recordings");
+    }
+    let _ = write!(
+        text,
+        "\n          {} | refused {}, failed {}, hung up by the server {} | rss {} → {} → {} KiB, fds {} → {} → {}, threads {} | our lateness p99 {:.2} ms, skipped {} | loop {:.3} ns",
+        threads(&row.by_thread), row.count.busy, row.count.failed, row.count.left, row.idle.rss_kib, row.during.rss_kib, row.after.rss_kib, row.idle.fds,
+        row.during.fds, row.after.fds, row.during.threads, row.lateness.ms(0.99), row.skipped, row.loop_ns
+    );
+    text
+}
+
+/// Memory per call: how much more the larger load holds than the smaller, so that what every server has is not counted.
+fn memory_per_call(rows: &[&Row]) -> Option<f64> {
+    let smallest = rows.iter().min_by_key(|row| row.held)?;
+    let largest = rows.iter().max_by_key(|row| row.held)?;
+    let (memory, calls) = if largest.held > smallest.held {
+        (largest.during.rss_kib as f64 - smallest.during.rss_kib as f64, largest.held - smallest.held)
+    } else {
+        (largest.during.rss_kib as f64 - largest.idle.rss_kib as f64, largest.held.max(1))
+    };
+    Some(memory / calls as f64)
+}
+
+fn table(rows: &[Row], rate: Option<&Rate>) -> String {
+    let mut text = String::new();
+    let mut say = |what: &str, measured: String, target: String, good: Option<bool>, loop_ns: Option<f64>| {
+        let verdict = match good {
+            Some(true) => "met",
+            Some(false) => "OVER",
+            None => "",
+        };
+        let speed = loop_ns.map_or(String::new(), |ns| format!("{ns:.3}"));
+        let _ = writeln!(text, "{what:<52} {measured:>26}   {target:>18}   {verdict:<5} {speed:>8}");
+    };
+    say("", "measured".into(), "first target".into(), None, None);
+    for row in rows {
+        let cpu = row.cpu_per_1000_call_minutes();
+        say(
+            &format!("CPU-s per 1000 call-minutes: {}, {} of {} calls", row.name, row.held, row.wanted),
+            format!("{cpu:.1}"),
+            format!("≤ {:.0}", row.target),
+            Some(row.held > 0 && cpu <= row.target),
+            Some(row.loop_ns),
+        );
+    }
+    for row in rows {
+        let goal = (row.wanted == 1000 && row.name == "prompt").then_some(3.0);
+        say(
+            &format!("deviation from 20 ms: {}, {} calls, p50/p99/max ms", row.name, row.held),
+            format!("{:.2} / {:.2} / {:.1}", row.pacing.ms(0.5), row.pacing.ms(0.99), row.pacing.max_ms()),
+            goal.map_or("p99 ≤ 5".to_owned(), |goal| format!("p99 ≤ {goal}")),
+            Some(row.pacing.ms(0.99) <= goal.unwrap_or(PACING_MS_MAX)),
+            Some(row.loop_ns),
+        );
+    }
+    for row in rows.iter().filter(|row| row.delay.count() > 0) {
+        say(
+            &format!("one way through the bridge: {}, {} calls, p50/p99 ms", row.name, row.held),
+            format!("{:.2} / {:.2}", row.delay.ms(0.5), row.delay.ms(0.99)),
+            "≤ 6 / 10".into(),
+            Some(row.delay.ms(0.5) <= 6.0 && row.delay.ms(0.99) <= 10.0),
+            Some(row.loop_ns),
+        );
+    }
+    for workload in WORKLOADS {
+        let own: Vec<&Row> = rows.iter().filter(|row| row.name == workload.name).collect();
+        let Some(memory) = memory_per_call(&own) else { continue };
+        say(&format!("memory per call, KiB: {}", workload.name), format!("{memory:.0}"), format!("≤ {:.0}", workload.target.1), Some(memory <= workload.target.1), None);
+        let most = own.iter().filter(|row| row.holds()).map(|row| row.held).max().unwrap_or(0);
+        let tried = own.iter().map(|row| row.wanted).max().unwrap_or(0);
+        let goal = workload.target.2;
+        say(
+            &format!("calls on one core, p99 ≤ 5 ms, loss < 0.1 %: {}", workload.name),
+            format!("{most} of {tried} tried"),
+            if goal > 0 { format!("≥ {goal}") } else { "–".to_owned() },
+            (goal > 0).then_some(most >= goal),
+            None,
+        );
+        if let Some(row) = own.iter().filter(|row| row.recordings.is_some()).max_by_key(|row| row.held) {
+            let recordings = row.recordings.unwrap_or(0);
+            say(&format!("sealed recordings of {} calls: {}", row.held, workload.name), recordings.to_string(), format!("{}", row.held), Some(recordings >= row.held), None);
+        }
+    }
+    if let Some(rate) = rate {
+        let speed = Some(rate.loop_ns);
+        say(
+            "INVITE → 200 OK at 100 calls/s, p50/p99 ms",
+            format!("{:.2} / {:.2}", rate.answer.ms(0.5), rate.answer.ms(0.99)),
+            "≤ 3 / 10".into(),
+            Some(rate.failed == 0 && rate.answer.ms(0.5) <= 3.0 && rate.answer.ms(0.99) <= 10.0),
+            speed,
+        );
+        say("CPU per call set up and taken down, ms", format!("{:.2}", rate.cpu_ms_per_call), "≤ 1".into(), Some(rate.cpu_ms_per_call <= 1.0), speed);
+        say("first RTP after 200 OK, p50 ms", format!("{:.1}", rate.first_packet.ms(0.5)), "≤ 25".into(), Some(rate.first_packet.ms(0.5) <= 25.0), speed);
+        say("sustained new calls/s, p99 ≤ 100 ms, none unanswered", rate.sustained.to_string(), "≥ 500".into(), Some(rate.sustained >= 500), speed);
+    }
+    text.push_str("The last column is the time of a fixed loop on the server's core (ns a round): figures scale with it.\n");
+    text
+}
+
+/// Nanoseconds a round of a fixed loop takes on this core.
+pub(crate) fn calibrate() -> f64 {
+    const ROUNDS: u32 = 40_000_000;
+    let start = Instant::now();
+    let mut word = black_box(0x9e37_79b9_7f4a_7c15u64);
+    for _ in 0..ROUNDS {
+        // Each step waits for the one before: the speed of the core and nothing else.
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+    }
+    black_box(word);
+    start.elapsed().as_nanos() as f64 / f64::from(ROUNDS)
+}
+
+/// The same on another core, by a copy of this program.
+fn calibrate_on(core: Option<usize>) -> f64 {
+    let Some(core) = core else { return calibrate() };
+    let Ok(program) = std::env::current_exe() else { return calibrate() };
+    let output = Command::new("taskset").arg("-c").arg(core.to_string()).arg(program).arg("calibrate").output();
+    output.ok().and_then(|output| String::from_utf8(output.stdout).ok()?.trim().parse().ok()).unwrap_or_else(calibrate)
+}
+
+/// Cores of the machine, whatever we ourselves are pinned to.
+fn cores() -> usize {
+    fs::read_to_string("/proc/cpuinfo").map_or(1, |text| text.lines().filter(|line| line.starts_with("processor")).count())
+}
+
+/// Every call needs a descriptor here and two a leg in the server, which inherits the limit.
+pub(crate) fn more_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    here.canonicalize().unwrap_or(here)
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}

@@ -21,6 +21,7 @@ mod p001;
 mod p002;
 mod p003;
 mod p005;
+mod p008;
 mod paths;
 mod s001;
 mod s002;
@@ -30,6 +31,7 @@ mod s006;
 mod s007;
 mod s008;
 mod s013;
+mod s014;
 mod u001;
 mod u002;
 mod u003;
@@ -49,9 +51,9 @@ type PracticeRule = fn(&PracticeDraft, &mut Vec<Diagnostic>);
 type FlowRule = fn(&FlowDraft, &PracticeDraft, &mut Vec<Diagnostic>);
 type ProtocolRule = fn(&ProtocolDraft, &mut Vec<Diagnostic>);
 
-const PRACTICE_RULES: [PracticeRule; 3] = [s004::check, s013::check, p001::check_practice];
+const PRACTICE_RULES: [PracticeRule; 4] = [s004::check, s013::check, s014::check, p001::check_practice];
 
-const FLOW_RULES: [FlowRule; 20] = [
+const FLOW_RULES: [FlowRule; 21] = [
     s001::check,
     s002::check,
     s005::check,
@@ -63,6 +65,7 @@ const FLOW_RULES: [FlowRule; 20] = [
     p002::check,
     p003::check,
     p005::check,
+    p008::check,
     f004::check,
     f005::check,
     f006::check,

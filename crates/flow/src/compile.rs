@@ -18,7 +18,8 @@ use crate::source::{self, Node};
 pub struct Folder {
     /// Name to text: `practice.yaml`, `*.flow.yaml`, `*.protocol.yaml`, `*.<lang>.yaml`. Others are left alone.
     pub files: BTreeMap<String, String>,
-    /// Hashes of the sentences there is recorded audio for.
+    /// Hashes of the sentences there is recorded audio for, for the rule on stale recordings (F010), which is not among
+    /// the rules yet: until then voice alone looks at recordings, and speaks a sentence that has lost its own.
     pub recorded: BTreeSet<[u8; 32]>,
 }
 

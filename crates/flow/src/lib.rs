@@ -3,6 +3,20 @@
 //! [`compile`] reads a folder of `practice.yaml`, `*.flow.yaml`, `*.protocol.yaml` and `*.<lang>.yaml` and gives
 //! diagnostics beside, when nothing is wrong enough to stop it, a [`Practice`]. `Run` walks one call through a
 //! [`Flow`] of it. Nothing here reads a file or a clock: the folder and `now` are arguments.
+//!
+//! From text to a running call:
+//!
+//! | room | does |
+//! |---|---|
+//! | [`source`] | YAML → words with places; refuses what cannot be read aloud |
+//! | `parse`, `verb` | words → the typed model, every name looked up, every sentence translated |
+//! | `check` | the rules of §13, a file each |
+//! | `compile` | a folder → [`Compiled`] |
+//! | [`time`] | office hours, holidays, promises on the practice's wall clock |
+//! | `library`, [`words`] | what the engine itself says, and fill-ins made of clips |
+//! | `run`, [`rehearse`] | one call; a scripted caller in virtual time |
+//!
+//! Recipes stand at the head of `verb.rs` (add a verb), `check.rs` (add a rule) and `library.rs` (add a sentence).
 
 mod check;
 mod compile;

@@ -2,7 +2,11 @@
 //!
 //! A wrong file stands in for the good one of its kind in `fixtures/flows/good`; its name begins with the rule it breaks.
 #![allow(clippy::disallowed_methods, reason = "a test reads the files it is about")]
-#![allow(clippy::panic, clippy::indexing_slicing, reason = "a helper of tests fails as a test does")]
+#![allow(
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of tests fails as a test does"
+)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::diagnostic::Diagnostic;
 use crate::library::Phrase;
-use crate::model::Act;
+use crate::model::{Act, Flow, Recording};
 use crate::parse::flow::FlowDraft;
 use crate::parse::practice::PracticeDraft;
 use crate::words::Language;
@@ -49,6 +49,18 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
                     next = Some(*to);
                     break;
                 }
+                // Asked before the notice, these wait for a key that a silent caller does not press.
+                Act::AskPermissionToRecord if flow.recording == Recording::AskFirst => {
+                    letters += Phrase::AskPermission.text(Language::English).chars().count() + pause(flow, 1);
+                }
+                Act::ChooseLanguage if flow.languages.len() > 1 => {
+                    let once: usize = flow
+                        .languages
+                        .iter()
+                        .map(|language| Phrase::ChooseLanguage.text(*language).chars().count())
+                        .sum();
+                    letters += 2 * once + pause(flow, 2);
+                }
                 // S002 has said that the notice comes too late.
                 Act::Menu(_) | Act::AskYesOrNo { .. } | Act::Ask { .. } | Act::Triage { .. } => return,
                 _ => {}
@@ -59,6 +71,12 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
             None => return,
         }
     }
+}
+
+/// So many waits for a key, counted in letters that could be said meanwhile.
+fn pause(flow: &Flow, times: usize) -> usize {
+    let seconds = usize::try_from(flow.every_question.wait.as_secs()).unwrap_or(usize::MAX / 1000);
+    seconds * LETTERS_PER_SECOND * times
 }
 
 fn late(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::translations::{Translations, suffix};
+use super::translations::Translations;
 use super::words;
 use crate::diagnostic::{Diagnostic, Place, did_you_mean, nearest};
 use crate::library::option_line;
@@ -72,7 +72,7 @@ impl Speech<'_> {
             Some(file) => file.clone(),
             None => {
                 let stem = at.file.split('.').next().unwrap_or("words");
-                format!("{stem}.{}.yaml", suffix(language))
+                format!("{stem}.{}.yaml", language.suffix())
             }
         };
         let stale = nearest(english, self.translations.sentences(language));

@@ -26,15 +26,7 @@ pub(crate) fn language_of(file: &str) -> Option<Language> {
     Language::ALL
         .into_iter()
         .filter(|language| *language != Language::English)
-        .find(|&language| stem.ends_with(&format!(".{}", suffix(language))))
-}
-
-/// The middle of a translation file's name.
-pub(crate) const fn suffix(language: Language) -> &'static str {
-    match language {
-        Language::English => "en",
-        Language::Spanish => "es",
-    }
+        .find(|&language| stem.ends_with(&format!(".{}", language.suffix())))
 }
 
 impl Translations {

@@ -2,6 +2,10 @@
 //!
 //! The crate's front page has the recipe for driving it.
 
+mod kinds;
+
+pub use kinds::{Audio, Frame, FrameKind, LegEvent, LegStart, Quality, Verdict};
+
 use crate::activity::{Activity, Voice};
 use crate::codec::{Codec, FRAME_MS, FRAME_SAMPLES, g711};
 use crate::conceal::Concealer;
@@ -21,7 +25,6 @@ use crate::sdp::{Direction, Stream};
 use phi::Phi;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,19 +45,6 @@ const DIGITS_OUT_MAX: usize = 64;
 
 /// Frames between two digits we send.
 const DIGIT_PAUSE_FRAMES: u8 = 5;
-
-/// What a leg's outgoing stream starts from; all drawn at random by the caller (RFC 3550 §5.1, RFC 7022 §4.2).
-#[derive(Clone, Copy, Debug)]
-pub struct LegStart {
-    /// Our SSRC.
-    pub ssrc: u32,
-    /// Our first sequence number.
-    pub sequence: u16,
-    /// Our first timestamp.
-    pub timestamp: u32,
-    /// Our RTCP name for this leg alone.
-    pub cname: [u8; 16],
-}
 
 /// One party's audio.
 #[derive(Debug)]
@@ -120,125 +110,6 @@ struct Counts {
     strangers: u64,
     malformed: u64,
     ignored: u64,
-}
-
-/// 20 ms of audio.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// G.711, in `codec`.
-    pub bytes: [u8; FRAME_SAMPLES],
-    /// The law of `bytes`.
-    pub codec: Codec,
-    /// How it came about.
-    pub kind: FrameKind,
-}
-
-/// How a frame came about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameKind {
-    /// It was received, or is being sent.
-    Audio,
-    /// It was lost and is made up from the one before.
-    Concealed,
-    /// There was nothing.
-    Silence,
-}
-
-/// An audio packet, for [`Leg::relay_now`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audio {
-    /// The law of the payload.
-    pub codec: Codec,
-    /// Whose stream.
-    pub ssrc: u32,
-    /// Counts this stream's audio packets alone.
-    pub sequence: u16,
-    /// As it came.
-    pub timestamp: u32,
-    /// As it came: the first of a talkspurt.
-    pub marker: bool,
-    /// Where the payload lies in the packet.
-    pub payload: Range<usize>,
-}
-
-/// What a received packet was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Audio, in time; relay it if bridged.
-    Audio(Audio),
-    /// A telephone-event packet; a digit, if it told one, is a [`LegEvent`].
-    Event,
-    /// Comfort noise (RFC 3389): silence.
-    Comfort,
-    /// A believed report.
-    Rtcp,
-    /// Audio whose turn was over.
-    Late,
-    /// Seen before.
-    Duplicate,
-    /// Audio while the agreement says that we do not listen.
-    Held,
-    /// Not from the negotiated peer. It changed nothing.
-    Stranger,
-    /// A payload we did not agree to, or a lone packet far from the stream.
-    Ignored,
-    /// No RTP or RTCP.
-    Malformed,
-}
-
-/// What a leg has to tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LegEvent {
-    /// A key was pressed: once per press, whichever way it came.
-    Digit(Phi<Digit>),
-    /// Words of [`Leg::play`] ended.
-    Played {
-        /// Which.
-        id: u64,
-        /// To their end, not cut off.
-        whole: bool,
-    },
-    /// The peer's first packet.
-    FirstPacket,
-    /// The peer sends from another port of its host now.
-    SourceMoved(SocketAddr),
-    /// Nothing for [`LOST_AFTER`].
-    Lost,
-    /// Something again after [`LegEvent::Lost`].
-    Returned,
-    /// The last of [`Leg::send_digits`] is out.
-    DigitsSent,
-}
-
-/// How good the line is.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Quality {
-    /// RTP packets sent.
-    pub sent: u64,
-    /// RTP packets received, duplicates not counted.
-    pub received: u64,
-    /// Packets that never came.
-    pub lost: u64,
-    /// Packets that came too late to be heard.
-    pub late: u64,
-    /// Packets that came again.
-    pub duplicated: u64,
-    /// Frames made up.
-    pub concealed: u64,
-    /// Packets refused because of where they came from.
-    pub strangers: u64,
-    /// Packets that could not be read.
-    pub malformed: u64,
-    /// Packets of payloads nobody agreed to.
-    pub ignored: u64,
-    /// Interarrival jitter (RFC 3550 §6.4.1).
-    pub jitter_ms: f32,
-    /// Loss of our stream in their last report, 0–1.
-    pub their_loss: Option<f32>,
-    /// Jitter of our stream in their last report.
-    pub their_jitter_ms: Option<f32>,
-    /// Round trip.
-    pub round_trip_ms: Option<f32>,
 }
 
 impl Leg {

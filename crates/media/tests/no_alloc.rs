@@ -107,3 +107,10 @@ fn the_counter_counts() {
     let counted = allocation_counter::measure(|| drop(std::hint::black_box(vec![1_u8; 10])));
     assert_eq!((counted.count_total, counted.count_current), (1, 0));
 }
+
+/// media-plane.md §3: a call in a prompt may take 24 KiB in all; the leg is its greater part.
+#[test]
+fn a_leg_is_small() {
+    let bytes = size_of::<Leg>();
+    assert!(bytes <= 8 * 1024, "{bytes}");
+}

@@ -257,6 +257,79 @@ impl Party for Scripted {
     }
 }
 
+/// A caller in a hurry: does each thing a moment after its cue, without hearing the rest.
+pub struct Cued {
+    turns: VecDeque<(Cue, Vec<Act>)>,
+    began: Option<Cue>,
+    act_at: Option<Timestamp>,
+    out: VecDeque<Act>,
+}
+
+/// What a hurried caller waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cue {
+    /// Words that hold these begin.
+    Words(String),
+    /// The tone after which one speaks.
+    Tone,
+}
+
+impl Cued {
+    /// How long after its cue each thing is done; a red-flag question takes no key in its first half second.
+    pub const AFTER: Duration = Duration::from_millis(1_200);
+
+    /// Does these things, one after another.
+    pub fn new(turns: impl IntoIterator<Item = (Cue, Vec<Act>)>) -> Self {
+        Self {
+            turns: turns.into_iter().collect(),
+            began: None,
+            act_at: None,
+            out: VecDeque::new(),
+        }
+    }
+
+    fn cue(&mut self, cue: Cue) {
+        let fits = match (self.turns.front(), &cue) {
+            (Some((Cue::Words(wanted), _)), Cue::Words(words)) => words.contains(wanted.as_str()),
+            (Some((Cue::Tone, _)), Cue::Tone) => true,
+            _ => false,
+        };
+        if fits && self.began.is_none() {
+            self.began = Some(cue);
+        }
+    }
+}
+
+impl Party for Cued {
+    fn hears(&mut self, words: &str) {
+        self.cue(Cue::Words(words.to_owned()));
+    }
+
+    fn tone(&mut self) {
+        self.cue(Cue::Tone);
+    }
+
+    fn quiet(&mut self, _now: Timestamp) {}
+
+    fn time(&mut self, now: Timestamp) {
+        if self.began.is_some() && self.act_at.is_none() {
+            self.act_at = jiff::SignedDuration::try_from(Self::AFTER)
+                .ok()
+                .and_then(|after| now.checked_add(after).ok());
+        }
+        if self.act_at.is_some_and(|at| at <= now) {
+            self.began = None;
+            self.act_at = None;
+            self.out
+                .extend(self.turns.pop_front().into_iter().flat_map(|(_, acts)| acts));
+        }
+    }
+
+    fn poll(&mut self) -> Option<Act> {
+        self.out.pop_front()
+    }
+}
+
 /// A doctor: listens for a moment, presses a key, then says something and, after a while, hangs up.
 pub struct Doctor {
     key: Option<char>,
@@ -603,7 +676,9 @@ impl Work {
                     Act::HangUp => hang_ups.push(*session),
                 }
             }
+            // A caller who says something and then presses pound finishes the words first.
             if !line.pressing
+                && !line.leg.is_playing()
                 && let Some(key) = line.keys.pop_front()
             {
                 match (self.setup.keys, Digit::from_char(key)) {

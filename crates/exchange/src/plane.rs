@@ -9,6 +9,9 @@ mod clip;
 mod clock;
 mod events;
 mod gauges;
+mod obey;
+mod order;
+mod party;
 mod slots;
 mod tap;
 mod thread;
@@ -25,8 +28,9 @@ use tokio::sync::mpsc::Sender;
 
 pub use events::{EVENTS, HELD_MAX};
 pub use gauges::{Figures, Gauges, Pacing};
+pub use order::Order;
 pub use tap::{Begin, Kind, TAP_FRAMES, Tap};
-pub use thread::{ORDERS, Order};
+pub use thread::ORDERS;
 
 /// Orders kept for one thread whose ring is full. Above it the thread is taken for dead and orders are dropped.
 pub const ORDERS_WAITING_MAX: usize = 65_536;

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,9 @@ use crate::plane::{Begin, Kind, Tap};
 
 /// Files waiting to be finished. Beyond it the recorder itself waits, and its taps overflow into counted gaps.
 const FINISHING_MAX: usize = 1024;
+
+/// How long taps gather before they are taken: far less than the queue holds.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// Samples in a frame.
 const FRAME_SAMPLES: u64 = 160;
@@ -64,8 +67,17 @@ impl Recorder {
                 last,
                 events,
             };
-            while let Ok(tap) = taps.recv() {
-                taking.take(tap);
+            loop {
+                match taps.try_recv() {
+                    Ok(tap) => taking.take(tap),
+                    Err(TryRecvError::Disconnected) => break,
+                    // Asleep by the clock, not on the queue: to wake a sleeper costs the media thread more than the frame.
+                    Err(TryRecvError::Empty) if !taking.open.is_empty() => std::thread::sleep(GATHER),
+                    Err(TryRecvError::Empty) => match taps.recv() {
+                        Ok(tap) => taking.take(tap),
+                        Err(_) => break,
+                    },
+                }
             }
             // Nobody is left to end these: they end here.
             let left: Vec<RecordingId> = taking.open.keys().copied().collect();

@@ -13,19 +13,18 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use media::sdp::Stream;
-use media::{Audio, Codec, FRAME_SAMPLES, Frame, Leg, LegEvent, LegStart, PACKET_OUT_BYTES, Quality, Verdict};
-use phi::Phi;
+use media::{Leg, LegEvent, Verdict};
 use rustix::event::epoll;
 use switchboard::{CallId, LegId, MediaEvent, RecordingId};
 
-use super::clip::{Bounds, Clip, Heard};
+use super::clip::Heard;
 use super::clock::Clock;
 use super::events::Events;
 use super::gauges::{Gauges, add};
+use super::order::Order;
+use super::party::{Party, in_codec};
 use super::slots::{Slots, due, slot_of};
-use super::tap::{Begin, Echo, Kind, Tap, Tapped};
-use crate::ports::Pair;
+use super::tap::{Tap, Tapped};
 
 /// Orders waiting for one thread.
 pub const ORDERS: usize = 4096;
@@ -33,7 +32,7 @@ pub const ORDERS: usize = 4096;
 /// Orders carried out per tick; the rest wait 5 ms at most.
 const ORDERS_PER_TICK: usize = 256;
 
-/// Packets read from one socket per tick: 160 per 100 ms at the sparse rhythm, ten times what a phone sends.
+/// Packets read from one socket per tick in search of the party's own.
 const READS_PER_SOCKET: usize = 8;
 
 /// Packets read per tick, for each leg and beside that: several times what the legs of a tick send.
@@ -52,153 +51,10 @@ const PACKET: usize = 1024;
 const FRAMES_UNTIL_UNPINNED: u32 = 50;
 
 /// The id of our own beep among a leg's plays; the desk counts from the other end.
-const BEEP: u64 = u64::MAX;
+pub(super) const BEEP: u64 = u64::MAX;
 
 /// How often the load is worked out.
 const LOAD_WINDOW: Duration = Duration::from_secs(1);
-
-/// What a media thread is told to do. Orders for one leg are carried out in the order given.
-#[derive(Debug)]
-pub enum Order {
-    /// Begin a party's audio.
-    Open {
-        /// Whose.
-        call: CallId,
-        /// The new leg.
-        leg: LegId,
-        /// Its sockets.
-        pair: Pair,
-        /// What was agreed; `None` while an offer of ours is unanswered.
-        stream: Option<Box<Stream>>,
-        /// Random numbers to begin RTP with.
-        start: LegStart,
-    },
-    /// The agreement changed.
-    Update {
-        /// Whose.
-        leg: LegId,
-        /// What holds now.
-        stream: Box<Stream>,
-    },
-    /// Play these clips, already in the leg's codec, one after the other.
-    Play {
-        /// To whom.
-        leg: LegId,
-        /// Comes back when they end.
-        id: u64,
-        /// The clips.
-        audio: Vec<Arc<[u8]>>,
-        /// Any key stops them.
-        stops_at_key: bool,
-    },
-    /// Stop playing.
-    Hush {
-        /// To whom.
-        leg: LegId,
-    },
-    /// Let two parties of this thread hear each other.
-    Bridge {
-        /// One.
-        a: LegId,
-        /// The other.
-        b: LegId,
-    },
-    /// Undo that.
-    Unbridge {
-        /// One.
-        a: LegId,
-        /// The other.
-        b: LegId,
-    },
-    /// Record what this party says and hears.
-    Record {
-        /// Whose call.
-        leg: LegId,
-        /// The recording.
-        recording: RecordingId,
-        /// The call it belongs to.
-        call: CallId,
-        /// SHA-256 of the release and consent words.
-        consent: [u8; 32],
-    },
-    /// End a recording.
-    StopRecord {
-        /// Which.
-        recording: RecordingId,
-    },
-    /// Beep, then keep what this party says.
-    Clip {
-        /// Whose words.
-        leg: LegId,
-        /// The clip.
-        recording: RecordingId,
-        /// The call it belongs to.
-        call: CallId,
-        /// The beep, in the leg's codec.
-        beep: Arc<[u8]>,
-        /// It ends at this length.
-        longest: Duration,
-        /// Less voice than this is nothing.
-        shortest: Duration,
-        /// It ends after this much silence.
-        ends_after_silence: Duration,
-    },
-    /// End the clip now.
-    EndClip {
-        /// Whose.
-        leg: LegId,
-    },
-    /// A SIP INFO that may be a digit.
-    InfoDigit {
-        /// Whose.
-        leg: LegId,
-        /// Its body.
-        body: Phi<Vec<u8>>,
-    },
-    /// Press keys towards the other side: for test phones.
-    SendDigits {
-        /// On which leg.
-        leg: LegId,
-        /// Which keys.
-        digits: Vec<media::Digit>,
-        /// How they travel.
-        how: media::DigitWay,
-    },
-    /// The party is gone.
-    Close {
-        /// Whose.
-        leg: LegId,
-    },
-    /// Falls over, as a fault of ours would.
-    #[cfg(test)]
-    Break {
-        /// Whose audio.
-        leg: LegId,
-    },
-}
-
-impl Order {
-    /// The leg it concerns.
-    fn leg(&self) -> Option<LegId> {
-        match self {
-            Order::Open { leg, .. }
-            | Order::Update { leg, .. }
-            | Order::Play { leg, .. }
-            | Order::Hush { leg }
-            | Order::Bridge { a: leg, .. }
-            | Order::Unbridge { a: leg, .. }
-            | Order::Record { leg, .. }
-            | Order::Clip { leg, .. }
-            | Order::EndClip { leg }
-            | Order::InfoDigit { leg, .. }
-            | Order::SendDigits { leg, .. }
-            | Order::Close { leg } => Some(*leg),
-            Order::StopRecord { .. } => None,
-            #[cfg(test)]
-            Order::Break { leg } => Some(*leg),
-        }
-    }
-}
 
 /// What a media thread is made of.
 pub(crate) struct Parts {
@@ -208,79 +64,28 @@ pub(crate) struct Parts {
     pub(crate) gauges: Arc<Gauges>,
 }
 
-/// One party's place in the thread.
-struct Party {
-    id: LegId,
-    call: CallId,
-    slot: usize,
-    pair: Pair,
-    start: LegStart,
-    /// None until the agreement is known.
-    leg: Option<Leg>,
-    codec: Codec,
-    /// Whether the RTP socket is connected to where the party's packets come from.
-    pinned: bool,
-    /// Frames since the last packet that was this party's.
-    quiet: u32,
-    /// The party it is bridged with.
-    other: Option<u32>,
-    recording: Option<Recording>,
-    clip: Option<(RecordingId, Codec, Clip, Recorded)>,
-    /// Whether the recorder has a report of this leg to make.
-    left_clips: bool,
-}
-
-/// A call recording in progress.
-struct Recording {
-    id: RecordingId,
-    /// The codec of the file, whatever the leg speaks later.
-    codec: Codec,
-    so_far: Recorded,
-    /// What the party was sent since the last frame.
-    echo: Box<Echo>,
-}
-
-/// Where a recording stands in media time.
-#[derive(Clone, Copy, Default)]
-struct Recorded {
-    /// The thread's number of the recording's first frame.
-    first: Option<u64>,
-    /// Frames it should have by now, lost ones among them.
-    frames: u32,
-}
-
-impl Recorded {
-    /// The number within the recording of this frame of the thread.
-    fn number(&mut self, frame: u64) -> u32 {
-        let first = *self.first.get_or_insert(frame);
-        let number = u32::try_from(frame.saturating_sub(first)).unwrap_or(u32::MAX);
-        self.frames = number.saturating_add(1);
-        number
-    }
-}
-
 /// A media thread, before and while it runs.
 pub(crate) struct Thread {
-    orders: Receiver<Order>,
-    events: Events,
-    tap: Tapped,
-    gauges: Arc<Gauges>,
-    clock: Clock,
-    epoll: OwnedFd,
-    slots: Slots,
-    parties: Vec<Option<Party>>,
-    free: Vec<u32>,
-    legs: HashMap<LegId, u32>,
+    pub(super) orders: Receiver<Order>,
+    pub(super) events: Events,
+    pub(super) tap: Tapped,
+    pub(super) gauges: Arc<Gauges>,
+    pub(super) clock: Clock,
+    pub(super) epoll: OwnedFd,
+    pub(super) slots: Slots,
+    pub(super) parties: Vec<Option<Party>>,
+    pub(super) free: Vec<u32>,
+    pub(super) legs: HashMap<LegId, u32>,
     /// The slot of each call, and how many of its legs are here.
-    calls: HashMap<CallId, (usize, usize)>,
-    recordings: HashMap<RecordingId, u32>,
-    bridges: usize,
+    pub(super) calls: HashMap<CallId, (usize, usize)>,
+    pub(super) recordings: HashMap<RecordingId, u32>,
+    pub(super) bridges: usize,
     /// The last tick served.
-    last: u64,
+    pub(super) last: u64,
     /// Time at work since the window began.
-    busy: Duration,
-    window: Instant,
-    ready: Vec<epoll::Event>,
+    pub(super) busy: Duration,
+    pub(super) window: Instant,
+    pub(super) ready: Vec<epoll::Event>,
 }
 
 impl Thread {
@@ -385,104 +190,9 @@ impl Thread {
         true
     }
 
-    fn party(&mut self, leg: LegId) -> Option<&mut Party> {
+    pub(super) fn party(&mut self, leg: LegId) -> Option<&mut Party> {
         let at = *self.legs.get(&leg)?;
         party(&mut self.parties, at)
-    }
-
-    /// One order. An order for a leg that is gone means nothing: its end crossed the order on the way.
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Open {
-                call,
-                leg,
-                pair,
-                stream,
-                start,
-            } => {
-                if self.open(call, leg, pair, stream, start).is_err() {
-                    self.events.push(MediaEvent::Failed { leg });
-                }
-            }
-            Order::Update { leg, stream } => {
-                if let Some(party) = self.party(leg) {
-                    party.agree(&stream);
-                }
-            }
-            Order::Play {
-                leg,
-                id,
-                audio,
-                stops_at_key,
-            } => {
-                match self.party(leg).map(|party| party.leg.as_mut()) {
-                    Some(Some(audible)) => audible.play(id, audio, stops_at_key),
-                    // Nothing is agreed yet, so nobody can hear it: it has ended.
-                    Some(None) => self.events.push(MediaEvent::Played { leg, id, whole: false }),
-                    None => {}
-                }
-                self.report(leg);
-            }
-            Order::Hush { leg } => {
-                if let Some(Some(audible)) = self.party(leg).map(|party| party.leg.as_mut()) {
-                    audible.hush();
-                }
-                self.report(leg);
-            }
-            Order::Bridge { a, b } => self.bridge(a, b),
-            Order::Unbridge { a, .. } => {
-                if let Some(at) = self.legs.get(&a).copied() {
-                    self.unbridge(at);
-                }
-            }
-            Order::Record {
-                leg,
-                recording,
-                call,
-                consent,
-            } => self.record(leg, recording, call, consent),
-            Order::StopRecord { recording } => {
-                if let Some(at) = self.recordings.get(&recording).copied() {
-                    self.stop_recording(at);
-                }
-            }
-            Order::Clip {
-                leg,
-                recording,
-                call,
-                beep,
-                longest,
-                shortest,
-                ends_after_silence,
-            } => {
-                let bounds = Bounds {
-                    longest,
-                    shortest,
-                    ends_after_silence,
-                };
-                self.begin_clip(leg, recording, call, beep, bounds);
-            }
-            Order::EndClip { leg } => {
-                if let Some(at) = self.legs.get(&leg).copied() {
-                    self.end_clip(at);
-                }
-            }
-            Order::InfoDigit { leg, body } => {
-                let now = Instant::now();
-                if let Some(Some(audible)) = self.party(leg).map(|party| party.leg.as_mut()) {
-                    audible.hear_info_digit(now, body.expose());
-                }
-                self.report(leg);
-            }
-            Order::SendDigits { leg, digits, how } => {
-                if let Some(Some(audible)) = self.party(leg).map(|party| party.leg.as_mut()) {
-                    audible.send_digits(&digits, how);
-                }
-            }
-            Order::Close { leg } => self.close(leg),
-            #[cfg(test)]
-            Order::Break { .. } => panic!("as ordered"),
-        }
     }
 
     /// Does something for one leg. A fault of ours there is the end of that leg: it is dropped and reported, and every
@@ -504,194 +214,6 @@ impl Thread {
     fn leg_at(&self, at: u32) -> Option<LegId> {
         Some(self.parties.get(at as usize)?.as_ref()?.id)
     }
-
-    fn open(
-        &mut self,
-        call: CallId,
-        leg: LegId,
-        pair: Pair,
-        stream: Option<Box<Stream>>,
-        start: LegStart,
-    ) -> io::Result<()> {
-        let at = self.free.pop().unwrap_or_else(|| {
-            self.parties.push(None);
-            u32::try_from(self.parties.len() - 1).unwrap_or(u32::MAX)
-        });
-        let watched = epoll::add(&self.epoll, &pair.rtp, token(at, false), epoll::EventFlags::IN)
-            .and_then(|()| epoll::add(&self.epoll, &pair.rtcp, token(at, true), epoll::EventFlags::IN));
-        if let Err(fault) = watched {
-            self.free.push(at);
-            return Err(fault.into());
-        }
-        let slots = &mut self.slots;
-        let (slot, legs) = self.calls.entry(call).or_insert_with(|| (slots.place(), 0));
-        *legs += 1;
-        let slot = *slot;
-        self.slots.join(slot, at);
-        let mut party = Party {
-            id: leg,
-            call,
-            slot,
-            pair,
-            start,
-            leg: None,
-            codec: Codec::Pcmu,
-            pinned: false,
-            quiet: 0,
-            other: None,
-            recording: None,
-            clip: None,
-            left_clips: false,
-        };
-        if let Some(stream) = stream {
-            party.agree(&stream);
-        }
-        if let Some(place) = self.parties.get_mut(at as usize) {
-            *place = Some(party);
-        }
-        self.legs.insert(leg, at);
-        Ok(())
-    }
-
-    fn close(&mut self, leg: LegId) {
-        let Some(at) = self.legs.get(&leg).copied() else { return };
-        self.unbridge(at);
-        self.stop_recording(at);
-        self.end_clip(at);
-        self.report(leg);
-        self.legs.remove(&leg);
-        let Some(mut party) = self.parties.get_mut(at as usize).and_then(Option::take) else {
-            return;
-        };
-        self.free.push(at);
-        self.slots.leave(party.slot, at);
-        if let Some((slot, legs)) = self.calls.get_mut(&party.call) {
-            *legs -= 1;
-            if *legs == 0 {
-                self.slots.vacate(*slot);
-                self.calls.remove(&party.call);
-            }
-        }
-        party.send_bye(&self.gauges);
-        // Closing the sockets takes them out of the epoll set too.
-        let quality = party.leg.as_ref().map_or_else(Quality::default, Leg::quality);
-        if party.left_clips {
-            self.tap.mark(Tap::Closed { leg, quality });
-        } else {
-            self.events.push(MediaEvent::Closed { leg, quality });
-        }
-    }
-
-    fn bridge(&mut self, a: LegId, b: LegId) {
-        let (Some(a), Some(b)) = (self.legs.get(&a).copied(), self.legs.get(&b).copied()) else {
-            return;
-        };
-        if a == b {
-            return;
-        }
-        self.unbridge(a);
-        self.unbridge(b);
-        for (at, other) in [(a, b), (b, a)] {
-            if let Some(party) = party(&mut self.parties, at) {
-                party.other = Some(other);
-                if let Some(leg) = party.leg.as_mut() {
-                    leg.hush();
-                }
-            }
-        }
-        self.bridges += 1;
-    }
-
-    /// Takes a party out of its bridge, and the other one with it.
-    fn unbridge(&mut self, at: u32) {
-        let Some(other) = party(&mut self.parties, at).and_then(|party| party.other.take()) else {
-            return;
-        };
-        if let Some(other) = party(&mut self.parties, other) {
-            other.other = None;
-        }
-        self.bridges -= 1;
-    }
-
-    fn record(&mut self, leg: LegId, recording: RecordingId, call: CallId, consent: [u8; 32]) {
-        let Some(at) = self.legs.get(&leg).copied() else {
-            self.events.push(MediaEvent::RecordingFailed { recording });
-            return;
-        };
-        self.stop_recording(at);
-        let Some(party) = party(&mut self.parties, at) else {
-            return;
-        };
-        let begin = Begin {
-            recording,
-            call,
-            leg,
-            codec: party.codec,
-            kind: Kind::Call { consent },
-        };
-        let codec = party.codec;
-        party.recording = Some(Recording {
-            id: recording,
-            codec,
-            so_far: Recorded::default(),
-            echo: Box::new(Echo::new()),
-        });
-        self.recordings.insert(recording, at);
-        self.tap.mark(Tap::Begin(Box::new(begin)));
-    }
-
-    fn stop_recording(&mut self, at: u32) {
-        let Some(recording) = party(&mut self.parties, at).and_then(|party| party.recording.take()) else {
-            return;
-        };
-        self.recordings.remove(&recording.id);
-        self.tap.mark(Tap::End {
-            recording: recording.id,
-            frames: recording.so_far.frames,
-            heard: None,
-        });
-    }
-
-    fn begin_clip(&mut self, leg: LegId, recording: RecordingId, call: CallId, beep: Arc<[u8]>, bounds: Bounds) {
-        let Some(at) = self.legs.get(&leg).copied() else { return };
-        self.end_clip(at);
-        let Some(party) = party(&mut self.parties, at) else {
-            return;
-        };
-        let Some(audible) = party.leg.as_mut() else {
-            self.events.push(MediaEvent::ClipEnded {
-                leg,
-                recording,
-                heard: None,
-            });
-            return;
-        };
-        audible.play(BEEP, vec![beep], false);
-        party.left_clips = true;
-        party.clip = Some((recording, party.codec, Clip::new(bounds), Recorded::default()));
-        let begin = Begin {
-            recording,
-            call,
-            leg,
-            codec: party.codec,
-            kind: Kind::Clip,
-        };
-        self.tap.mark(Tap::Begin(Box::new(begin)));
-        self.report(leg);
-    }
-
-    /// Ends a clip; the recorder seals or discards it and reports.
-    fn end_clip(&mut self, at: u32) {
-        let Some((recording, _, clip, so_far)) = party(&mut self.parties, at).and_then(|party| party.clip.take())
-        else {
-            return;
-        };
-        self.tap.mark(Tap::End {
-            recording,
-            frames: so_far.frames,
-            heard: clip.heard(),
-        });
-    }
 }
 
 impl Thread {
@@ -701,23 +223,23 @@ impl Thread {
             return;
         }
         let mut budget = READS_AT_LEAST + READS_PER_LEG * self.legs.len();
-        while budget > 0 {
+        // Each readable socket is in the answer once, so that more than READY of them need more answers than one.
+        for _ in 0..=self.legs.len() * 2 / READY {
             self.ready.clear();
             let zero = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
-            let found = match epoll::wait(
+            let Ok(found) = epoll::wait(
                 &self.epoll,
                 rustix::buffer::spare_capacity(&mut self.ready),
                 Some(&zero),
-            ) {
-                Ok(found) => found,
-                Err(_) => return,
+            ) else {
+                return;
             };
             for which in 0..found {
                 let Some(data) = self.ready.get(which).map(|event| event.data.u64()) else {
                     break;
                 };
                 let at = u32::try_from(data >> 1).unwrap_or(u32::MAX);
-                let (leg, mut read) = (self.leg_at(at), 0);
+                let (leg, mut read) = (self.leg_at(at), 1);
                 self.guard(leg, |this| {
                     read = if data & 1 == 0 {
                         this.read_rtp(at, now)
@@ -725,7 +247,7 @@ impl Thread {
                         this.read_rtcp(at, now)
                     };
                 });
-                budget = budget.saturating_sub(read.max(1));
+                budget = budget.saturating_sub(read);
                 if budget == 0 {
                     return;
                 }
@@ -736,9 +258,11 @@ impl Thread {
         }
     }
 
+    /// Reads one packet of the party from its RTP socket; strangers' packets before it do not count, up to a limit. What
+    /// is left is still there at the next tick.
     fn read_rtp(&mut self, at: u32, now: Instant) -> usize {
         let mut buffer = [0; PACKET];
-        for read in 0..READS_PER_SOCKET {
+        for read in 1..=READS_PER_SOCKET {
             let Some(party) = party(&mut self.parties, at) else {
                 return read;
             };
@@ -752,41 +276,40 @@ impl Thread {
             match leg.receive(now, source, packet) {
                 Verdict::Audio(audio) => {
                     party.heard();
-                    if let Some(hearer) = party
-                        .other
-                        .and_then(|other| super::thread::party(&mut self.parties, other))
-                    {
+                    let other = party.other;
+                    if let Some(hearer) = other.and_then(|other| super::thread::party(&mut self.parties, other)) {
                         hearer.pass_on(now, &audio, packet, &self.gauges);
                     }
                 }
                 Verdict::Event | Verdict::Comfort | Verdict::Held | Verdict::Late => party.heard(),
-                Verdict::Stranger => add(&self.gauges.strangers, 1),
-                _ => {}
+                Verdict::Stranger => {
+                    add(&self.gauges.strangers, 1);
+                    continue;
+                }
+                Verdict::Ignored | Verdict::Malformed => continue,
+                Verdict::Rtcp | Verdict::Duplicate => {}
             }
             self.report_at(at);
+            return read;
         }
         READS_PER_SOCKET
     }
 
+    /// The same for RTCP, which comes every few seconds.
     fn read_rtcp(&mut self, at: u32, now: Instant) -> usize {
         let mut buffer = [0; PACKET];
-        for read in 0..READS_PER_SOCKET {
-            let Some(party) = party(&mut self.parties, at) else {
-                return read;
-            };
-            let (packet, source) = match receive(&party.pair.rtcp, &mut buffer) {
-                Received::Packet(packet, source) => (packet, source),
-                Received::Nothing => return read,
-                Received::Fault => continue,
-            };
+        let Some(party) = party(&mut self.parties, at) else {
+            return 1;
+        };
+        if let Received::Packet(packet, source) = receive(&party.pair.rtcp, &mut buffer) {
             add(&self.gauges.packets_in, 1);
-            let Some(leg) = party.leg.as_mut() else { continue };
-            if leg.receive_rtcp(now, source, packet) == Verdict::Stranger {
+            let verdict = party.leg.as_mut().map(|leg| leg.receive_rtcp(now, source, packet));
+            if verdict == Some(Verdict::Stranger) {
                 add(&self.gauges.strangers, 1);
             }
             self.report_at(at);
         }
-        READS_PER_SOCKET
+        1
     }
 
     /// Serves every leg of a tick's slot: what it owes, what it heard, what the recorder wants.
@@ -859,7 +382,7 @@ impl Thread {
         self.report_at(at);
     }
 
-    fn report(&mut self, leg: LegId) {
+    pub(super) fn report(&mut self, leg: LegId) {
         if let Some(at) = self.legs.get(&leg).copied() {
             self.report_at(at);
         }
@@ -897,126 +420,6 @@ impl Thread {
     }
 }
 
-impl Party {
-    /// What was agreed, first or anew.
-    fn agree(&mut self, stream: &Stream) {
-        self.codec = stream.codec;
-        match &mut self.leg {
-            Some(leg) => leg.update(stream),
-            None => self.leg = Some(Leg::new(stream, self.start)),
-        }
-        // The other side may have moved; its next packet says where to.
-        self.unpin();
-    }
-
-    /// A packet of this party came: from now on the kernel lets nobody else in, and sending is cheaper.
-    fn heard(&mut self) {
-        self.quiet = 0;
-        if self.pinned {
-            return;
-        }
-        if let Some(leg) = &self.leg {
-            self.pinned = self.pair.rtp.connect(leg.target()).is_ok();
-        }
-    }
-
-    fn unpin(&mut self) {
-        if std::mem::take(&mut self.pinned) {
-            // A socket that stays connected only hears less; the leg's own check of sources does not depend on it.
-            let _ = rustix::net::connect_unspec(&self.pair.rtp);
-        }
-    }
-
-    /// Sends the 20 ms this party is owed.
-    fn send_frame(&mut self, now: Instant, due: Instant, gauges: &Gauges) {
-        let Some(leg) = self.leg.as_mut() else { return };
-        let mut packet = [0; PACKET_OUT_BYTES];
-        let length = leg.tick(now, &mut packet);
-        if length > 0 {
-            self.send(packet.get(..length).unwrap_or_default(), gauges);
-            gauges.paced(now.saturating_duration_since(due));
-        }
-        self.note_sent();
-    }
-
-    /// Passes on a packet of the party this one is bridged with, as it comes.
-    fn pass_on(&mut self, now: Instant, audio: &Audio, theirs: &[u8], gauges: &Gauges) {
-        let Some(leg) = self.leg.as_mut() else { return };
-        let mut packet = [0; PACKET_OUT_BYTES];
-        let length = leg.relay_now(now, audio, theirs, &mut packet);
-        if length > 0 {
-            self.send(packet.get(..length).unwrap_or_default(), gauges);
-            self.note_sent();
-        }
-    }
-
-    /// Keeps what went out for the recorder.
-    fn note_sent(&mut self) {
-        if let (Some(recording), Some(leg)) = (&mut self.recording, &mut self.leg)
-            && let Some(sent) = leg.take_sent()
-        {
-            recording.echo.push(sent);
-        }
-    }
-
-    fn send_rtcp(&mut self, now: Instant, gauges: &Gauges) {
-        let Some(leg) = self.leg.as_mut() else { return };
-        let mut packet = [0; PACKET_OUT_BYTES];
-        let length = leg.rtcp_due(now, &mut packet);
-        if length > 0 {
-            self.send_control(packet.get(..length).unwrap_or_default(), gauges);
-        }
-    }
-
-    /// Says goodbye (RFC 3550 §6.6).
-    fn send_bye(&mut self, gauges: &Gauges) {
-        let Some(leg) = self.leg.as_mut() else { return };
-        let mut packet = [0; PACKET_OUT_BYTES];
-        let length = leg.rtcp_bye(&mut packet);
-        if length > 0 {
-            self.send_control(packet.get(..length).unwrap_or_default(), gauges);
-        }
-    }
-
-    fn send(&self, packet: &[u8], gauges: &Gauges) {
-        let Some(leg) = &self.leg else { return };
-        let sent = if self.pinned {
-            self.pair.rtp.send(packet)
-        } else {
-            self.pair.rtp.send_to(packet, leg.target())
-        };
-        match sent {
-            Ok(_) => add(&gauges.packets_out, 1),
-            // Refused by ICMP, or the buffer is full: to the other side it is a lost packet.
-            Err(_) => add(&gauges.send_failed, 1),
-        }
-    }
-
-    fn send_control(&self, packet: &[u8], gauges: &Gauges) {
-        let Some(leg) = &self.leg else { return };
-        // RFC 5761: multiplexed, RTCP takes the way of the audio.
-        if leg.stream().rtcp_mux {
-            return self.send(packet, gauges);
-        }
-        match self.pair.rtcp.send_to(packet, leg.rtcp_target()) {
-            Ok(_) => add(&gauges.packets_out, 1),
-            Err(_) => add(&gauges.send_failed, 1),
-        }
-    }
-}
-
-/// A frame's bytes in the codec of a file; silence when there is none.
-fn in_codec(frame: Option<Frame>, codec: Codec) -> [u8; FRAME_SAMPLES] {
-    let Some(Frame {
-        mut bytes, codec: from, ..
-    }) = frame
-    else {
-        return [codec.silence(); FRAME_SAMPLES];
-    };
-    from.transcode(codec, &mut bytes);
-    bytes
-}
-
 enum Received<'a> {
     Packet(&'a [u8], SocketAddr),
     Nothing,
@@ -1032,11 +435,11 @@ fn receive<'a>(socket: &UdpSocket, buffer: &'a mut [u8]) -> Received<'a> {
     }
 }
 
-fn party(parties: &mut [Option<Party>], at: u32) -> Option<&mut Party> {
+pub(super) fn party(parties: &mut [Option<Party>], at: u32) -> Option<&mut Party> {
     parties.get_mut(at as usize)?.as_mut()
 }
 
 /// What epoll gives back for a socket: the party's place, and whether it is the RTCP socket.
-fn token(at: u32, rtcp: bool) -> epoll::EventData {
+pub(super) fn token(at: u32, rtcp: bool) -> epoll::EventData {
     epoll::EventData::new_u64(u64::from(at) << 1 | u64::from(rtcp))
 }

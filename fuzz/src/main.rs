@@ -1,7 +1,7 @@
 //! Bounded fuzzing of every parser, on stable Rust: no panic, no hang, no growth (issue 2, point 5).
 //!
 //! ```text
-//! fuzz all --inputs 10000000 --seed 1      every target, the inputs shared out between them
+//! fuzz all --inputs 10000000 --seed 1      every target, the inputs shared out by their weights
 //! fuzz sip_message --inputs 1000000        one target
 //! fuzz sip_message --file artifact.bin     one input again
 //! fuzz list                                the targets
@@ -103,12 +103,13 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
         "{:<14} {:>11} {:>8} {:>11} {:>10} {:>9} {:>10}  peak memory",
         "target", "inputs", "seconds", "inputs/s", "slowest", "verdicts", "corpus"
     );
-    let share = inputs.div_ceil(chosen.len() as u64);
-    let results = chosen
-        .iter()
-        .map(|target| fuzz(target, share, seed, jobs))
-        .collect::<Vec<_>>();
-    let total = share * chosen.len() as u64;
+    let weights = chosen.iter().map(|target| target.weight).sum::<u64>();
+    let (mut results, mut total) = (Vec::new(), 0);
+    for target in &chosen {
+        let share = (inputs * target.weight).div_ceil(weights).div_ceil(jobs) * jobs;
+        results.push(fuzz(target, share, seed, jobs));
+        total += share;
+    }
     let good = results.iter().all(|good| *good);
     println!(
         "{total} inputs, seed {seed}, {jobs} jobs: {}",

@@ -4,6 +4,10 @@
 //! verdict seen for the first time keeps its input for further mutation, so let it tell apart what code paths tell apart
 //! (which fault, how many of what), and not what bytes tell apart.
 
+mod config;
+mod flow;
+mod media;
+mod oncall;
 mod sip;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,10 +17,14 @@ use std::path::{Path, PathBuf};
 pub struct Target {
     /// Its name on the command line.
     pub name: &'static str,
-    /// Folders under `fixtures`, every file of which is a seed.
+    /// How many of the inputs it gets, beside the others: about as much as it is fast.
+    pub weight: u64,
+    /// Folders of this repository, every file of which is a seed.
     pub folders: &'static [&'static str],
     /// Further seeds.
     pub texts: &'static [&'static str],
+    /// Further seeds that are no text.
+    pub made: fn() -> Vec<Vec<u8>>,
     /// Words to put in.
     pub tokens: &'static [&'static str],
     /// One input.
@@ -27,45 +35,135 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target {
         name: "sip_message",
-        folders: &["sip/torture", "sip/carriers"],
+        weight: 1_000,
+        folders: &["fixtures/sip/torture", "fixtures/sip/carriers"],
         texts: &[],
+        made: Vec::new,
         tokens: sip::WORDS,
         run: sip::message,
     },
     Target {
         name: "sip_stream",
-        folders: &["sip/torture", "sip/carriers"],
+        weight: 1_000,
+        folders: &["fixtures/sip/torture", "fixtures/sip/carriers"],
         texts: &[],
+        made: Vec::new,
         tokens: sip::WORDS,
         run: sip::stream,
     },
     Target {
         name: "sip_uri",
+        weight: 1_000,
         folders: &[],
         texts: sip::URIS,
+        made: Vec::new,
         tokens: sip::WORDS,
         run: sip::uri,
     },
     Target {
         name: "sip_values",
+        weight: 1_000,
         folders: &[],
         texts: sip::VALUES,
+        made: Vec::new,
         tokens: sip::WORDS,
         run: sip::values,
+    },
+    Target {
+        name: "sdp",
+        weight: 1_500,
+        folders: &["crates/media/tests/sdp"],
+        texts: media::DESCRIPTIONS,
+        made: Vec::new,
+        tokens: media::SDP_WORDS,
+        run: media::description,
+    },
+    Target {
+        name: "rtp",
+        weight: 2_000,
+        folders: &[],
+        texts: &[],
+        made: media::packets,
+        tokens: &[],
+        run: media::packet,
+    },
+    Target {
+        name: "rtcp",
+        weight: 1_500,
+        folders: &[],
+        texts: &[],
+        made: media::reports,
+        tokens: &[],
+        run: media::report,
+    },
+    Target {
+        name: "digits",
+        weight: 1_500,
+        folders: &[],
+        texts: media::INFO_BODIES,
+        made: media::presses,
+        tokens: media::INFO_WORDS,
+        run: media::digits,
+    },
+    Target {
+        name: "leg",
+        weight: 1_500,
+        folders: &[],
+        texts: &[],
+        made: media::conversations,
+        tokens: &[],
+        run: media::leg,
+    },
+    Target {
+        name: "shift_list",
+        weight: 200,
+        folders: &[],
+        texts: oncall::LISTS,
+        made: Vec::new,
+        tokens: oncall::WORDS,
+        run: oncall::list,
+    },
+    Target {
+        name: "flow_source",
+        weight: 60,
+        folders: flow::FOLDERS,
+        texts: &[],
+        made: Vec::new,
+        tokens: flow::WORDS,
+        run: flow::source,
+    },
+    Target {
+        name: "flow_compile",
+        weight: 6,
+        folders: flow::FOLDERS,
+        texts: &[],
+        made: Vec::new,
+        tokens: flow::WORDS,
+        run: flow::compile,
+    },
+    Target {
+        name: "config",
+        weight: 200,
+        folders: &[],
+        texts: config::FILES,
+        made: Vec::new,
+        tokens: config::WORDS,
+        run: config::file,
     },
 ];
 
 impl Target {
     /// The corpus it starts from.
     pub fn seeds(&self) -> Vec<Vec<u8>> {
-        let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+        let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut seeds = self
             .texts
             .iter()
             .map(|text| text.as_bytes().to_vec())
+            .chain((self.made)())
             .collect::<Vec<_>>();
         for folder in self.folders {
-            seeds.extend(files(&fixtures.join(folder)));
+            seeds.extend(files(&repository.join(folder)));
         }
         assert!(!seeds.is_empty(), "{} has no seeds", self.name);
         seeds

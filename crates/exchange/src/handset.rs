@@ -69,8 +69,11 @@ pub struct Setup {
     /// How keys are sent.
     pub keys: Keys,
     /// Who answers a number that is called.
-    pub answers: Box<dyn FnMut(&str, Answering) -> Box<dyn Party> + Send>,
+    pub answers: Answers,
 }
+
+/// Makes the person who picks up: the number called, and how its plan says it is answered.
+pub type Answers = Box<dyn FnMut(&str, Answering) -> Box<dyn Party> + Send>;
 
 /// How keys are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

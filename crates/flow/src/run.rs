@@ -32,6 +32,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use phi::Phi;
 
+pub use connect::TALKED_AT_LEAST;
 pub use message::{Message, Value};
 
 use crate::library::Phrase;

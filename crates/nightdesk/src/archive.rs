@@ -12,27 +12,30 @@ use switchboard::{CallId, Stamped};
 use crate::{Failure, keys};
 
 /// The folders and keys a reader needs.
-pub struct Archive {
+pub(crate) struct Archive {
     data: PathBuf,
     keys: PathBuf,
 }
 
 /// Who looks, and why.
-pub struct Reader {
+pub(crate) struct Reader {
     /// The person's name; named users only (164.312(a)(2)(i)).
-    pub actor: String,
+    pub(crate) actor: String,
     /// Why, in their words.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 impl Archive {
     /// The archive of one configuration.
-    pub fn new(settings: &crate::config::Settings) -> Self {
-        Self { data: settings.data.clone(), keys: settings.keys.clone() }
+    pub(crate) fn new(settings: &crate::config::Settings) -> Self {
+        Self {
+            data: settings.data.clone(),
+            keys: settings.keys.clone(),
+        }
     }
 
     /// Every fact in the book, in order. A row that is not what was written ends the reading with a failure.
-    pub fn facts(&self) -> Result<Vec<Stamped>, Failure> {
+    pub(crate) fn facts(&self) -> Result<Vec<Stamped>, Failure> {
         let folder = self.data.join("book");
         let mut reader = ledger::Reader::open(&folder, keys::book_key(&self.keys)?, 0).map_err(Failure::book)?;
         let mut facts = Vec::new();
@@ -46,7 +49,7 @@ impl Archive {
     }
 
     /// The facts of each call, calls in the order in which they began.
-    pub fn calls(&self) -> Result<Vec<(CallId, Vec<Stamped>)>, Failure> {
+    pub(crate) fn calls(&self) -> Result<Vec<(CallId, Vec<Stamped>)>, Failure> {
         let mut order = Vec::new();
         let mut calls: BTreeMap<CallId, Vec<Stamped>> = BTreeMap::new();
         for stamped in self.facts()? {
@@ -59,12 +62,22 @@ impl Archive {
                 facts.push(stamped);
             }
         }
-        Ok(order.into_iter().filter_map(|call| Some((call, calls.remove(&call)?))).collect())
+        Ok(order
+            .into_iter()
+            .filter_map(|call| Some((call, calls.remove(&call)?)))
+            .collect())
     }
 
     /// Makes a look durable before it happens: no row, no look.
-    pub fn note_access(&self, who: &Reader, action: &str, object: [u8; 16], call: Option<CallId>) -> Result<ledger::Receipt, Failure> {
-        let mut book = ledger::Book::open(self.data.join("readers"), keys::for_book(&self.keys)?, keys::draw()).map_err(Failure::book)?;
+    pub(crate) fn note_access(
+        &self,
+        who: &Reader,
+        action: &str,
+        object: [u8; 16],
+        call: Option<CallId>,
+    ) -> Result<ledger::Receipt, Failure> {
+        let mut book = ledger::Book::open(self.data.join("readers"), keys::for_book(&self.keys)?, keys::draw())
+            .map_err(Failure::book)?;
         let access = ledger::Access {
             actor: who.actor.clone(),
             role: "ops reviewer".into(),
@@ -81,13 +94,13 @@ impl Archive {
     }
 
     /// The vault, for listing and opening.
-    pub fn vault(&self) -> Result<vault::Vault, Failure> {
+    pub(crate) fn vault(&self) -> Result<vault::Vault, Failure> {
         let folder = self.data.join("recordings");
         vault::Vault::open(folder, vec![keys::recipient(&self.keys)?], keys::draw()).map_err(Failure::vault)
     }
 
     /// The key that opens recordings; the engine never loads it.
-    pub fn listener(&self) -> Result<seal::RecipientSecret, Failure> {
+    pub(crate) fn listener(&self) -> Result<seal::RecipientSecret, Failure> {
         keys::listener(&self.keys)
     }
 }

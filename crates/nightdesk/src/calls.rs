@@ -9,7 +9,7 @@ use crate::archive::{Archive, Reader};
 use crate::{Failure, out};
 
 /// One line a call.
-pub fn list(archive: &Archive) -> Result<(), Failure> {
+pub(crate) fn list(archive: &Archive) -> Result<(), Failure> {
     for (call, facts) in archive.calls()? {
         let Some(first) = facts.first() else { continue };
         let practice = facts.iter().find_map(|stamped| match &stamped.fact {
@@ -20,18 +20,34 @@ pub fn list(archive: &Archive) -> Result<(), Failure> {
             Fact::CallEnded { outcome, seconds, .. } => Some(format!("{outcome} ({seconds} s)")),
             _ => None,
         });
-        out!("{call}  {:.0}  {}  {}", first.at, practice.unwrap_or("unknown"), outcome.as_deref().unwrap_or("in progress"));
+        out!(
+            "{call}  {:.0}  {}  {}",
+            first.at,
+            practice.unwrap_or("unknown"),
+            outcome.as_deref().unwrap_or("in progress")
+        );
     }
     Ok(())
 }
 
 /// The whole of one call; looking leaves a row.
-pub fn show(archive: &Archive, who: &Reader, id: &str) -> Result<(), Failure> {
-    let call = CallId::parse(id)
-        .ok_or_else(|| Failure::new(format!("{id} is not a call id"), "copy the id from `nightdesk calls list`"))?;
-    let facts: Vec<Stamped> = archive.facts()?.into_iter().filter(|stamped| stamped.call == Some(call)).collect();
+pub(crate) fn show(archive: &Archive, who: &Reader, id: &str) -> Result<(), Failure> {
+    let call = CallId::parse(id).ok_or_else(|| {
+        Failure::new(
+            format!("{id} is not a call id"),
+            "copy the id from `nightdesk calls list`",
+        )
+    })?;
+    let facts: Vec<Stamped> = archive
+        .facts()?
+        .into_iter()
+        .filter(|stamped| stamped.call == Some(call))
+        .collect();
     if facts.is_empty() {
-        return Err(Failure::new(format!("the book knows no call {id}"), "copy the id from `nightdesk calls list`"));
+        return Err(Failure::new(
+            format!("the book knows no call {id}"),
+            "copy the id from `nightdesk calls list`",
+        ));
     }
     let _receipt = archive.note_access(who, "show", call.0, Some(call))?;
     let mut text = String::new();

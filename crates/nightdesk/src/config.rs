@@ -13,25 +13,25 @@ use flow::{Diagnostic, Severity};
 use switchboard::{DeskConfig, Listener, Network, Trunk};
 
 /// What the file said, with paths made absolute against its folder.
-pub struct Settings {
+pub(crate) struct Settings {
     /// The desk's part.
-    pub desk: DeskConfig,
+    pub(crate) desk: DeskConfig,
     /// Local address for RTP.
-    pub media_bind: IpAddr,
+    pub(crate) media_bind: IpAddr,
     /// RTP and RTCP ports.
-    pub rtp_ports: RangeInclusive<u16>,
+    pub(crate) rtp_ports: RangeInclusive<u16>,
     /// Media threads; 0 chooses.
-    pub media_threads: usize,
+    pub(crate) media_threads: usize,
     /// Practice folders.
-    pub practices: Vec<PathBuf>,
+    pub(crate) practices: Vec<PathBuf>,
     /// Data folder.
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
     /// Key folder.
-    pub keys: PathBuf,
+    pub(crate) keys: PathBuf,
     /// The speech program, if one is named.
-    pub speech: Option<String>,
+    pub(crate) speech: Option<String>,
     /// How long draining waits for calls.
-    pub drain: Duration,
+    pub(crate) drain: Duration,
 }
 
 /// Names that may stand at the top, with what each is for.
@@ -55,13 +55,21 @@ const TOP: &[&str] = &[
 const IN_A_TRUNK: &[&str] = &["from", "outbound", "user", "password"];
 
 /// Reads a configuration. What is wrong stands in the diagnostics; with an error among them there are no settings.
-pub fn read(file: &Path, text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
+pub(crate) fn read(file: &Path, text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
     let name = file.display().to_string();
     let read = flow::source::read(&name, text);
     let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
-    let mut reader = Reader { file: name, diagnostics: read.diagnostics, folder };
+    let mut reader = Reader {
+        file: name,
+        diagnostics: read.diagnostics,
+        folder,
+    };
     let Some(tree) = read.tree else {
-        reader.missing("listen", "no caller can reach this machine", "write `listen: [udp 0.0.0.0:5060]`");
+        reader.missing(
+            "listen",
+            "no caller can reach this machine",
+            "write `listen: [udp 0.0.0.0:5060]`",
+        );
         return (None, reader.diagnostics);
     };
     let settings = reader.settings(&tree);
@@ -82,24 +90,44 @@ impl Reader {
         let listen = self.listeners(tree, external);
         let first = listen.first().map(|l| l.local.ip());
         if listen.is_empty() {
-            self.missing("listen", "no caller can reach this machine", "write `listen: [udp 0.0.0.0:5060]`");
+            self.missing(
+                "listen",
+                "no caller can reach this machine",
+                "write `listen: [udp 0.0.0.0:5060]`",
+            );
         }
         let trunks = self.trunks(tree, &listen);
         if trunks.is_empty() {
-            self.missing("trunks", "every caller is a stranger and gets no answer", "name one: `trunks: {carrier: {from: [192.0.2.0/24]}}`");
+            self.missing(
+                "trunks",
+                "every caller is a stranger and gets no answer",
+                "name one: `trunks: {carrier: {from: [192.0.2.0/24]}}`",
+            );
         }
         let media_bind = self.address(tree, "media address").or(first)?;
         let practices = self.paths(tree, "practices");
         if practices.is_empty() {
-            self.missing("practices", "no number belongs to anybody", "write `practices: [flows]`");
+            self.missing(
+                "practices",
+                "no number belongs to anybody",
+                "write `practices: [flows]`",
+            );
         }
         let data = self.path(tree, "data");
         if data.is_none() {
-            self.missing("data", "messages and recordings have no place", "write `data: /var/lib/nightdesk`");
+            self.missing(
+                "data",
+                "messages and recordings have no place",
+                "write `data: /var/lib/nightdesk`",
+            );
         }
         let keys = self.path(tree, "keys");
         if keys.is_none() {
-            self.missing("keys", "nothing can be sealed, so nothing can be kept", "write `keys: /etc/nightdesk/keys`");
+            self.missing(
+                "keys",
+                "nothing can be sealed, so nothing can be kept",
+                "write `keys: /etc/nightdesk/keys`",
+            );
         }
         let codecs = vec![media::sdp::Codec::Pcmu, media::sdp::Codec::Pcma];
         let desk = DeskConfig {
@@ -110,7 +138,10 @@ impl Reader {
             media_load_max_percent: 70,
             retry_after_s: 5,
             ring_before_answer: self.duration(tree, "ring before answering").unwrap_or(Duration::ZERO),
-            ladder_speed: self.number(tree, "ladder speed", 1..=100).and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+            ladder_speed: self
+                .number(tree, "ladder speed", 1..=100)
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(1),
             book_patience: Duration::from_secs(2),
             codecs,
         };
@@ -129,22 +160,35 @@ impl Reader {
 
     /// `udp 0.0.0.0:5060`
     fn listeners(&mut self, tree: &Node, external: Option<IpAddr>) -> Vec<Listener> {
-        let Some(node) = tree.entry("listen") else { return Vec::new() };
+        let Some(node) = tree.entry("listen") else {
+            return Vec::new();
+        };
         let mut listeners = Vec::new();
         for item in words_of(node) {
             match item.text().and_then(socket) {
                 Some((transport, local)) => {
                     let advertised = SocketAddr::new(external.unwrap_or(local.ip()), local.port());
-                    listeners.push(Listener { transport, local, advertised });
+                    listeners.push(Listener {
+                        transport,
+                        local,
+                        advertised,
+                    });
                 }
-                None => self.wrong(item, "this is not a transport and an address", "nobody is listened to here", "write `udp 0.0.0.0:5060` or `tcp [::]:5060`"),
+                None => self.wrong(
+                    item,
+                    "this is not a transport and an address",
+                    "nobody is listened to here",
+                    "write `udp 0.0.0.0:5060` or `tcp [::]:5060`",
+                ),
             }
         }
         listeners
     }
 
     fn trunks(&mut self, tree: &Node, listen: &[Listener]) -> Vec<Trunk> {
-        let Some(node) = tree.entry("trunks") else { return Vec::new() };
+        let Some(node) = tree.entry("trunks") else {
+            return Vec::new();
+        };
         let mut trunks = Vec::new();
         for (name, trunk) in node.entries() {
             self.only(trunk, IN_A_TRUNK, "a trunk");
@@ -152,28 +196,57 @@ impl Reader {
             for item in trunk.entry("from").map(words_of).unwrap_or_default() {
                 match item.text().and_then(Network::parse) {
                     Some(network) => sources.push(network),
-                    None => self.wrong(item, "this is not a network", "the carrier's calls get no answer", "write an address or `192.0.2.0/24`"),
+                    None => self.wrong(
+                        item,
+                        "this is not a network",
+                        "the carrier's calls get no answer",
+                        "write an address or `192.0.2.0/24`",
+                    ),
                 }
             }
-            let outbound = trunk.entry("outbound").and_then(|item| match item.text().and_then(socket) {
-                Some((transport, remote)) => {
-                    let local = listen.iter().find(|l| l.transport == transport && l.local.is_ipv4() == remote.is_ipv4());
-                    if local.is_none() {
-                        self.wrong(item, "nothing listens on this transport", "no doctor can be rung", "add a `listen` entry of the same transport");
+            let outbound = trunk
+                .entry("outbound")
+                .and_then(|item| match item.text().and_then(socket) {
+                    Some((transport, remote)) => {
+                        let local = listen
+                            .iter()
+                            .find(|l| l.transport == transport && l.local.is_ipv4() == remote.is_ipv4());
+                        if local.is_none() {
+                            self.wrong(
+                                item,
+                                "nothing listens on this transport",
+                                "no doctor can be rung",
+                                "add a `listen` entry of the same transport",
+                            );
+                        }
+                        local.map(|l| sip::Flow {
+                            transport,
+                            local: l.local,
+                            remote,
+                            connection: None,
+                        })
                     }
-                    local.map(|l| sip::Flow { transport, local: l.local, remote, connection: None })
-                }
-                None => {
-                    self.wrong(item, "this is not a transport and an address", "no doctor can be rung", "write `udp 192.0.2.10:5060`");
-                    None
-                }
-            });
+                    None => {
+                        self.wrong(
+                            item,
+                            "this is not a transport and an address",
+                            "no doctor can be rung",
+                            "write `udp 192.0.2.10:5060`",
+                        );
+                        None
+                    }
+                });
             let user = trunk.entry("user").and_then(Node::text);
             let credentials = user.map(|user| {
                 let password = trunk.entry("password").and_then(Node::text).unwrap_or_default();
-                sip::digest::Credentials::new(user, password)
+                sip::digest::Credentials::new(user.to_owned(), password.to_owned())
             });
-            trunks.push(Trunk { id: name.text.clone(), sources, outbound, credentials });
+            trunks.push(Trunk {
+                id: name.text.clone(),
+                sources,
+                outbound,
+                credentials,
+            });
         }
         trunks
     }
@@ -182,7 +255,12 @@ impl Reader {
         let node = tree.entry(name)?;
         let address = node.text().and_then(|text| text.parse().ok());
         if address.is_none() {
-            self.wrong(node, "this is not an address", "carriers would send audio nowhere", "write `203.0.113.7`");
+            self.wrong(
+                node,
+                "this is not an address",
+                "carriers would send audio nowhere",
+                "write `203.0.113.7`",
+            );
         }
         address
     }
@@ -195,17 +273,30 @@ impl Reader {
             (from < to).then_some(from..=to)
         });
         if range.is_none() {
-            self.wrong(node, "this is not a range of ports", "no caller would hear anything", "write `20000 to 29999`");
+            self.wrong(
+                node,
+                "this is not a range of ports",
+                "no caller would hear anything",
+                "write `20000 to 29999`",
+            );
         }
         range
     }
 
     fn number(&mut self, tree: &Node, name: &str, within: RangeInclusive<usize>) -> Option<usize> {
         let node = tree.entry(name)?;
-        let number = node.text().and_then(|text| text.parse().ok()).filter(|n| within.contains(n));
+        let number = node
+            .text()
+            .and_then(|text| text.parse().ok())
+            .filter(|n| within.contains(n));
         if number.is_none() {
             let fix = format!("write a number from {} to {}", within.start(), within.end());
-            self.wrong(node, "this is not a number in range", "the default would be used without your knowing", &fix);
+            self.wrong(
+                node,
+                "this is not a number in range",
+                "the default would be used without your knowing",
+                &fix,
+            );
         }
         number
     }
@@ -224,7 +315,12 @@ impl Reader {
             amount.checked_mul(seconds).map(Duration::from_secs)
         });
         if duration.is_none() {
-            self.wrong(node, "this is not a length of time", "the default would be used without your knowing", "write `20 seconds` or `1 hour`");
+            self.wrong(
+                node,
+                "this is not a length of time",
+                "the default would be used without your knowing",
+                "write `20 seconds` or `1 hour`",
+            );
         }
         duration
     }
@@ -235,14 +331,24 @@ impl Reader {
 
     fn paths(&mut self, tree: &Node, name: &str) -> Vec<PathBuf> {
         let items = tree.entry(name).map(words_of).unwrap_or_default();
-        items.iter().filter_map(|item| item.text()).map(|text| self.folder.join(text)).collect()
+        items
+            .iter()
+            .filter_map(|item| item.text())
+            .map(|text| self.folder.join(text))
+            .collect()
     }
 
     fn only(&mut self, node: &Node, known: &[&str], place: &str) {
         for (name, value) in node.entries() {
             if !known.contains(&name.text.as_str()) {
                 let fix = format!("{place} knows: {}", known.join(", "));
-                self.say("N001", Some(value), format!("`{}` is not a setting", name.text), "it has no effect", &fix);
+                self.say(
+                    "N001",
+                    Some(value),
+                    format!("`{}` is not a setting", name.text),
+                    "it has no effect",
+                    &fix,
+                );
             }
         }
     }
@@ -278,7 +384,7 @@ fn words_of(node: &Node) -> Vec<&Node> {
 }
 
 /// `udp 127.0.0.1:5060`
-pub fn socket(text: &str) -> Option<(sip::Transport, SocketAddr)> {
+pub(crate) fn socket(text: &str) -> Option<(sip::Transport, SocketAddr)> {
     let (transport, address) = text.split_once(' ')?;
     let transport = match transport.to_ascii_lowercase().as_str() {
         "udp" => sip::Transport::Udp,
@@ -287,4 +393,3 @@ pub fn socket(text: &str) -> Option<(sip::Transport, SocketAddr)> {
     };
     Some((transport, address.trim().parse().ok()?))
 }
-

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use exchange::handset::{Handset, Keys, News, Scripted, Setup};
+use exchange::handset::{Act, Cue, Cued, Handset, Keys, News, Setup};
 use switchboard::{CallId, Fact, ladder, rehearse};
 
 use crate::archive::{Archive, Reader};
@@ -17,7 +17,7 @@ use crate::{Failure, flows, out, serve};
 
 /// The demonstration.
 #[derive(Args)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Configuration file
     #[arg(long)]
     config: PathBuf,
@@ -27,6 +27,9 @@ pub struct Demo {
     /// Which scenario: part of its name
     #[arg(long, default_value = "A fever reaches the doctor")]
     scenario: String,
+    /// Where the decrypted recording is written; keep it off the data folder
+    #[arg(long, default_value = "target/demonstration.wav")]
+    wav: PathBuf,
     /// Stop after the demonstration instead of serving on
     #[arg(long)]
     once: bool,
@@ -34,33 +37,62 @@ pub struct Demo {
 
 /// A demonstration that lasts longer is stuck.
 const DEMO_MAX: Duration = Duration::from_secs(180);
+/// A caller who knows the way: what is waited for, and what is done a moment later. `say …` speaks, then presses pound.
+const FEVER: &[(&str, &str)] = &[
+    ("For English", "1"),
+    ("May we record", "1"),
+    ("For a medical question", "1"),
+    ("chest pain", "2"),
+    ("sudden weakness", "2"),
+    ("passed out", "2"),
+    ("bleeding that will not stop", "2"),
+    ("suicide", "2"),
+    ("fever over 103", "1"),
+    ("To be called back at", "1"),
+    ("tone", "say Ana Rivera"),
+    ("date of birth", "02091984"),
+    ("If that is right", "1"),
+    ("tone", "say Fever since this morning"),
+];
 const DOCTOR_SAYS: &str = "This is Doctor Lindqvist. I am listening.";
 
 /// Serves, shows one call, serves on.
-pub fn demo(demo: &Demo) -> Result<(), Failure> {
+pub(crate) fn demo(demo: &Demo) -> Result<(), Failure> {
     let settings = serve::settings(&demo.config)?;
     let archive = Archive::new(&settings);
-    let data = settings.data.clone();
-    let Some(phone_address) = settings.desk.trunks.iter().find_map(|trunk| trunk.outbound).map(|flow| flow.remote) else {
-        return Err(Failure::new("the configuration names no outbound target", "give the trunk `outbound: udp 127.0.0.1:5070`"));
+    let Some(phone_address) = settings
+        .desk
+        .trunks
+        .iter()
+        .find_map(|trunk| trunk.outbound)
+        .map(|flow| flow.remote)
+    else {
+        return Err(Failure::new(
+            "the configuration names no outbound target",
+            "give the trunk `outbound: udp 127.0.0.1:5070`",
+        ));
     };
     let config = serve::exchange_config(settings)?;
     let runtime = serve::runtime()?;
     out!("preparing the practice's words; the first time this takes a minute");
     let running = runtime.block_on(serve::start(config))?;
     let handle = running.handle();
-    let desk = handle.listeners().first().map(|listener| listener.local).unwrap_or(phone_address);
+    let desk = handle
+        .listeners()
+        .first()
+        .map(|listener| listener.local)
+        .unwrap_or(phone_address);
     let file = demo.practice.join("after-hours.tests.yaml");
-    let shown = show(demo, &file, desk, phone_address, &archive, &data);
+    let shown = show(demo, &file, desk, phone_address, &archive);
     match &shown {
-        Ok(number) => {
+        Ok(number) if !demo.once => {
             out!("");
             out!("Nightdesk keeps serving at udp {desk}. Dial it with any softphone: sip:{number}@{desk}");
             out!("or with ours:  target/release/nightdesk dial {number} --to {desk} --press \"1 1 1 1\"");
             out!("Ctrl-C ends it.");
         }
         Err(_) if !demo.once => out!("the demonstration failed; the engine is stopped"),
-        Err(_) => {}
+        _ => {}
     }
     if shown.is_ok() && !demo.once {
         runtime.block_on(serve::until_told(&handle));
@@ -71,17 +103,17 @@ pub fn demo(demo: &Demo) -> Result<(), Failure> {
     shown.map(|_| ())
 }
 
-fn show(demo: &Demo, file: &Path, desk: SocketAddr, phone: SocketAddr, archive: &Archive, data: &Path) -> Result<String, Failure> {
+fn show(demo: &Demo, file: &Path, desk: SocketAddr, phone: SocketAddr, archive: &Archive) -> Result<String, Failure> {
     let source = flows::source(&demo.practice)?;
     let practice = flows::practice(&source, &demo.practice)?;
     let scenario = scenario(file, &demo.scenario)?;
     let mut parts = practice.all_parts();
     parts.push(said(DOCTOR_SAYS));
-    parts.extend(scenario.conversation.iter().filter_map(|turn| match turn {
-        flow::rehearse::Turn::Says(words) => Some(said(words)),
-        _ => None,
-    }));
-    let recorded: Vec<PathBuf> = Some(demo.practice.join("words")).filter(|words| words.is_dir()).into_iter().collect();
+    parts.extend(FEVER.iter().filter_map(|(_, what)| what.strip_prefix("say ")).map(said));
+    let recorded: Vec<PathBuf> = Some(demo.practice.join("words"))
+        .filter(|words| words.is_dir())
+        .into_iter()
+        .collect();
     let voices = Voices::of(&parts, &recorded)?;
     let says = voices.sound(DOCTOR_SAYS)?;
     let handset = Handset::start(Setup {
@@ -95,7 +127,10 @@ fn show(demo: &Demo, file: &Path, desk: SocketAddr, phone: SocketAddr, archive: 
     .map_err(Failure::file(Path::new("the telephones' socket")))?;
     for (person, answers) in &scenario.phones {
         if let Some(known) = practice.people.get(person) {
-            handset.plan(known.call.expose(), answers.iter().copied().map(rehearse::answering).collect());
+            handset.plan(
+                known.call.expose(),
+                answers.iter().copied().map(rehearse::answering).collect(),
+            );
         }
     }
     let number = practice.lines.values().next().cloned().unwrap_or_default();
@@ -103,52 +138,103 @@ fn show(demo: &Demo, file: &Path, desk: SocketAddr, phone: SocketAddr, archive: 
 
     out!("");
     out!("“{}”: what the telephones see", scenario.name);
-    handset.call(1, desk, &number, scenario.caller.as_deref(), Box::new(Scripted::new(&scenario, voices.mouth(&scenario))));
+    handset.call(1, desk, &number, scenario.caller.as_deref(), Box::new(caller(&voices)?));
     let began = Instant::now();
     let heard = loop {
         if began.elapsed() > DEMO_MAX {
-            return Err(Failure::new("the demonstration did not come to its end", "run it again with NIGHTDESK_LOG=debug"));
+            return Err(Failure::new(
+                "the demonstration did not come to its end",
+                "run it again with NIGHTDESK_LOG=debug",
+            ));
         }
-        let Some((at, news)) = handset.news(Duration::from_millis(200)) else { continue };
+        let Some((at, news)) = handset.news(Duration::from_millis(200)) else {
+            continue;
+        };
         let who = match &news {
-            News::Rings { number } | News::Connected { number: Some(number), .. } => person(&practice, number),
-            News::Connected { line, .. } | News::Heard { line, .. } | News::Pressed { line, .. } | News::Ended { line, .. } | News::Refused { line, .. } => {
-                if *line == 1 { "caller".to_owned() } else { "phone".to_owned() }
+            News::Rings { number }
+            | News::Connected {
+                number: Some(number), ..
+            } => person(&practice, number),
+            News::Connected { line, .. }
+            | News::Heard { line, .. }
+            | News::Pressed { line, .. }
+            | News::Ended { line, .. }
+            | News::Refused { line, .. } => {
+                if *line == 1 {
+                    "caller".to_owned()
+                } else {
+                    "phone".to_owned()
+                }
             }
         };
-        out!("{:8.3}  {who:14} {}", at.saturating_duration_since(began).as_secs_f64(), describe(&news));
+        out!(
+            "{:8.3}  {who:14} {}",
+            at.saturating_duration_since(began).as_secs_f64(),
+            describe(&news)
+        );
         match news {
             News::Ended { line: 1, heard } => break heard,
             News::Refused { line: 1, status } => {
-                return Err(Failure::new(format!("the call was refused with {status}"), "is another engine on these ports?"));
+                return Err(Failure::new(
+                    format!("the call was refused with {status}"),
+                    "is another engine on these ports?",
+                ));
             }
             _ => {}
         }
     };
     drop(handset);
     drop(heard);
-    time_line(archive, &known, data)?;
+    time_line(archive, &known, &demo.wav)?;
     Ok(number)
 }
 
+/// The scripted caller of [`FEVER`].
+fn caller(voices: &Voices) -> Result<Cued, Failure> {
+    let mut turns = Vec::new();
+    for (cue, what) in FEVER {
+        let cue = if *cue == "tone" {
+            Cue::Tone
+        } else {
+            Cue::Words((*cue).to_owned())
+        };
+        let acts = match what.strip_prefix("say ") {
+            Some(words) => vec![Act::Speak(voices.sound(words)?), Act::Press('#')],
+            None => what.chars().map(Act::Press).collect(),
+        };
+        turns.push((cue, acts));
+    }
+    Ok(Cued::new(turns))
+}
+
 /// Prints the new call's time line, and exports its recording.
-fn time_line(archive: &Archive, known: &[CallId], data: &Path) -> Result<(), Failure> {
+fn time_line(archive: &Archive, known: &[CallId], wav: &Path) -> Result<(), Failure> {
     let deadline = Instant::now() + Duration::from_secs(20);
     let (call, facts) = loop {
         let new = archive.calls()?.into_iter().find(|(call, facts)| {
-            let sealed = facts.iter().any(|stamped| matches!(stamped.fact, Fact::RecordingSealed { .. }));
-            let ended = facts.iter().any(|stamped| matches!(stamped.fact, Fact::CallEnded { .. }));
+            let sealed = facts
+                .iter()
+                .any(|stamped| matches!(stamped.fact, Fact::RecordingSealed { .. }));
+            let ended = facts
+                .iter()
+                .any(|stamped| matches!(stamped.fact, Fact::CallEnded { .. }));
             !known.contains(call) && sealed && ended
         });
         match new {
             Some(new) => break new,
             None if Instant::now() > deadline => {
-                return Err(Failure::new("the book does not show the end of the call", "see `nightdesk calls list`"));
+                return Err(Failure::new(
+                    "the book does not show the end of the call",
+                    "see `nightdesk calls list`",
+                ));
             }
             None => std::thread::sleep(Duration::from_millis(100)),
         }
     };
-    let who = Reader { actor: "demonstration".into(), reason: "shown to whoever ran make run".into() };
+    let who = Reader {
+        actor: "demonstration".into(),
+        reason: "shown to whoever ran make run".into(),
+    };
     let _receipt = archive.note_access(&who, "show", call.0, Some(call))?;
     out!("");
     out!("The same call in the book (nightdesk calls show {call}):");
@@ -162,16 +248,26 @@ fn time_line(archive: &Archive, known: &[CallId], data: &Path) -> Result<(), Fai
         let vault = archive.vault()?;
         let found = vault.find(id).map_err(Failure::vault)?;
         let receipt = archive.note_access(&who, "export", id.0, Some(call))?;
-        let wav = data.join("demonstration.wav");
-        let audio = vault.export_wav(id, &receipt, &archive.listener()?, &wav).map_err(Failure::vault)?;
+        let wav = wav.to_owned();
+        let audio = vault
+            .export_wav(id, &receipt, &archive.listener()?, &wav)
+            .map_err(Failure::vault)?;
         out!("");
         out!("Sealed recording   {}  ({} octets)", found.path.display(), found.bytes);
-        out!("Decrypted from it  {}  ({:.1} s, caller left, Nightdesk and doctor right)", wav.display(), audio.frames() as f64 / 8000.0);
+        out!(
+            "Decrypted from it  {}  ({:.1} s, caller left, Nightdesk and doctor right)",
+            wav.display(),
+            audio.frames() as f64 / 8000.0
+        );
     }
     Ok(())
 }
 
 fn person(practice: &flow::Practice, number: &str) -> String {
     let same = |known: &flow::Person| known.call.expose().ends_with(number.trim_start_matches('+'));
-    practice.people.iter().find(|(_, known)| same(known)).map_or_else(|| "phone".to_owned(), |(name, _)| name.clone())
+    practice
+        .people
+        .iter()
+        .find(|(_, known)| same(known))
+        .map_or_else(|| "phone".to_owned(), |(name, _)| name.clone())
 }

@@ -19,7 +19,7 @@ use crate::{Failure, flows, out, serve};
 
 /// A test phone.
 #[derive(Args)]
-pub struct Dial {
+pub(crate) struct Dial {
     /// The number to dial; leave it out to await calls
     number: Option<String>,
     /// Where: the engine, or any SIP user agent
@@ -78,8 +78,12 @@ enum Way {
 }
 
 /// Runs the phone until its call is over, or the time is.
-pub fn dial(dial: &Dial) -> Result<(), Failure> {
-    let scenario = dial.scenario.as_deref().map(|file| scenario(file, &dial.only)).transpose()?;
+pub(crate) fn dial(dial: &Dial) -> Result<(), Failure> {
+    let scenario = dial
+        .scenario
+        .as_deref()
+        .map(|file| scenario(file, &dial.only))
+        .transpose()?;
     let voices = Voices::prepare(dial, scenario.as_ref())?;
     let say = dial.say.as_deref().map(|say| voices.sound(say)).transpose()?;
     let handset = {
@@ -105,24 +109,35 @@ pub fn dial(dial: &Dial) -> Result<(), Failure> {
                 Some(scenario) => Box::new(Scripted::new(scenario, voices.mouth(scenario))),
                 None => Box::new(Hand::new(dial.press.as_deref().unwrap_or_default(), say)?),
             };
-            let from = dial.from.as_deref().or(scenario.as_ref().and_then(|scenario| scenario.caller.as_deref()));
+            let from = dial
+                .from
+                .as_deref()
+                .or(scenario.as_ref().and_then(|scenario| scenario.caller.as_deref()));
             handset.call(1, dial.to, number, from, party);
         }
         None => {
             for plan in &dial.answer {
                 let (number, answers) = plan.split_once('=').ok_or_else(|| {
-                    Failure::new(format!("`{plan}` is not number=answers"), "write `--answer \"+15125550141=voicemail,accepts\"`")
+                    Failure::new(
+                        format!("`{plan}` is not number=answers"),
+                        "write `--answer \"+15125550141=voicemail,accepts\"`",
+                    )
                 })?;
                 handset.plan(number, answers.split(',').map(answering).collect::<Result<_, _>>()?);
             }
             handset.otherwise(answering(&dial.otherwise)?);
         }
     }
-    ladder(&handset, dial.number.is_some(), Instant::now() + Duration::from_secs(dial.within), dial.wav.as_deref())
+    ladder(
+        &handset,
+        dial.number.is_some(),
+        Instant::now() + Duration::from_secs(dial.within),
+        dial.wav.as_deref(),
+    )
 }
 
 /// How someone who is rung behaves.
-pub fn doctor(answering: Answering, says: Option<Arc<[u8]>>) -> Box<dyn Party> {
+pub(crate) fn doctor(answering: Answering, says: Option<Arc<[u8]>>) -> Box<dyn Party> {
     let key = match answering {
         Answering::Accepts => Some('1'),
         Answering::PassesOn => Some('2'),
@@ -132,29 +147,44 @@ pub fn doctor(answering: Answering, says: Option<Arc<[u8]>>) -> Box<dyn Party> {
 }
 
 fn answering(words: &str) -> Result<Answering, Failure> {
-    words.parse().map_err(|fault: switchboard::phone::UnknownAnswering| Failure::new(fault.to_string(), "use one of those words"))
+    words.parse().map_err(|fault: switchboard::phone::UnknownAnswering| {
+        Failure::new(fault.to_string(), "use one of those words")
+    })
 }
 
 /// Prints what happens until the call is over or the time is.
 fn ladder(handset: &Handset, one_call: bool, deadline: Instant, wav: Option<&Path>) -> Result<(), Failure> {
     let began = Instant::now();
     while Instant::now() < deadline {
-        let Some((at, news)) = handset.news(Duration::from_millis(200)) else { continue };
+        let Some((at, news)) = handset.news(Duration::from_millis(200)) else {
+            continue;
+        };
         let seconds = at.saturating_duration_since(began).as_secs_f64();
         out!("{seconds:8.3}  {}", describe(&news));
         match news {
             News::Ended { line, heard } => {
                 if let Some(wav) = wav {
-                    let wav = if one_call { wav.to_owned() } else { wav.with_extension(format!("{}.wav", line & 0xffff)) };
+                    let wav = if one_call {
+                        wav.to_owned()
+                    } else {
+                        wav.with_extension(format!("{}.wav", line & 0xffff))
+                    };
                     write_wav(&wav, &heard)?;
-                    out!("          heard {:.1} s, written to {}", heard.len() as f64 / 8000.0, wav.display());
+                    out!(
+                        "          heard {:.1} s, written to {}",
+                        heard.len() as f64 / 8000.0,
+                        wav.display()
+                    );
                 }
                 if one_call {
                     return Ok(());
                 }
             }
             News::Refused { status, .. } if one_call => {
-                return Err(Failure::new(format!("the call was refused with {status}"), "see the table of response codes in README"));
+                return Err(Failure::new(
+                    format!("the call was refused with {status}"),
+                    "see the table of response codes in README",
+                ));
             }
             _ => {}
         }
@@ -163,7 +193,7 @@ fn ladder(handset: &Handset, one_call: bool, deadline: Instant, wav: Option<&Pat
 }
 
 /// One line of the phone's own ladder.
-pub fn describe(news: &News) -> String {
+pub(crate) fn describe(news: &News) -> String {
     match news {
         News::Rings { .. } => "◀── INVITE    rings".into(),
         News::Connected { number: None, .. } => "◀── 200       connected".into(),
@@ -176,9 +206,15 @@ pub fn describe(news: &News) -> String {
 }
 
 /// Writes µ-law samples as 16-bit WAV.
-pub fn write_wav(path: &Path, heard: &[u8]) -> Result<(), Failure> {
-    let spec = hound::WavSpec { channels: 1, sample_rate: 8_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
-    let failed = |error: hound::Error| Failure::new(format!("{}: {error}", path.display()), "check the folder and the disk");
+pub(crate) fn write_wav(path: &Path, heard: &[u8]) -> Result<(), Failure> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let failed =
+        |error: hound::Error| Failure::new(format!("{}: {error}", path.display()), "check the folder and the disk");
     let mut wav = hound::WavWriter::create(path, spec).map_err(failed)?;
     for octet in heard {
         wav.write_sample(Codec::Pcmu.decode(*octet)).map_err(failed)?;
@@ -187,17 +223,27 @@ pub fn write_wav(path: &Path, heard: &[u8]) -> Result<(), Failure> {
 }
 
 /// A scenario of a file, by part of its name.
-pub fn scenario(file: &Path, only: &str) -> Result<Scenario, Failure> {
+pub(crate) fn scenario(file: &Path, only: &str) -> Result<Scenario, Failure> {
     let text = std::fs::read_to_string(file).map_err(Failure::file(file))?;
     let (suite, diagnostics) = flow::rehearse::Suite::parse(&file.display().to_string(), &text);
     diagnostics.iter().for_each(|diagnostic| flows::show(diagnostic, &text));
     suite
-        .and_then(|suite| suite.scenarios.into_iter().find(|scenario| scenario.name.contains(only)))
-        .ok_or_else(|| Failure::new(format!("{} has no scenario named like “{only}”", file.display()), "give part of its name with --only"))
+        .and_then(|suite| {
+            suite
+                .scenarios
+                .into_iter()
+                .find(|scenario| scenario.name.contains(only))
+        })
+        .ok_or_else(|| {
+            Failure::new(
+                format!("{} has no scenario named like “{only}”", file.display()),
+                "give part of its name with --only",
+            )
+        })
 }
 
 /// What a phone knows by ear, and how its own sentences sound.
-pub struct Voices {
+pub(crate) struct Voices {
     words: voice::Snapshot,
 }
 
@@ -210,58 +256,92 @@ impl Voices {
             parts = flows::practice(&source, folder)?.all_parts();
             recorded.extend(Some(folder.join("words")).filter(|words| words.is_dir()));
         }
-        parts.extend(scenario.iter().flat_map(|scenario| &scenario.conversation).filter_map(|turn| match turn {
-            Turn::Says(words) => Some(said(words)),
-            _ => None,
-        }));
-        parts.extend(dial.say.iter().filter(|say| !say.ends_with(".wav")).map(|say| said(say)));
+        parts.extend(
+            scenario
+                .iter()
+                .flat_map(|scenario| &scenario.conversation)
+                .filter_map(|turn| match turn {
+                    Turn::Says(words) => Some(said(words)),
+                    _ => None,
+                }),
+        );
+        parts.extend(
+            dial.say
+                .iter()
+                .filter(|say| !say.ends_with(".wav"))
+                .map(|say| said(say)),
+        );
         Self::of(&parts, &recorded)
     }
 
     /// Prepares these sentences in this user's cache.
-    pub fn of(parts: &[Part], recorded: &[PathBuf]) -> Result<Self, Failure> {
+    pub(crate) fn of(parts: &[Part], recorded: &[PathBuf]) -> Result<Self, Failure> {
         let fault = |fault: voice::VoiceFault| Failure::new(fault.to_string(), "check the cache folder");
         let mut library = voice::Library::open(flows::cache()?, serve::speech(None)?, recorded).map_err(fault)?;
         if let Some(missing) = library.prepare(parts).first() {
             let what = format!("cannot be heard: “{}”: {}", missing.part.text, missing.why);
-            return Err(Failure::new(what, "install a speech program: apt-get install espeak-ng"));
+            return Err(Failure::new(
+                what,
+                "install a speech program: apt-get install espeak-ng",
+            ));
         }
-        Ok(Self { words: library.snapshot() })
+        Ok(Self {
+            words: library.snapshot(),
+        })
     }
 
     /// Knows every word prepared. A phone that was told of no practice still hears the tone, and when the line is quiet.
-    pub fn ear(&self) -> Arc<voice::listen::Index> {
+    pub(crate) fn ear(&self) -> Arc<voice::listen::Index> {
         voice::listen::Index::new(&self.words, Codec::Pcmu)
     }
 
     /// How each sentence of a scenario's caller sounds.
-    pub fn mouth(&self, scenario: &Scenario) -> HashMap<String, Arc<[u8]>> {
+    pub(crate) fn mouth(&self, scenario: &Scenario) -> HashMap<String, Arc<[u8]>> {
         let spoken = scenario.conversation.iter().filter_map(|turn| match turn {
             Turn::Says(words) => Some(words),
             _ => None,
         });
-        spoken.filter_map(|words| Some((words.clone(), self.words.get(&said(words), Codec::Pcmu)?))).collect()
+        spoken
+            .filter_map(|words| Some((words.clone(), self.words.get(&said(words), Codec::Pcmu)?)))
+            .collect()
     }
 
     /// A WAV file (8 kHz, 16 bit, mono), or words.
-    pub fn sound(&self, say: &str) -> Result<Arc<[u8]>, Failure> {
+    pub(crate) fn sound(&self, say: &str) -> Result<Arc<[u8]>, Failure> {
         if !say.ends_with(".wav") {
-            return self.words.get(&said(say), Codec::Pcmu).ok_or_else(|| Failure::new(format!("“{say}” cannot be heard"), "use a WAV file"));
+            return self
+                .words
+                .get(&said(say), Codec::Pcmu)
+                .ok_or_else(|| Failure::new(format!("“{say}” cannot be heard"), "use a WAV file"));
         }
-        let failed = |error: hound::Error| Failure::new(format!("{say}: {error}"), "use an 8 kHz, 16-bit, mono WAV: sox in.wav -r 8000 -b 16 -c 1 out.wav");
+        let failed = |error: hound::Error| {
+            Failure::new(
+                format!("{say}: {error}"),
+                "use an 8 kHz, 16-bit, mono WAV: sox in.wav -r 8000 -b 16 -c 1 out.wav",
+            )
+        };
         let mut wav = hound::WavReader::open(say).map_err(failed)?;
         let spec = wav.spec();
         if spec.sample_rate != 8_000 || spec.channels != 1 || spec.bits_per_sample != 16 {
-            return Err(Failure::new(format!("{say} is not 8 kHz, 16 bit, mono"), "convert it: sox in.wav -r 8000 -b 16 -c 1 out.wav"));
+            return Err(Failure::new(
+                format!("{say} is not 8 kHz, 16 bit, mono"),
+                "convert it: sox in.wav -r 8000 -b 16 -c 1 out.wav",
+            ));
         }
-        let samples: Result<Vec<u8>, hound::Error> = wav.samples::<i16>().map(|sample| sample.map(|sample| Codec::Pcmu.encode(sample))).collect();
+        let samples: Result<Vec<u8>, hound::Error> = wav
+            .samples::<i16>()
+            .map(|sample| sample.map(|sample| Codec::Pcmu.encode(sample)))
+            .collect();
         Ok(samples.map_err(failed)?.into())
     }
 }
 
 /// A sentence of a caller or doctor.
-pub fn said(words: &str) -> Part {
-    Part { text: words.into(), language: flow::Language::English }
+pub(crate) fn said(words: &str) -> Part {
+    Part {
+        text: words.into(),
+        language: flow::Language::English,
+    }
 }
 
 /// A person with a list of keys: one each time the line falls quiet; speaks when a tone asks.
@@ -281,12 +361,29 @@ enum HandTurn {
 impl Hand {
     fn new(press: &str, says: Option<Arc<[u8]>>) -> Result<Self, Failure> {
         let turn = |word: &str| match word.strip_prefix("wait") {
-            Some(seconds) => seconds.parse().ok().map(|seconds| HandTurn::Wait(Duration::from_secs(seconds))),
-            None => word.chars().all(|c| media::Digit::from_char(c).is_some()).then(|| HandTurn::Press(word.to_owned())),
+            Some(seconds) => seconds
+                .parse()
+                .ok()
+                .map(|seconds| HandTurn::Wait(Duration::from_secs(seconds))),
+            None => word
+                .chars()
+                .all(|c| media::Digit::from_char(c).is_some())
+                .then(|| HandTurn::Press(word.to_owned())),
         };
         let turns: Option<VecDeque<HandTurn>> = press.split_whitespace().map(turn).collect();
-        let turns = turns.ok_or_else(|| Failure::new(format!("`{press}` holds something that is no key"), "write keys and pauses: `1 1 4 wait5 1`"))?;
-        Ok(Self { turns, says, asked: false, wait_until: None, out: VecDeque::new() })
+        let turns = turns.ok_or_else(|| {
+            Failure::new(
+                format!("`{press}` holds something that is no key"),
+                "write keys and pauses: `1 1 4 wait5 1`",
+            )
+        })?;
+        Ok(Self {
+            turns,
+            says,
+            asked: false,
+            wait_until: None,
+            out: VecDeque::new(),
+        })
     }
 }
 
@@ -310,7 +407,9 @@ impl Party for Hand {
         match self.turns.pop_front() {
             Some(HandTurn::Press(keys)) => self.out.extend(keys.chars().map(Act::Press)),
             Some(HandTurn::Wait(long)) => {
-                self.wait_until = jiff::SignedDuration::try_from(long).ok().and_then(|long| now.checked_add(long).ok());
+                self.wait_until = jiff::SignedDuration::try_from(long)
+                    .ok()
+                    .and_then(|long| now.checked_add(long).ok());
             }
             None => {}
         }

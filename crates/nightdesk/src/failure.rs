@@ -6,19 +6,22 @@ use std::path::Path;
 
 /// A failed command, in two sentences.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     what: String,
     fix: String,
 }
 
 impl Failure {
     /// What went wrong, and what to do about it.
-    pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { what: what.into(), fix: fix.into() }
+    pub(crate) fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            fix: fix.into(),
+        }
     }
 
     /// A file or folder could not be used.
-    pub fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+    pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.display().to_string();
         move |error| {
             let fix = match error.kind() {
@@ -31,13 +34,19 @@ impl Failure {
     }
 
     /// The book could not be used.
-    pub fn book(fault: ledger::Fault) -> Self {
-        Self::new(chain("the book", &fault), "check `data` and `keys` in the configuration; a damaged book is evidence: copy it before anything else")
+    pub(crate) fn book(fault: ledger::Fault) -> Self {
+        Self::new(
+            chain("the book", &fault),
+            "check `data` and `keys` in the configuration; a damaged book is evidence: copy it before anything else",
+        )
     }
 
     /// The vault could not be used.
-    pub fn vault(fault: vault::Fault) -> Self {
-        Self::new(chain("the vault", &fault), "check `data` and `keys` in the configuration, and the id")
+    pub(crate) fn vault(fault: vault::Fault) -> Self {
+        Self::new(
+            chain("the vault", &fault),
+            "check `data` and `keys` in the configuration, and the id",
+        )
     }
 }
 

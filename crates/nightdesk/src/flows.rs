@@ -13,7 +13,7 @@ use crate::{Failure, out, over_sip};
 
 /// Check and rehearse what practices wrote.
 #[derive(Subcommand)]
-pub enum Flow {
+pub(crate) enum Flow {
     /// Say everything that is wrong, what a caller would suffer, and one fix each
     Check {
         /// The practice's folder
@@ -46,7 +46,7 @@ pub enum Flow {
 
 /// How diagnostics are printed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// With the line and what is wrong under it
     Text,
     /// One JSON object a line
@@ -54,40 +54,62 @@ pub enum Format {
 }
 
 /// Runs one of the commands.
-pub fn flow(command: &Flow) -> Result<(), Failure> {
+pub(crate) fn flow(command: &Flow) -> Result<(), Failure> {
     match command {
         Flow::Check { folder, format, speech } => check(folder, *format, speech.as_deref()),
-        Flow::Test { folder, over_sip: false, only, pages, .. } => test(folder, only.as_deref(), *pages),
-        Flow::Test { folder, only, pages, ladder_speed, .. } => over_sip::test(folder, only.as_deref(), *pages, *ladder_speed),
+        Flow::Test {
+            folder,
+            over_sip: false,
+            only,
+            pages,
+            ..
+        } => test(folder, only.as_deref(), *pages),
+        Flow::Test {
+            folder,
+            only,
+            pages,
+            ladder_speed,
+            ..
+        } => over_sip::test(folder, only.as_deref(), *pages, *ladder_speed),
     }
 }
 
 /// A practice folder as text, and what it compiles to.
-pub struct Source {
+pub(crate) struct Source {
     /// The files, by name.
-    pub files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
     /// What they mean, unless something is wrong.
-    pub practice: Option<Arc<Practice>>,
+    pub(crate) practice: Option<Arc<Practice>>,
     /// What is wrong.
-    pub diagnostics: Vec<Diagnostic>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// Reads and compiles a practice folder.
-pub fn source(folder: &Path) -> Result<Source, Failure> {
+pub(crate) fn source(folder: &Path) -> Result<Source, Failure> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder).map_err(Failure::file(folder))? {
         let path = entry.map_err(Failure::file(folder))?.path();
         if path.extension().is_some_and(|ending| ending == "yaml") {
             let text = std::fs::read_to_string(&path).map_err(Failure::file(&path))?;
-            files.insert(path.file_name().unwrap_or_default().to_string_lossy().into_owned(), text);
+            files.insert(
+                path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                text,
+            );
         }
     }
-    let compiled = flow::compile(&flow::Folder { files: files.clone(), ..flow::Folder::default() });
-    Ok(Source { files, practice: compiled.practice, diagnostics: compiled.diagnostics })
+    let compiled = flow::compile(&flow::Folder {
+        files: files.clone(),
+        ..flow::Folder::default()
+    });
+    Ok(Source {
+        files,
+        practice: compiled.practice,
+        diagnostics: compiled.diagnostics,
+    })
 }
 
 /// Prints one diagnostic with the words it is about.
-pub fn show(diagnostic: &Diagnostic, text: &str) {
+pub(crate) fn show(diagnostic: &Diagnostic, text: &str) {
     out!("{:?}", miette::Report::new(diagnostic.shown_in(text)));
 }
 
@@ -96,12 +118,22 @@ fn check(folder: &Path, format: Format, speech: Option<&str>) -> Result<(), Fail
     for diagnostic in &source.diagnostics {
         match format {
             Format::Json => out!("{}", diagnostic.to_json()),
-            Format::Text => show(diagnostic, source.files.get(&diagnostic.file).map_or("", String::as_str)),
+            Format::Text => show(
+                diagnostic,
+                source.files.get(&diagnostic.file).map_or("", String::as_str),
+            ),
         }
     }
-    let errors = source.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+    let errors = source
+        .diagnostics
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .count();
     let Some(practice) = source.practice.filter(|_| errors == 0) else {
-        return Err(Failure::new(format!("{}: {errors} errors; nothing may be released", folder.display()), "mend what is named above"));
+        return Err(Failure::new(
+            format!("{}: {errors} errors; nothing may be released", folder.display()),
+            "mend what is named above",
+        ));
     };
     let missing = unheard(folder, &practice, speech)?;
     for sentence in &missing {
@@ -113,7 +145,11 @@ fn check(folder: &Path, format: Format, speech: Option<&str>) -> Result<(), Fail
             "install a speech program (apt-get install espeak-ng) or record them into words/",
         ));
     }
-    out!("{}: good; {} sentences and pieces can be heard", practice.name, practice.all_parts().len());
+    out!(
+        "{}: good; {} sentences and pieces can be heard",
+        practice.name,
+        practice.all_parts().len()
+    );
     Ok(())
 }
 
@@ -128,7 +164,7 @@ fn unheard(folder: &Path, practice: &Practice, speech: Option<&str>) -> Result<V
 }
 
 /// Where this user's spoken sentences are kept; they hold nothing about any caller.
-pub fn cache() -> Result<PathBuf, Failure> {
+pub(crate) fn cache() -> Result<PathBuf, Failure> {
     let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
     let folder = home.unwrap_or_else(std::env::temp_dir).join("nightdesk/speech");
@@ -137,7 +173,7 @@ pub fn cache() -> Result<PathBuf, Failure> {
 }
 
 /// The scenarios of a folder whose name contains `only`.
-pub fn suites(source: &Source) -> Result<Vec<Suite>, Failure> {
+pub(crate) fn suites(source: &Source) -> Result<Vec<Suite>, Failure> {
     let mut suites = Vec::new();
     let mut broken = 0;
     for (name, text) in source.files.iter().filter(|(name, _)| name.ends_with(".tests.yaml")) {
@@ -147,13 +183,16 @@ pub fn suites(source: &Source) -> Result<Vec<Suite>, Failure> {
         suites.extend(suite);
     }
     if broken > 0 {
-        return Err(Failure::new(format!("{broken} errors in the scenarios"), "mend what is named above"));
+        return Err(Failure::new(
+            format!("{broken} errors in the scenarios"),
+            "mend what is named above",
+        ));
     }
     Ok(suites)
 }
 
 /// The practice of a folder, or a failure that says to check it.
-pub fn practice(source: &Source, folder: &Path) -> Result<Arc<Practice>, Failure> {
+pub(crate) fn practice(source: &Source, folder: &Path) -> Result<Arc<Practice>, Failure> {
     source.practice.clone().ok_or_else(|| {
         let fix = format!("run `nightdesk flow check {}` and mend what it names", folder.display());
         Failure::new(format!("{} does not compile", folder.display()), fix)
@@ -170,25 +209,47 @@ fn test(folder: &Path, only: Option<&str>, pages: bool) -> Result<(), Failure> {
             continue;
         }
         let rehearsed = switchboard::rehearse::play(began, &practice, scenario);
-        let outcome = rehearsed.observed.outcome.as_ref().map(ToString::to_string).unwrap_or_default();
-        out!("{}  {}  ({outcome})", if rehearsed.failures.is_empty() { "ok  " } else { "FAIL" }, scenario.name);
+        let outcome = rehearsed
+            .observed
+            .outcome
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        out!(
+            "{}  {}  ({outcome})",
+            if rehearsed.failures.is_empty() { "ok  " } else { "FAIL" },
+            scenario.name
+        );
         rehearsed.failures.iter().for_each(|failure| out!("      {failure}"));
         if pages || !rehearsed.failures.is_empty() {
             out!("{}", rehearsed.page);
         }
-        if rehearsed.failures.is_empty() { passed += 1 } else { failed += 1 }
+        if rehearsed.failures.is_empty() {
+            passed += 1
+        } else {
+            failed += 1
+        }
     }
     verdict(passed, failed, began)
 }
 
 /// The closing line, and the exit status.
-pub fn verdict(passed: usize, failed: usize, began: Instant) -> Result<(), Failure> {
-    out!("{passed} passed, {failed} failed in {:.2} s", began.elapsed().as_secs_f64());
+pub(crate) fn verdict(passed: usize, failed: usize, began: Instant) -> Result<(), Failure> {
+    out!(
+        "{passed} passed, {failed} failed in {:.2} s",
+        began.elapsed().as_secs_f64()
+    );
     if failed > 0 {
-        return Err(Failure::new(format!("{failed} scenarios failed"), "read the page above, step by step; the first surprise is the fault"));
+        return Err(Failure::new(
+            format!("{failed} scenarios failed"),
+            "read the page above, step by step; the first surprise is the fault",
+        ));
     }
     if passed == 0 {
-        return Err(Failure::new("no scenario was played", "write a *.tests.yaml beside the flow"));
+        return Err(Failure::new(
+            "no scenario was played",
+            "write a *.tests.yaml beside the flow",
+        ));
     }
     Ok(())
 }

@@ -10,10 +10,14 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::Failure;
 
 /// Makes every key that is missing in the folder; keys that are there are left alone. Returns the names made.
-pub fn make(folder: &Path) -> Result<Vec<&'static str>, Failure> {
+pub(crate) fn make(folder: &Path) -> Result<Vec<&'static str>, Failure> {
     fs::create_dir_all(folder).map_err(Failure::file(folder))?;
     let random = SystemRandom::new();
-    let mut entropy = |bytes: &mut [u8]| random.fill(bytes).expect("the kernel gives random numbers once it has booted");
+    let mut entropy = |bytes: &mut [u8]| {
+        random
+            .fill(bytes)
+            .expect("the kernel gives random numbers once it has booted")
+    };
     let mut made = Vec::new();
     if !folder.join("recording.secret").exists() {
         let secret = seal::RecipientSecret::generate(1, &mut entropy);
@@ -35,36 +39,44 @@ pub fn make(folder: &Path) -> Result<Vec<&'static str>, Failure> {
 }
 
 /// The engine's keys: it seals, signs, and can open no recording.
-pub fn for_engine(folder: &Path) -> Result<exchange::Keys, Failure> {
-    Ok(exchange::Keys { book: for_book(folder)?, recipients: vec![recipient(folder)?] })
+pub(crate) fn for_engine(folder: &Path) -> Result<exchange::Keys, Failure> {
+    Ok(exchange::Keys {
+        book: for_book(folder)?,
+        recipients: vec![recipient(folder)?],
+    })
 }
 
 /// What a book is written with.
-pub fn for_book(folder: &Path) -> Result<ledger::BookKeys, Failure> {
-    Ok(ledger::BookKeys { seal: book_key(folder)?, sign: read(folder, "book.signing", seal::Signer::from_bytes)? })
+pub(crate) fn for_book(folder: &Path) -> Result<ledger::BookKeys, Failure> {
+    Ok(ledger::BookKeys {
+        seal: book_key(folder)?,
+        sign: read(folder, "book.signing", seal::Signer::from_bytes)?,
+    })
 }
 
 /// What a book is read with.
-pub fn book_key(folder: &Path) -> Result<seal::BookKey, Failure> {
+pub(crate) fn book_key(folder: &Path) -> Result<seal::BookKey, Failure> {
     read(folder, "book.key", seal::BookKey::from_bytes)
 }
 
 /// For whom recordings are sealed.
-pub fn recipient(folder: &Path) -> Result<seal::RecipientPublic, Failure> {
+pub(crate) fn recipient(folder: &Path) -> Result<seal::RecipientPublic, Failure> {
     read(folder, "recording.public", seal::RecipientPublic::from_bytes)
 }
 
 /// Who may listen.
-pub fn listener(folder: &Path) -> Result<seal::RecipientSecret, Failure> {
+pub(crate) fn listener(folder: &Path) -> Result<seal::RecipientSecret, Failure> {
     read(folder, "recording.secret", seal::RecipientSecret::from_bytes)
 }
 
 /// Sixteen octets nobody can guess.
-pub fn draw() -> Box<dyn FnMut() -> [u8; 16] + Send> {
+pub(crate) fn draw() -> Box<dyn FnMut() -> [u8; 16] + Send> {
     let random = SystemRandom::new();
     Box::new(move || {
         let mut octets = [0; 16];
-        random.fill(&mut octets).expect("the kernel gives random numbers once it has booted");
+        random
+            .fill(&mut octets)
+            .expect("the kernel gives random numbers once it has booted");
         octets
     })
 }
@@ -73,7 +85,10 @@ fn read<T>(folder: &Path, name: &str, parse: impl FnOnce(&[u8]) -> Result<T, sea
     let path = folder.join(name);
     let bytes = fs::read(&path).map_err(Failure::file(&path))?;
     parse(&bytes).map_err(|fault| {
-        Failure::new(format!("{}: {fault}", path.display()), "restore the key file from its safe place; a new key opens nothing old")
+        Failure::new(
+            format!("{}: {fault}", path.display()),
+            "restore the key file from its safe place; a new key opens nothing old",
+        )
     })
 }
 
@@ -88,6 +103,8 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         .mode(0o600)
         .open(&unfinished)
         .map_err(Failure::file(&unfinished))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Failure::file(&unfinished))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(Failure::file(&unfinished))?;
     fs::rename(&unfinished, &path).map_err(Failure::file(&path))
 }

@@ -150,16 +150,34 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Flow(flow) => flows::flow(&flow),
         Command::Recordings(Recordings::List { config }) => recordings::list(&archive(&config)?),
         Command::Recordings(Recordings::Verify { config }) => recordings::verify(&archive(&config)?),
-        Command::Recordings(Recordings::Export { id, wav, who }) => {
-            recordings::export(&archive(&who.config)?, &Reader { actor: who.actor, reason: who.reason }, &id, &wav)
-        }
+        Command::Recordings(Recordings::Export { id, wav, who }) => recordings::export(
+            &archive(&who.config)?,
+            &Reader {
+                actor: who.actor,
+                reason: who.reason,
+            },
+            &id,
+            &wav,
+        ),
         Command::Calls(Calls::List { config }) => calls::list(&archive(&config)?),
-        Command::Calls(Calls::Show { id, who }) => {
-            calls::show(&archive(&who.config)?, &Reader { actor: who.actor, reason: who.reason }, &id)
-        }
+        Command::Calls(Calls::Show { id, who }) => calls::show(
+            &archive(&who.config)?,
+            &Reader {
+                actor: who.actor,
+                reason: who.reason,
+            },
+            &id,
+        ),
         Command::Keys(Keys::Make { folder }) => {
             let made = keys::make(&folder)?;
-            out!("{}", if made.is_empty() { "every key is there".to_owned() } else { format!("made {}", made.join(", ")) });
+            out!(
+                "{}",
+                if made.is_empty() {
+                    "every key is there".to_owned()
+                } else {
+                    format!("made {}", made.join(", "))
+                }
+            );
             Ok(())
         }
     }

@@ -18,8 +18,8 @@ use crate::{Failure, flows, keys, out, serve};
 
 /// A scenario that lasts longer in real time is stuck.
 const SCENARIO_MAX: Duration = Duration::from_secs(8 * 60);
-/// How long the two talk.
-const TALK: Duration = Duration::from_secs(4);
+/// How long the two talk; less than ten seconds would count as no conversation.
+const TALK: Duration = Duration::from_secs(13);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// What one scenario came to.
@@ -31,7 +31,7 @@ struct Played {
 }
 
 /// Plays the scenarios of a folder over SIP.
-pub fn test(folder: &Path, only: Option<&str>, pages: bool, ladder_speed: u32) -> Result<(), Failure> {
+pub(crate) fn test(folder: &Path, only: Option<&str>, pages: bool, ladder_speed: u32) -> Result<(), Failure> {
     let source = flows::source(folder)?;
     let practice = flows::practice(&source, folder)?;
     let began = Instant::now();
@@ -55,12 +55,21 @@ pub fn test(folder: &Path, only: Option<&str>, pages: bool, ladder_speed: u32) -
             continue;
         };
         let played = played?;
-        out!("{}  {}  ({})", if played.failures.is_empty() { "ok  " } else { "FAIL" }, played.name, played.outcome);
+        out!(
+            "{}  {}  ({})",
+            if played.failures.is_empty() { "ok  " } else { "FAIL" },
+            played.name,
+            played.outcome
+        );
         played.failures.iter().for_each(|failure| out!("      {failure}"));
         if pages || !played.failures.is_empty() {
             out!("{}", played.page);
         }
-        if played.failures.is_empty() { passed += 1 } else { failed += 1 }
+        if played.failures.is_empty() {
+            passed += 1
+        } else {
+            failed += 1
+        }
     }
     flows::verdict(passed, failed, began)
 }
@@ -76,23 +85,43 @@ struct Stage {
 
 impl Stage {
     /// Prepares every word that the practice and its callers say.
-    fn set(folder: &Path, practice: &Arc<flow::Practice>, scenarios: &[Scenario], ladder_speed: u32) -> Result<Self, Failure> {
+    fn set(
+        folder: &Path,
+        practice: &Arc<flow::Practice>,
+        scenarios: &[Scenario],
+        ladder_speed: u32,
+    ) -> Result<Self, Failure> {
         let cache = flows::cache()?;
-        let recorded: Vec<PathBuf> = Some(folder.join("words")).filter(|words| words.is_dir()).into_iter().collect();
+        let recorded: Vec<PathBuf> = Some(folder.join("words"))
+            .filter(|words| words.is_dir())
+            .into_iter()
+            .collect();
         let fault = |fault: voice::VoiceFault| Failure::new(fault.to_string(), "check the cache folder");
         let mut library = voice::Library::open(&cache, serve::speech(None)?, &recorded).map_err(fault)?;
-        let spoken = scenarios.iter().flat_map(|scenario| &scenario.conversation).filter_map(|turn| match turn {
-            Turn::Says(words) => Some(said(words)),
-            _ => None,
-        });
+        let spoken = scenarios
+            .iter()
+            .flat_map(|scenario| &scenario.conversation)
+            .filter_map(|turn| match turn {
+                Turn::Says(words) => Some(said(words)),
+                _ => None,
+            });
         let mut parts: Vec<Part> = practice.all_parts();
         parts.extend(spoken);
         parts.push(said(DOCTOR_SAYS));
         if let Some(missing) = library.prepare(&parts).first() {
             let what = format!("cannot be heard: “{}”: {}", missing.part.text, missing.why);
-            return Err(Failure::new(what, "install a speech program: apt-get install espeak-ng"));
+            return Err(Failure::new(
+                what,
+                "install a speech program: apt-get install espeak-ng",
+            ));
         }
-        Ok(Self { folder: folder.to_owned(), practice: practice.clone(), cache, words: library.snapshot(), ladder_speed })
+        Ok(Self {
+            folder: folder.to_owned(),
+            practice: practice.clone(),
+            cache,
+            words: library.snapshot(),
+            ladder_speed,
+        })
     }
 
     fn play(&self, runtime: &tokio::runtime::Handle, scenario: &Scenario) -> Result<Played, Failure> {
@@ -121,7 +150,10 @@ impl Stage {
         .map_err(Failure::file(Path::new("the telephone's socket")))?;
         for (person, answers) in &scenario.phones {
             if let Some(known) = self.practice.people.get(person) {
-                handset.plan(known.call.expose(), answers.iter().copied().map(rehearse::answering).collect());
+                handset.plan(
+                    known.call.expose(),
+                    answers.iter().copied().map(rehearse::answering).collect(),
+                );
             }
         }
 
@@ -129,19 +161,32 @@ impl Stage {
         let config = exchange::Config {
             desk: self.desk(handset.address()),
             streams: exchange::StreamLimits::default(),
-            media: exchange::Media { bind: LOOPBACK, ports: 30_000..=59_999, threads: 1 },
+            media: exchange::Media {
+                bind: LOOPBACK,
+                ports: 30_000..=59_999,
+                threads: 1,
+            },
             practices: vec![house.path().join("practice")],
             data: data.clone(),
-            speech: None,
+            speech: serve::speech(None)?,
             keys: keys::for_engine(&key_folder)?,
             drain: serve::SHORT_DRAIN,
         };
         let running = runtime.block_on(serve::start(config))?;
         let handle = running.handle();
-        let desk = handle.listeners().first().map(|l| l.local).unwrap_or(SocketAddr::new(LOOPBACK, 0));
-        let everything_down = scenario.failing.contains(&Failing::Everything) || scenario.failing.contains(&Failing::Speech);
+        let desk = handle
+            .listeners()
+            .first()
+            .map(|l| l.local)
+            .unwrap_or(SocketAddr::new(LOOPBACK, 0));
+        let everything_down =
+            scenario.failing.contains(&Failing::Everything) || scenario.failing.contains(&Failing::Speech);
         let book_down = scenario.failing.contains(&Failing::Database);
-        runtime.block_on(handle.drill(Health { everything_down, book_down, ..Health::default() }));
+        runtime.block_on(handle.drill(Health {
+            everything_down,
+            book_down,
+            ..Health::default()
+        }));
 
         let mut mouth = HashMap::new();
         for turn in &scenario.conversation {
@@ -151,9 +196,21 @@ impl Stage {
                 mouth.insert(words.clone(), audio);
             }
         }
-        let line = scenario.line_called.as_ref().and_then(|line| self.practice.lines.get(line));
-        let number = line.or_else(|| self.practice.lines.values().next()).cloned().unwrap_or_default();
-        handset.call(1, desk, &number, scenario.caller.as_deref(), Box::new(Scripted::new(scenario, mouth)));
+        let line = scenario
+            .line_called
+            .as_ref()
+            .and_then(|line| self.practice.lines.get(line));
+        let number = line
+            .or_else(|| self.practice.lines.values().next())
+            .cloned()
+            .unwrap_or_default();
+        handset.call(
+            1,
+            desk,
+            &number,
+            scenario.caller.as_deref(),
+            Box::new(Scripted::new(scenario, mouth)),
+        );
 
         let transcript = listen(&handset);
         let facts = self.facts_when_settled(&data, &key_folder)?;
@@ -163,7 +220,12 @@ impl Stage {
         let mut observed = rehearse::observe(&facts, transcript);
         // Seconds in this world are real except on the ladder; a bound is about the caller's own time, which is real.
         observed.stuck = None;
-        let failures = scenario.expect.judge(&observed).iter().map(ToString::to_string).collect();
+        let failures = scenario
+            .expect
+            .judge(&observed)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         Ok(Played {
             name: scenario.name.clone(),
             failures,
@@ -190,12 +252,24 @@ impl Stage {
     fn desk(&self, phone: SocketAddr) -> DeskConfig {
         let local = SocketAddr::new(LOOPBACK, 0);
         DeskConfig {
-            signalling: vec![Listener { transport: sip::Transport::Udp, local, advertised: local }],
+            signalling: vec![Listener {
+                transport: sip::Transport::Udp,
+                local,
+                advertised: local,
+            }],
             media_address: LOOPBACK,
             trunks: vec![Trunk {
                 id: "loopback".into(),
-                sources: vec![Network { address: LOOPBACK, prefix: 32 }],
-                outbound: Some(sip::Flow { transport: sip::Transport::Udp, local, remote: phone, connection: None }),
+                sources: vec![Network {
+                    address: LOOPBACK,
+                    prefix: 32,
+                }],
+                outbound: Some(sip::Flow {
+                    transport: sip::Transport::Udp,
+                    local,
+                    remote: phone,
+                    connection: None,
+                }),
                 credentials: None,
             }],
             calls_max: 100,
@@ -212,12 +286,19 @@ impl Stage {
     fn facts_when_settled(&self, data: &Path, key_folder: &Path) -> Result<Vec<Stamped>, Failure> {
         let deadline = Instant::now() + SCENARIO_MAX;
         loop {
-            let mut reader = ledger::Reader::open(&data.join("book"), keys::book_key(key_folder)?, 0).map_err(Failure::book)?;
+            let mut reader =
+                ledger::Reader::open(&data.join("book"), keys::book_key(key_folder)?, 0).map_err(Failure::book)?;
             let mut facts = Vec::new();
             for row in &mut reader {
-                facts.extend(Stamped::decode(&row.map_err(Failure::book)?.body).ok().filter(|stamped| stamped.call.is_some()));
+                facts.extend(
+                    Stamped::decode(&row.map_err(Failure::book)?.body)
+                        .ok()
+                        .filter(|stamped| stamped.call.is_some()),
+                );
             }
-            let settled = facts.iter().any(|stamped| matches!(stamped.fact, Fact::CallEnded { .. }));
+            let settled = facts
+                .iter()
+                .any(|stamped| matches!(stamped.fact, Fact::CallEnded { .. }));
             if settled || Instant::now() > deadline {
                 return Ok(facts);
             }
@@ -247,7 +328,10 @@ fn listen(handset: &Handset) -> String {
 }
 
 fn said(words: &str) -> Part {
-    Part { text: words.into(), language: flow::Language::English }
+    Part {
+        text: words.into(),
+        language: flow::Language::English,
+    }
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), Failure> {

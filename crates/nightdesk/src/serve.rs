@@ -10,7 +10,7 @@ use crate::config::{self, Settings};
 use crate::{Failure, flows, keys, out};
 
 /// Reads a configuration, and says everything that is wrong with it.
-pub fn settings(path: &Path) -> Result<Settings, Failure> {
+pub(crate) fn settings(path: &Path) -> Result<Settings, Failure> {
     let text = std::fs::read_to_string(path).map_err(Failure::file(path))?;
     let (settings, diagnostics) = config::read(path, &text);
     for diagnostic in &diagnostics {
@@ -18,18 +18,25 @@ pub fn settings(path: &Path) -> Result<Settings, Failure> {
     }
     settings.ok_or_else(|| {
         let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-        Failure::new(format!("{}: {errors} errors", path.display()), "mend what is named above; nothing was started")
+        Failure::new(
+            format!("{}: {errors} errors", path.display()),
+            "mend what is named above; nothing was started",
+        )
     })
 }
 
 /// Turns settings into what the exchange is started with.
-pub fn exchange_config(settings: Settings) -> Result<exchange::Config, Failure> {
+pub(crate) fn exchange_config(settings: Settings) -> Result<exchange::Config, Failure> {
     let keys = keys::for_engine(&settings.keys)?;
     let speech = speech(settings.speech.as_deref())?;
     Ok(exchange::Config {
         desk: settings.desk,
         streams: exchange::StreamLimits::default(),
-        media: exchange::Media { bind: settings.media_bind, ports: settings.rtp_ports, threads: settings.media_threads },
+        media: exchange::Media {
+            bind: settings.media_bind,
+            ports: settings.rtp_ports,
+            threads: settings.media_threads,
+        },
         practices: settings.practices,
         data: settings.data,
         speech,
@@ -39,17 +46,20 @@ pub fn exchange_config(settings: Settings) -> Result<exchange::Config, Failure> 
 }
 
 /// The program named, or the first that is found; none at all is no failure: recorded words may be enough.
-pub fn speech(named: Option<&str>) -> Result<Option<voice::Engine>, Failure> {
+pub(crate) fn speech(named: Option<&str>) -> Result<Option<voice::Engine>, Failure> {
     match named {
-        Some(program) => voice::Engine::at(Path::new(program))
-            .map(Some)
-            .map_err(|fault| Failure::new(format!("speech: {fault}"), "name espeak-ng or flite by its full path, or install one: apt-get install espeak-ng")),
+        Some(program) => voice::Engine::at(Path::new(program)).map(Some).map_err(|fault| {
+            Failure::new(
+                format!("speech: {fault}"),
+                "name espeak-ng or flite by its full path, or install one: apt-get install espeak-ng",
+            )
+        }),
         None => Ok(std::env::var_os("PATH").and_then(|path| voice::Engine::find(&path))),
     }
 }
 
 /// Serves until SIGTERM or Ctrl-C; then takes no new calls and waits for those in progress.
-pub fn serve(path: &Path) -> Result<(), Failure> {
+pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
     logs();
     let config = exchange_config(settings(path)?)?;
     runtime()?.block_on(async {
@@ -64,7 +74,7 @@ pub fn serve(path: &Path) -> Result<(), Failure> {
 }
 
 /// Starts the exchange, and prints what is wrong with the practices.
-pub async fn start(config: exchange::Config) -> Result<exchange::Running, Failure> {
+pub(crate) async fn start(config: exchange::Config) -> Result<exchange::Running, Failure> {
     let running = exchange::serve(config).await.map_err(|fault| {
         if let exchange::Fault::NoPractice(problems) = &fault {
             for problem in problems {
@@ -77,7 +87,10 @@ pub async fn start(config: exchange::Config) -> Result<exchange::Running, Failur
             text.push_str(&format!(": {cause}"));
             next = cause.source();
         }
-        Failure::new(text, "run `nightdesk flow check` on the practice; check that the ports are free and the data folder is yours")
+        Failure::new(
+            text,
+            "run `nightdesk flow check` on the practice; check that the ports are free and the data folder is yours",
+        )
     })?;
     for problem in running.problems() {
         out!("{}: {}", problem.folder.display(), problem.what);
@@ -86,19 +99,27 @@ pub async fn start(config: exchange::Config) -> Result<exchange::Running, Failur
 }
 
 /// Ends a running exchange in order.
-pub async fn drain(running: exchange::Running) -> Result<(), Failure> {
+pub(crate) async fn drain(running: exchange::Running) -> Result<(), Failure> {
     match running.drain().await {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::new("calls were still in progress when the time to drain was over", "raise `drain for`")),
-        Err(fault) => Err(Failure::new(fault.to_string(), "the book is whole up to the last fact it acknowledged; see `nightdesk calls list`")),
+        Ok(false) => Err(Failure::new(
+            "calls were still in progress when the time to drain was over",
+            "raise `drain for`",
+        )),
+        Err(fault) => Err(Failure::new(
+            fault.to_string(),
+            "the book is whole up to the last fact it acknowledged; see `nightdesk calls list`",
+        )),
     }
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP reads the practices again.
-pub async fn until_told(handle: &exchange::Handle) {
-    let (Ok(mut term), Ok(mut int), Ok(mut hup)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
-    else {
+pub(crate) async fn until_told(handle: &exchange::Handle) {
+    let (Ok(mut term), Ok(mut int), Ok(mut hup)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::hangup()),
+    ) else {
         return;
     };
     loop {
@@ -114,19 +135,28 @@ pub async fn until_told(handle: &exchange::Handle) {
 }
 
 /// The one async runtime: signalling is one task, so two workers are plenty.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(format!("no threads: {error}"), "raise the limit of processes for this user"))
+        .map_err(|error| {
+            Failure::new(
+                format!("no threads: {error}"),
+                "raise the limit of processes for this user",
+            )
+        })
 }
 
 /// Structured logs to standard error, without a word about any caller: numbers, names and digits are `Phi`.
-pub fn logs() {
+pub(crate) fn logs() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("NIGHTDESK_LOG").unwrap_or_else(|_| "info".into());
-    let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// How long commands that start an engine of their own wait for it to end.
-pub const SHORT_DRAIN: Duration = Duration::from_secs(5);
+pub(crate) const SHORT_DRAIN: Duration = Duration::from_secs(5);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use phi::Phi;
+use sip::fault::Fault;
 
 use crate::call::Call;
 use crate::door::{
@@ -14,7 +15,7 @@ use crate::door::{
 use crate::fact::{Fact, OpenEscalation, Stamped};
 
 /// RTP ports the desk likes to have in hand: a burst of this many calls needs no round trip to the exchange.
-pub const PORTS_IN_HAND: usize = 64;
+pub(crate) const PORTS_IN_HAND: usize = 64;
 
 /// Owns every call of this node.
 pub struct Desk {
@@ -75,10 +76,20 @@ impl Desk {
         let addresses = config
             .signalling
             .iter()
-            .map(|l| sip::Address { transport: l.transport, local: l.local, advertised: l.advertised })
+            .map(|l| sip::Address {
+                transport: l.transport,
+                local: l.local,
+                advertised: l.advertised,
+            })
             .collect();
         // Never name a version to a stranger: `user_agent: None` (issue 3, controls.md §2).
-        let endpoint = sip::Endpoint::new(sip::Config { addresses, ..sip::Config::default() }, endpoint_draw);
+        let endpoint = sip::Endpoint::new(
+            sip::Config {
+                addresses,
+                ..sip::Config::default()
+            },
+            endpoint_draw,
+        );
         Self {
             wires: Wires {
                 config,
@@ -131,7 +142,11 @@ impl Desk {
 
     /// Whether a signalling datagram from this address is worth parsing: only known trunks are (controls.md §2).
     pub fn knows(&self, address: IpAddr) -> bool {
-        self.wires.config.trunks.iter().any(|trunk| trunk.sources.iter().any(|network| network.contains(address)))
+        self.wires
+            .config
+            .trunks
+            .iter()
+            .any(|trunk| trunk.sources.iter().any(|network| network.contains(address)))
     }
 
     /// Takes one input. Drain [`Desk::poll_output`] to [`Output::Timeout`] afterwards.
@@ -218,58 +233,98 @@ impl Desk {
             return;
         }
         let session = event.session();
-        let Some(&(call, leg)) = self.wires.sessions.get(&session) else { return };
+        let Some(&(call, leg)) = self.wires.sessions.get(&session) else {
+            return;
+        };
         self.with_call(now, call, |call, wires| call.signalled(now, wires, leg, event));
     }
 
     fn incoming(&mut self, now: Instant, session: sip::SessionId, invite: sip::Incoming) {
         let Some(trunk) = self.trunk_of(invite.flow.remote.ip()) else {
             // An outbound target that is no inbound source may talk within our calls, not begin its own.
-            self.wires.endpoint.refuse(now, session, sip::Refusal::of(403));
+            self.wires
+                .endpoint
+                .refuse(now, session, refusal(Fault::Stranger, self.wires.config.retry_after_s));
             return;
         };
         let wall = self.wires.wall(now);
-        let refusal = if self.draining {
-            Some((503, "draining: this node finishes its calls and takes no new ones"))
-        } else if self.calls.len() >= self.wires.config.calls_max
-            || self.media_load_percent >= self.wires.config.media_load_max_percent
-            || self.wires.ports.is_empty()
-        {
-            Some((503, "full: every place or audio slot is taken"))
+        let overloaded = self.media_load_percent >= self.wires.config.media_load_max_percent;
+        let fault = if self.draining {
+            Some(Fault::Draining)
+        } else if self.calls.len() >= self.wires.config.calls_max {
+            Some(Fault::Exhausted)
+        } else if overloaded || self.wires.ports.is_empty() {
+            Some(Fault::NoMedia)
         } else {
             None
         };
-        if let Some((status, why)) = refusal {
-            self.wires.endpoint.refuse(now, session, sip::Refusal { retry_after_s: Some(self.wires.config.retry_after_s), ..sip::Refusal::of(status) });
-            self.wires.note_refusal(wall, &trunk, status, why);
+        if let Some(fault) = fault {
+            self.refuse(now, wall, session, &trunk, fault);
             return;
         }
-        let Some((released, line)) = called_numbers(&invite).iter().find_map(|number| self.lines.get(number)).cloned() else {
-            self.wires.endpoint.refuse(now, session, sip::Refusal::of(404));
-            self.wires.note_refusal(wall, &trunk, 404, "no practice here owns the number called");
+        let Some((released, line)) = called_numbers(&invite)
+            .iter()
+            .find_map(|number| self.lines.get(number))
+            .cloned()
+        else {
+            self.refuse(now, wall, session, &trunk, Fault::UnknownNumber);
             return;
         };
         let caller = calling_number(&invite).filter(|number| !self.is_ours(number.expose()));
         let id = CallId(self.wires.draw());
-        let begun = Call::begin(now, &mut self.wires, crate::call::Arrival { id, session, invite, trunk: trunk.clone(), released, line, caller });
+        let begun = Call::begin(
+            now,
+            &mut self.wires,
+            crate::call::Arrival {
+                id,
+                session,
+                invite,
+                trunk: trunk.clone(),
+                released,
+                line,
+                caller,
+            },
+        );
         match begun {
             Ok(call) => {
                 self.calls.insert(id, call);
                 self.reset_alarm(id);
                 self.sweep(now, id);
             }
-            Err(refused) => {
-                self.wires.endpoint.refuse(now, session, sip::Refusal::of(refused.status));
-                self.wires.note_refusal(wall, &trunk, refused.status, refused.why);
-            }
+            Err(fault) => self.refuse(now, wall, session, &trunk, fault),
         }
     }
 
+    /// Refuses an INVITE as the table of faults says, and puts it in the book: no call is lost in silence.
+    fn refuse(&mut self, now: Instant, wall: Timestamp, session: sip::SessionId, trunk: &str, fault: Fault) {
+        self.wires
+            .endpoint
+            .refuse(now, session, refusal(fault, self.wires.config.retry_after_s));
+        let fact = Fact::CallRefused {
+            trunk: trunk.to_owned(),
+            status: fault.status(),
+            why: fault.why().to_owned(),
+        };
+        self.wires.fact(None, wall, fact);
+    }
+
     fn resume(&mut self, now: Instant, open: OpenEscalation) {
-        let Some(released) = self.practices.iter().find(|r| r.practice.name == open.practice).cloned() else {
+        let Some(released) = self
+            .practices
+            .iter()
+            .find(|r| r.practice.name == open.practice)
+            .cloned()
+        else {
             let wall = self.wires.wall(now);
             let why = "gave up: the practice is no longer released here".to_owned();
-            self.wires.fact(Some(open.call), wall, Fact::EscalationEnded { ladder: open.ladder, why });
+            self.wires.fact(
+                Some(open.call),
+                wall,
+                Fact::EscalationEnded {
+                    ladder: open.ladder,
+                    why,
+                },
+            );
             return;
         };
         let id = open.call;
@@ -285,16 +340,27 @@ impl Desk {
     fn media(&mut self, now: Instant, event: MediaEvent) {
         let wall = self.wires.wall(now);
         match &event {
-            MediaEvent::RecordingSealed { recording, milliseconds, sha256, gaps } => {
+            MediaEvent::RecordingSealed {
+                recording,
+                milliseconds,
+                sha256,
+                gaps,
+            } => {
                 if let Some(call) = self.wires.recordings.remove(recording) {
                     let sha256 = sha256.iter().map(|octet| format!("{octet:02x}")).collect();
-                    let fact = Fact::RecordingSealed { recording: *recording, milliseconds: *milliseconds, sha256, gaps: *gaps };
+                    let fact = Fact::RecordingSealed {
+                        recording: *recording,
+                        milliseconds: *milliseconds,
+                        sha256,
+                        gaps: *gaps,
+                    };
                     self.wires.fact(Some(call), wall, fact);
                 }
             }
             MediaEvent::RecordingFailed { recording } => {
                 if let Some(call) = self.wires.recordings.remove(recording) {
-                    self.wires.fact(Some(call), wall, Fact::RecordingFailed { recording: *recording });
+                    self.wires
+                        .fact(Some(call), wall, Fact::RecordingFailed { recording: *recording });
                     self.with_call(now, call, |call, wires| call.media(now, wires, event));
                 }
             }
@@ -326,14 +392,21 @@ impl Desk {
     }
 
     fn answer(&mut self, now: Instant, ticket: Ticket, kept: bool) {
-        let Some((call, _)) = self.wires.tickets.remove(&ticket) else { return };
+        let Some((call, _)) = self.wires.tickets.remove(&ticket) else {
+            return;
+        };
         self.with_call(now, call, |call, wires| call.recorded(now, wires, ticket, kept));
     }
 
     fn release(&mut self, released: Vec<Released>) {
         self.lines = released
             .iter()
-            .flat_map(|r| r.practice.lines.iter().map(move |(line, number)| (number.clone(), (r.clone(), line.clone()))))
+            .flat_map(|r| {
+                r.practice
+                    .lines
+                    .iter()
+                    .map(move |(line, number)| (number.clone(), (r.clone(), line.clone())))
+            })
             .collect();
         self.practices = released;
     }
@@ -378,7 +451,12 @@ impl Desk {
 
     fn trunk_of(&self, address: IpAddr) -> Option<String> {
         let known = |trunk: &&crate::door::Trunk| trunk.sources.iter().any(|network| network.contains(address));
-        self.wires.config.trunks.iter().find(known).map(|trunk| trunk.id.clone())
+        self.wires
+            .config
+            .trunks
+            .iter()
+            .find(known)
+            .map(|trunk| trunk.id.clone())
     }
 
     fn is_ours(&self, number: &str) -> bool {
@@ -388,7 +466,11 @@ impl Desk {
     fn tell_readiness(&mut self) {
         let full = self.media_load_percent >= self.wires.config.media_load_max_percent;
         let retry_after_s = self.wires.config.retry_after_s;
-        self.wires.endpoint.set_ready(if self.draining || full { sip::Ready::Draining { retry_after_s } } else { sip::Ready::Yes });
+        self.wires.endpoint.set_ready(if self.draining || full {
+            sip::Ready::Draining { retry_after_s }
+        } else {
+            sip::Ready::Yes
+        });
     }
 }
 
@@ -418,7 +500,13 @@ impl Wires {
     }
 
     /// Facts that an act waits for: everything noted so far goes with them, in order.
-    pub(crate) fn record(&mut self, now: Instant, call: CallId, at: Timestamp, facts: impl IntoIterator<Item = Fact>) -> Ticket {
+    pub(crate) fn record(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        at: Timestamp,
+        facts: impl IntoIterator<Item = Fact>,
+    ) -> Ticket {
         for fact in facts {
             self.fact(Some(call), at, fact);
         }
@@ -481,26 +569,41 @@ impl Wires {
         self.recordings.remove(&recording);
     }
 
-    fn note_refusal(&mut self, wall: Timestamp, trunk: &str, status: u16, why: &str) {
-        self.fact(None, wall, Fact::CallRefused { trunk: trunk.to_owned(), status, why: why.to_owned() });
-    }
-
     /// The trunk that takes our call: the one that brought the caller when it can, else the first that can.
     pub(crate) fn outbound_trunk(&self, preferred: &str) -> Option<crate::door::Trunk> {
         let can = |trunk: &&crate::door::Trunk| trunk.outbound.is_some();
         let trunks = &self.config.trunks;
-        trunks.iter().filter(can).find(|trunk| trunk.id == preferred).or_else(|| trunks.iter().find(can)).cloned()
+        trunks
+            .iter()
+            .filter(can)
+            .find(|trunk| trunk.id == preferred)
+            .or_else(|| trunks.iter().find(can))
+            .cloned()
     }
 
     fn is_outbound_target(&self, address: IpAddr) -> bool {
-        self.config.trunks.iter().filter_map(|trunk| trunk.outbound).any(|flow| flow.remote.ip() == address)
+        self.config
+            .trunks
+            .iter()
+            .filter_map(|trunk| trunk.outbound)
+            .any(|flow| flow.remote.ip() == address)
     }
 }
 
 /// The wall clock at `now`, given one instant and the wall time it had.
 pub(crate) fn wall_at((instant, wall): (Instant, Timestamp), now: Instant) -> Timestamp {
-    let forward = jiff::SignedDuration::try_from(now.saturating_duration_since(instant)).unwrap_or(jiff::SignedDuration::ZERO);
+    let forward =
+        jiff::SignedDuration::try_from(now.saturating_duration_since(instant)).unwrap_or(jiff::SignedDuration::ZERO);
     wall.saturating_add(forward).unwrap_or(wall)
+}
+
+/// A row of the table of faults as a refusal: the table says whether asking again may help, the configuration when.
+fn refusal(fault: Fault, retry_after_s: u32) -> sip::Refusal {
+    sip::Refusal {
+        retry_after_s: fault.retry_after().map(|_| retry_after_s),
+        reason: Some(fault.why()),
+        ..sip::Refusal::of(fault.status())
+    }
 }
 
 /// The numbers an INVITE may mean, in the order in which they are believed (integrations.md §1.1). Never From.
@@ -521,8 +624,13 @@ fn called_numbers(invite: &sip::Incoming) -> Vec<String> {
 /// The number that calls: as the trunk asserts it, else as From claims it. `None` for anonymous callers.
 fn calling_number(invite: &sip::Incoming) -> Option<Phi<String>> {
     let headers = &invite.request.headers;
-    let asserted = headers.p_asserted_identity().iter().find_map(|identity| e164(&identity.uri));
-    asserted.or_else(|| headers.from().and_then(|from| e164(&from.uri))).map(Phi::new)
+    let asserted = headers
+        .p_asserted_identity()
+        .iter()
+        .find_map(|identity| e164(&identity.uri));
+    asserted
+        .or_else(|| headers.from().and_then(|from| e164(&from.uri)))
+        .map(Phi::new)
 }
 
 /// An E.164 number from a `sip:` or `tel:` URI, as American trunks write it: `+15125550100`, `15125550100`, `5125550100`.

@@ -402,8 +402,16 @@ mod tests {
         assert!(trunk.contains("54.172.60.3".parse().expect("an address")));
         assert!(!trunk.contains("54.172.60.4".parse().expect("an address")));
         assert!(trunk.contains("::ffff:54.172.60.1".parse().expect("an address")));
-        assert!(Network::parse("0.0.0.0/0").expect("all").contains("203.0.113.9".parse().expect("an address")));
-        assert!(Network::parse("2001:db8::/32").expect("v6").contains("2001:db8::5".parse().expect("an address")));
+        assert!(
+            Network::parse("0.0.0.0/0")
+                .expect("all")
+                .contains("203.0.113.9".parse().expect("an address"))
+        );
+        assert!(
+            Network::parse("2001:db8::/32")
+                .expect("v6")
+                .contains("2001:db8::5".parse().expect("an address"))
+        );
         assert_eq!(Network::parse("192.0.2.0/33"), None);
     }
 

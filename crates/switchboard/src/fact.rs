@@ -363,7 +363,9 @@ mod sealed {
         value.expose().serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Phi<T>, D::Error> {
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Phi<T>, D::Error> {
         T::deserialize(deserializer).map(Phi::new)
     }
 }
@@ -412,7 +414,10 @@ mod tests {
                 id: 1,
                 kind: "urgent call".into(),
                 goes_to: "doctor on call".into(),
-                fields: vec![("callback number".into(), FieldValue::Number(Phi::new("+15125550199".into())))],
+                fields: vec![(
+                    "callback number".into(),
+                    FieldValue::Number(Phi::new("+15125550199".into())),
+                )],
                 call_back_by: None,
                 marks: vec![],
                 cut_off: false,

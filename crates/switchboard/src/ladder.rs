@@ -9,7 +9,9 @@ use crate::fact::{Fact, FieldValue, Stamped};
 
 /// Draws the facts of one call in the order given.
 pub fn time_line(facts: &[Stamped]) -> String {
-    let Some(first) = facts.first() else { return String::new() };
+    let Some(first) = facts.first() else {
+        return String::new();
+    };
     let mut text = String::new();
     for stamped in facts {
         let seconds = stamped.at.duration_since(first.at).as_secs_f64();
@@ -21,29 +23,74 @@ pub fn time_line(facts: &[Stamped]) -> String {
 /// One fact in one line.
 pub fn line(fact: &Fact) -> String {
     match fact {
-        Fact::CallBegan { practice, line, trunk, release, .. } => {
-            format!("call for {practice}, {line}, by trunk {trunk}, release {}", release.get(..12).unwrap_or(release))
+        Fact::CallBegan {
+            practice,
+            line,
+            trunk,
+            release,
+            ..
+        } => {
+            format!(
+                "call for {practice}, {line}, by trunk {trunk}, release {}",
+                release.get(..12).unwrap_or(release)
+            )
         }
         Fact::CallRefused { trunk, status, why } => format!("trunk {trunk} ◀── {status} ── desk   {why}"),
-        Fact::Signal { party, ours: false, what } if party == "caller" => format!("caller ── {what} ──▶ desk"),
-        Fact::Signal { party, ours: true, what } if party == "caller" => format!("caller ◀── {what} ── desk"),
-        Fact::Signal { party, ours: true, what } => format!("           desk ── {what} ──▶ {party}"),
+        Fact::Signal {
+            party,
+            ours: false,
+            what,
+        } if party == "caller" => format!("caller ── {what} ──▶ desk"),
+        Fact::Signal {
+            party,
+            ours: true,
+            what,
+        } if party == "caller" => format!("caller ◀── {what} ── desk"),
+        Fact::Signal {
+            party,
+            ours: true,
+            what,
+        } => format!("           desk ── {what} ──▶ {party}"),
         Fact::Signal { party, what, .. } => format!("           desk ◀── {what} ── {party}"),
-        Fact::Answered { codec, encrypted } => format!("answered: {codec}, {}", if *encrypted { "encrypted" } else { "in the clear" }),
+        Fact::Answered { codec, encrypted } => format!(
+            "answered: {codec}, {}",
+            if *encrypted { "encrypted" } else { "in the clear" }
+        ),
         Fact::Section { name } => format!("section {name}"),
         Fact::Said { words } => format!("  “{words}”"),
         Fact::Pressed { class } => format!("caller ··· {class} ···▶ desk"),
         Fact::Language { language } => format!("language {language}"),
         Fact::Permission { given } => format!("recording {}", if *given { "permitted" } else { "not permitted" }),
         Fact::RecordingBegan { recording } => format!("recording {recording} begins"),
-        Fact::RecordingSealed { recording, milliseconds, gaps, .. } => {
-            let gaps = if *gaps == 0 { String::new() } else { format!(", {gaps} frames lost to the disk") };
-            format!("recording {recording} sealed, {:.1} s{gaps}", *milliseconds as f64 / 1000.0)
+        Fact::RecordingSealed {
+            recording,
+            milliseconds,
+            gaps,
+            ..
+        } => {
+            let gaps = if *gaps == 0 {
+                String::new()
+            } else {
+                format!(", {gaps} frames lost to the disk")
+            };
+            format!(
+                "recording {recording} sealed, {:.1} s{gaps}",
+                *milliseconds as f64 / 1000.0
+            )
         }
         Fact::RecordingFailed { recording } => format!("recording {recording} could not be written"),
-        Fact::RecordingInterrupted { recording, chunks, .. } => format!("recording {recording} interrupted, {chunks} chunks kept"),
-        Fact::ClipKept { recording, field, milliseconds } => {
-            format!("clip for {field} sealed as {recording}, {:.1} s", *milliseconds as f64 / 1000.0)
+        Fact::RecordingInterrupted { recording, chunks, .. } => {
+            format!("recording {recording} interrupted, {chunks} chunks kept")
+        }
+        Fact::ClipKept {
+            recording,
+            field,
+            milliseconds,
+        } => {
+            format!(
+                "clip for {field} sealed as {recording}, {:.1} s",
+                *milliseconds as f64 / 1000.0
+            )
         }
         Fact::TriageAnswer { question, class } => format!("triage {question}: {class}"),
         Fact::Disposition { level, question } => match question {
@@ -52,13 +99,32 @@ pub fn line(fact: &Fact) -> String {
         },
         Fact::Told911 => "told to call 911".into(),
         Fact::MessageKept(message) => {
-            let fields: Vec<String> = message.fields.iter().map(|(field, value)| format!("{field} {}", class(value))).collect();
+            let fields: Vec<String> = message
+                .fields
+                .iter()
+                .map(|(field, value)| format!("{field} {}", class(value)))
+                .collect();
             let cut_off = if message.cut_off { ", cut off" } else { "" };
-            let marks = if message.marks.is_empty() { String::new() } else { format!(", {}", message.marks.join(", ")) };
-            format!("message {} for {}: {}{cut_off}{marks}", message.kind, message.goes_to, fields.join(", "))
+            let marks = if message.marks.is_empty() {
+                String::new()
+            } else {
+                format!(", {}", message.marks.join(", "))
+            };
+            format!(
+                "message {} for {}: {}{cut_off}{marks}",
+                message.kind,
+                message.goes_to,
+                fields.join(", ")
+            )
         }
         Fact::EscalationBegan(open) => format!("ladder {} begins", open.ladder),
-        Fact::Attempt { person, number, result, seconds, .. } => format!("           {person} {number}: {result} after {seconds} s"),
+        Fact::Attempt {
+            person,
+            number,
+            result,
+            seconds,
+            ..
+        } => format!("           {person} {number}: {result} after {seconds} s"),
         Fact::Accepted { person, .. } => format!("           {person} pressed the accept key"),
         Fact::Bridged { person } => format!("caller ◀═════▶ {person}"),
         Fact::NumberGiven { person } => format!("           {person} was given the number to call back"),
@@ -66,10 +132,23 @@ pub fn line(fact: &Fact) -> String {
         Fact::EscalationEnded { ladder, why } => format!("ladder {ladder} ends: {why}"),
         Fact::Notified { target, words } => format!("notice to {target}: “{words}”"),
         Fact::SafetyNet { reason } => format!("safety net: {reason}"),
-        Fact::Quality { party, sent, received, lost, jitter_ms, strangers } => {
-            format!("audio of {party}: sent {sent}, received {received}, lost {lost}, jitter {jitter_ms} ms, strangers {strangers}")
+        Fact::Quality {
+            party,
+            sent,
+            received,
+            lost,
+            jitter_ms,
+            strangers,
+        } => {
+            format!(
+                "audio of {party}: sent {sent}, received {received}, lost {lost}, jitter {jitter_ms} ms, strangers {strangers}"
+            )
         }
-        Fact::CallEnded { outcome, ended_by, seconds } => format!("outcome: {outcome} (ended by {ended_by} after {seconds} s)"),
+        Fact::CallEnded {
+            outcome,
+            ended_by,
+            seconds,
+        } => format!("outcome: {outcome} (ended by {ended_by} after {seconds} s)"),
         Fact::Started { version } => format!("engine {version} started"),
         Fact::Stopped => "engine stopped".into(),
     }

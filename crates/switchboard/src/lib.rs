@@ -20,7 +20,7 @@ pub mod world;
 
 pub use desk::{Counts, Desk};
 pub use door::{
-    CallId, DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Network, Output, RecordingId, Released,
-    Ticket, Trunk,
+    CallId, DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Network, Output, RecordingId,
+    Released, Ticket, Trunk,
 };
 pub use fact::{Fact, OpenEscalation, Stamped, UnknownFact};

@@ -128,9 +128,19 @@ struct Line {
 impl Phone {
     /// A phone at a signalling address, with audio at another.
     pub fn new(address: SocketAddr, media: IpAddr, draw: sip::Draw, endpoint_draw: sip::Draw) -> Self {
-        let addresses = vec![sip::Address { transport: sip::Transport::Udp, local: address, advertised: address }];
+        let addresses = vec![sip::Address {
+            transport: sip::Transport::Udp,
+            local: address,
+            advertised: address,
+        }];
         Self {
-            endpoint: sip::Endpoint::new(sip::Config { addresses, ..sip::Config::default() }, endpoint_draw),
+            endpoint: sip::Endpoint::new(
+                sip::Config {
+                    addresses,
+                    ..sip::Config::default()
+                },
+                endpoint_draw,
+            ),
             draw,
             address,
             media,
@@ -180,7 +190,16 @@ impl Phone {
         let mut invite = sip::Invite::new(desk, target, NameAddr::new(from));
         invite.body = Some(sip::Body::sdp(said.clone()));
         let session = self.endpoint.invite(now, invite);
-        self.lines.insert(session, Line { port: Some(port), said, stream: None, answering: None, connected: false });
+        self.lines.insert(
+            session,
+            Line {
+                port: Some(port),
+                said,
+                stream: None,
+                answering: None,
+                connected: false,
+            },
+        );
         self.settle(now);
         Some(session)
     }
@@ -188,8 +207,11 @@ impl Phone {
     /// A key by SIP INFO (application/dtmf-relay).
     pub fn info_digit(&mut self, now: Instant, session: sip::SessionId, digit: Phi<char>) {
         let body = format!("Signal={}\r\nDuration=160\r\n", digit.expose());
-        let body = sip::Body { content_type: "application/dtmf-relay".into(), bytes: body.into_bytes() };
-        let _ = self.endpoint.info(now, session, body);
+        let body = sip::Body {
+            content_type: "application/dtmf-relay".into(),
+            bytes: body.into_bytes(),
+        };
+        self.endpoint.info(now, session, body);
         self.settle(now);
     }
 
@@ -248,7 +270,9 @@ impl Phone {
         match event {
             sip::Event::Incoming { session, invite } => self.rings(now, session, &invite),
             sip::Event::Accepted { session, body } => {
-                let Some(line) = self.lines.get_mut(&session) else { return };
+                let Some(line) = self.lines.get_mut(&session) else {
+                    return;
+                };
                 let stream = body.and_then(|answer| media::sdp::accept(&line.said, &answer.bytes).ok());
                 match stream {
                     Some(stream) => self.connected(session, stream),
@@ -283,8 +307,17 @@ impl Phone {
         };
         let plan = self.plans.get_mut(&last_ten(&number));
         let answering = plan.map_or(self.otherwise, |plan| plan.pop_front().unwrap_or(Answering::NoAnswer));
-        self.out.push_back(Output::Rings { session, number: number.clone() });
-        let line = Line { port: Some(port), said, stream: Some(stream), answering: Some((number, answering)), connected: false };
+        self.out.push_back(Output::Rings {
+            session,
+            number: number.clone(),
+        });
+        let line = Line {
+            port: Some(port),
+            said,
+            stream: Some(stream),
+            answering: Some((number, answering)),
+            connected: false,
+        };
         self.lines.insert(session, line);
         match answering {
             Answering::Busy => self.endpoint.refuse(now, session, sip::Refusal::of(486)),
@@ -302,7 +335,9 @@ impl Phone {
 
     /// The moment of picking up, or of declining.
     fn act(&mut self, now: Instant, session: sip::SessionId) {
-        let Some(line) = self.lines.get_mut(&session) else { return };
+        let Some(line) = self.lines.get_mut(&session) else {
+            return;
+        };
         match line.answering {
             Some((_, Answering::Declines)) => self.endpoint.refuse(now, session, sip::Refusal::of(603)),
             Some(_) => {
@@ -318,15 +353,24 @@ impl Phone {
     }
 
     fn connected(&mut self, session: sip::SessionId, stream: media::sdp::Stream) {
-        let Some(line) = self.lines.get_mut(&session) else { return };
+        let Some(line) = self.lines.get_mut(&session) else {
+            return;
+        };
         let Some(port) = line.port else { return };
         line.connected = true;
         line.stream = Some(stream.clone());
-        self.out.push_back(Output::Connected { session, port, stream, answering: line.answering.clone() });
+        self.out.push_back(Output::Connected {
+            session,
+            port,
+            stream,
+            answering: line.answering.clone(),
+        });
     }
 
     fn reoffered(&mut self, now: Instant, session: sip::SessionId, offer: sip::OfferId, body: Option<sip::Body>) {
-        let Some(line) = self.lines.get_mut(&session) else { return };
+        let Some(line) = self.lines.get_mut(&session) else {
+            return;
+        };
         let answer = body.and_then(|body| {
             media::sdp::answer_again(&line.said, &body.bytes, &self.codecs, media::sdp::Direction::SendRecv).ok()
         });
@@ -341,7 +385,9 @@ impl Phone {
     }
 
     fn over(&mut self, session: sip::SessionId) {
-        let Some(line) = self.lines.remove(&session) else { return };
+        let Some(line) = self.lines.remove(&session) else {
+            return;
+        };
         // A port that never carried audio is still the phone's own; the others go back to whoever bound them.
         match (line.connected, line.port) {
             (false, Some(port)) => {
@@ -354,7 +400,12 @@ impl Phone {
 
     fn local(&mut self, port: u16) -> media::sdp::Local {
         let [a, b, c, d, ..] = (self.draw)();
-        media::sdp::Local { address: self.media, port, session: u64::from(u32::from_be_bytes([a, b, c, d])), version: 1 }
+        media::sdp::Local {
+            address: self.media,
+            port,
+            session: u64::from(u32::from_be_bytes([a, b, c, d])),
+            version: 1,
+        }
     }
 }
 

@@ -37,12 +37,20 @@ pub struct Rehearsed {
 
 /// Plays one scenario. `anchor` is any instant; only differences to it matter.
 pub fn play(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scenario) -> Rehearsed {
-    let now = scenario.now.to_zoned(practice.time_zone.clone()).map(|zoned| zoned.timestamp()).unwrap_or_default();
-    let released = Released { practice: practice.clone(), roster: Arc::new(roster_of(practice, &scenario.on_call)) };
+    let now = scenario
+        .now
+        .to_zoned(practice.time_zone.clone())
+        .map(|zoned| zoned.timestamp())
+        .unwrap_or_default();
+    let released = Released {
+        practice: practice.clone(),
+        roster: Arc::new(roster_of(practice, &scenario.on_call)),
+    };
     let setting = Setting {
         now,
         health: Health {
-            everything_down: scenario.failing.contains(&Failing::Everything) || scenario.failing.contains(&Failing::Speech),
+            everything_down: scenario.failing.contains(&Failing::Everything)
+                || scenario.failing.contains(&Failing::Speech),
             ..Health::default()
         },
         book: (!scenario.failing.contains(&Failing::Database)).then_some(Duration::from_millis(3)),
@@ -51,11 +59,16 @@ pub fn play(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scenario
     let mut world = World::new(anchor, released, setting);
     for (person, answers) in &scenario.phones {
         if let Some(known) = practice.people.get(person) {
-            world.phone().plan(known.call.expose(), answers.iter().copied().map(answering));
+            world
+                .phone()
+                .plan(known.call.expose(), answers.iter().copied().map(answering));
         }
     }
     let line = scenario.line_called.as_ref().and_then(|line| practice.lines.get(line));
-    let number = line.or_else(|| practice.lines.values().next()).cloned().unwrap_or_default();
+    let number = line
+        .or_else(|| practice.lines.values().next())
+        .cloned()
+        .unwrap_or_default();
     let mut actor = Actor::new(scenario);
     let mut transcript = String::new();
     world.caller_dials(&number, scenario.caller.as_deref());
@@ -88,7 +101,10 @@ pub fn play(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scenario
             let wait = Duration::try_from(due.duration_since(world.wall())).unwrap_or_default();
             world.wake_after(wait);
         }
-        let decided = world.facts().iter().any(|stamped| matches!(stamped.fact, Fact::CallEnded { .. }));
+        let decided = world
+            .facts()
+            .iter()
+            .any(|stamped| matches!(stamped.fact, Fact::CallEnded { .. }));
         if !caller_here && decided {
             break;
         }
@@ -106,13 +122,20 @@ pub fn play(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scenario
 
 /// What a scenario is judged by, from the facts of one call and what the caller heard.
 pub fn observe(facts: &[Stamped], transcript: String) -> Observed {
-    let mut observed = Observed { transcript, ..Observed::default() };
+    let mut observed = Observed {
+        transcript,
+        ..Observed::default()
+    };
     let Some(first) = facts.first() else { return observed };
     let after = |stamped: &Stamped| Duration::try_from(stamped.at.duration_since(first.at)).unwrap_or_default();
     let mut messages: BTreeMap<u64, flow::Message> = BTreeMap::new();
     for stamped in facts {
         match &stamped.fact {
-            Fact::Signal { party, ours: true, what } if what == "INVITE" => observed.tried.push(party.clone()),
+            Fact::Signal {
+                party,
+                ours: true,
+                what,
+            } if what == "INVITE" => observed.tried.push(party.clone()),
             Fact::Told911 => {
                 observed.told_911_after.get_or_insert(after(stamped));
             }
@@ -121,7 +144,10 @@ pub fn observe(facts: &[Stamped], transcript: String) -> Observed {
             }
             Fact::MessageKept(message) => {
                 observed.reached_after.get_or_insert(after(stamped));
-                let missing = message.missing.iter().filter_map(|name| flow::Field::ALL.into_iter().find(|field| field.name() == name));
+                let missing = message
+                    .missing
+                    .iter()
+                    .filter_map(|name| flow::Field::ALL.into_iter().find(|field| field.name() == name));
                 let kept = flow::Message {
                     kind: message.kind.clone(),
                     goes_to: flow::Target::Inbox(message.goes_to.clone()),
@@ -155,7 +181,9 @@ fn outcome_of(phrase: &str) -> Option<flow::Outcome> {
     } else if let Some(inbox) = strip("message in ") {
         Some(flow::Outcome::Message { inbox })
     } else if let Some(person) = phrase.strip_suffix(" is calling back") {
-        Some(flow::Outcome::CallingBack { person: person.to_owned() })
+        Some(flow::Outcome::CallingBack {
+            person: person.to_owned(),
+        })
     } else {
         match phrase {
             "told to call 911" => Some(flow::Outcome::Told911),

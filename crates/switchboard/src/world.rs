@@ -14,7 +14,8 @@ use phi::Phi;
 
 use crate::desk::Desk;
 use crate::door::{
-    DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Network, Output, RecordingId, Released, Ticket, Trunk,
+    DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Network, Output, RecordingId, Released,
+    Ticket, Trunk,
 };
 use crate::fact::Stamped;
 use crate::phone::{Answering, Output as PhoneOutput, Phone};
@@ -124,11 +125,18 @@ impl World {
     /// A world with one practice on one trunk. `anchor` is any instant; only differences to it matter.
     pub fn new(anchor: Instant, released: Released, setting: Setting) -> Self {
         let config = DeskConfig {
-            signalling: vec![Listener { transport: sip::Transport::Udp, local: DESK_ADDRESS, advertised: DESK_ADDRESS }],
+            signalling: vec![Listener {
+                transport: sip::Transport::Udp,
+                local: DESK_ADDRESS,
+                advertised: DESK_ADDRESS,
+            }],
             media_address: DESK_ADDRESS.ip(),
             trunks: vec![Trunk {
                 id: "carrier".into(),
-                sources: vec![Network { address: TRUNK_ADDRESS.ip(), prefix: 32 }],
+                sources: vec![Network {
+                    address: TRUNK_ADDRESS.ip(),
+                    prefix: 32,
+                }],
                 outbound: Some(sip::Flow {
                     transport: sip::Transport::Udp,
                     local: DESK_ADDRESS,
@@ -196,7 +204,12 @@ impl World {
 
     /// The caller dials a line of the practice.
     pub fn caller_dials(&mut self, number: &str, from: Option<&str>) {
-        let flow = sip::Flow { transport: sip::Transport::Udp, local: TRUNK_ADDRESS, remote: DESK_ADDRESS, connection: None };
+        let flow = sip::Flow {
+            transport: sip::Transport::Udp,
+            local: TRUNK_ADDRESS,
+            remote: DESK_ADDRESS,
+            connection: None,
+        };
         self.caller = self.phone.call(self.now, flow, number, from);
     }
 
@@ -217,7 +230,9 @@ impl World {
     /// The caller speaks after a tone, for this long.
     pub fn caller_speaks(&mut self, length: Duration) {
         let Some(leg) = self.caller_leg else { return };
-        let Some(clip) = self.legs.get_mut(&leg).and_then(|leg| leg.clip.as_mut()) else { return };
+        let Some(clip) = self.legs.get_mut(&leg).and_then(|leg| leg.clip.as_mut()) else {
+            return;
+        };
         let length = length.min(clip.longest);
         clip.spoken = Some(length);
         clip.generation += 1;
@@ -227,7 +242,9 @@ impl World {
 
     /// Whether a tone has invited the caller to speak.
     pub fn caller_may_speak(&self) -> bool {
-        self.caller_leg.and_then(|leg| self.legs.get(&leg)).is_some_and(|leg| leg.clip.is_some())
+        self.caller_leg
+            .and_then(|leg| self.legs.get(&leg))
+            .is_some_and(|leg| leg.clip.is_some())
     }
 
     /// The caller hangs up.
@@ -301,15 +318,29 @@ impl World {
             Happening::Played { leg, play } => {
                 if self.legs.get(&leg).is_some_and(|leg| leg.playing == Some(play)) {
                     self.fall_silent(leg);
-                    self.desk.handle(self.now, Input::Media(MediaEvent::Played { leg, id: play, whole: true }));
+                    self.desk.handle(
+                        self.now,
+                        Input::Media(MediaEvent::Played {
+                            leg,
+                            id: play,
+                            whole: true,
+                        }),
+                    );
                 }
             }
             Happening::Quiet { leg, generation } => {
-                let still = self.legs.get(&leg).is_some_and(|leg| leg.quiet_from == generation && leg.playing.is_none());
+                let still = self
+                    .legs
+                    .get(&leg)
+                    .is_some_and(|leg| leg.quiet_from == generation && leg.playing.is_none());
                 return (still && self.caller_leg == Some(leg)).then_some(Scene::Quiet);
             }
             Happening::ClipOver { leg, generation } => {
-                let over = self.legs.get(&leg).and_then(|leg| leg.clip.as_ref()).is_some_and(|clip| clip.generation == generation);
+                let over = self
+                    .legs
+                    .get(&leg)
+                    .and_then(|leg| leg.clip.as_ref())
+                    .is_some_and(|clip| clip.generation == generation);
                 if over {
                     self.end_clip(leg);
                 }
@@ -325,7 +356,11 @@ impl World {
             match self.desk.poll_output() {
                 Output::Timeout(_) => {}
                 Output::Transmit(transmit) => {
-                    let flow = sip::Flow { local: transmit.flow.remote, remote: transmit.flow.local, ..transmit.flow };
+                    let flow = sip::Flow {
+                        local: transmit.flow.remote,
+                        remote: transmit.flow.local,
+                        ..transmit.flow
+                    };
                     self.schedule(self.setting.wire, Happening::ToPhone(flow, transmit.bytes));
                     continue;
                 }
@@ -347,10 +382,19 @@ impl World {
             match self.phone.poll_output() {
                 PhoneOutput::Timeout(_) => return None,
                 PhoneOutput::Transmit(transmit) => {
-                    let flow = sip::Flow { local: transmit.flow.remote, remote: transmit.flow.local, ..transmit.flow };
+                    let flow = sip::Flow {
+                        local: transmit.flow.remote,
+                        remote: transmit.flow.local,
+                        ..transmit.flow
+                    };
                     self.schedule(self.setting.wire, Happening::ToDesk(flow, transmit.bytes));
                 }
-                PhoneOutput::Connected { session, port, answering, .. } => match answering {
+                PhoneOutput::Connected {
+                    session,
+                    port,
+                    answering,
+                    ..
+                } => match answering {
                     Some((_, answering)) => {
                         self.people.insert(port, (session, answering));
                         if answering == Answering::Voicemail {
@@ -359,12 +403,17 @@ impl World {
                     }
                     None => return Some(Scene::Answered),
                 },
-                PhoneOutput::Refused { session, status } if self.caller == Some(session) => return Some(Scene::Refused(status)),
+                PhoneOutput::Refused { session, status } if self.caller == Some(session) => {
+                    return Some(Scene::Refused(status));
+                }
                 PhoneOutput::Ended { session, .. } if self.caller == Some(session) => {
                     self.caller = None;
                     return Some(Scene::Over);
                 }
-                PhoneOutput::Refused { .. } | PhoneOutput::Ended { .. } | PhoneOutput::Changed { .. } | PhoneOutput::Rings { .. } => {}
+                PhoneOutput::Refused { .. }
+                | PhoneOutput::Ended { .. }
+                | PhoneOutput::Changed { .. }
+                | PhoneOutput::Rings { .. } => {}
             }
         }
     }
@@ -377,14 +426,25 @@ impl World {
                 if self.caller_leg.is_none() && remote_port.is_none_or(|port| !self.people.contains_key(&port)) {
                     self.caller_leg = Some(leg);
                 }
-                self.legs.insert(leg, Leg { remote_port, ..Leg::default() });
+                self.legs.insert(
+                    leg,
+                    Leg {
+                        remote_port,
+                        ..Leg::default()
+                    },
+                );
             }
             MediaCommand::Update { leg, stream } => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
                     leg.remote_port = Some(stream.remote.port());
                 }
             }
-            MediaCommand::Play { leg, id, words, stops_at_key } => self.play(leg, id, &words, stops_at_key),
+            MediaCommand::Play {
+                leg,
+                id,
+                words,
+                stops_at_key,
+            } => self.play(leg, id, &words, stops_at_key),
             MediaCommand::Hush { leg } => self.cut_short(leg),
             MediaCommand::Bridge { a, b } => {
                 for (one, other) in [(a, b), (b, a)] {
@@ -408,13 +468,30 @@ impl World {
             }
             MediaCommand::Record { .. } | MediaCommand::InfoDigit { .. } => {}
             MediaCommand::StopRecord { recording } => {
-                let sealed = MediaEvent::RecordingSealed { recording, milliseconds: 0, sha256: [0; 32], gaps: 0 };
+                let sealed = MediaEvent::RecordingSealed {
+                    recording,
+                    milliseconds: 0,
+                    sha256: [0; 32],
+                    gaps: 0,
+                };
                 self.desk.handle(self.now, Input::Media(sealed));
             }
-            MediaCommand::Clip { leg, recording, longest, ends_after_silence, .. } => {
+            MediaCommand::Clip {
+                leg,
+                recording,
+                longest,
+                ends_after_silence,
+                ..
+            } => {
                 self.cut_short(leg);
                 if let Some(known) = self.legs.get_mut(&leg) {
-                    known.clip = Some(Clip { recording, ends_after_silence, longest, spoken: None, generation: 0 });
+                    known.clip = Some(Clip {
+                        recording,
+                        ends_after_silence,
+                        longest,
+                        spoken: None,
+                        generation: 0,
+                    });
                     known.quiet_from += 1;
                     let generation = known.quiet_from;
                     self.schedule(TONE + QUIET, Happening::Quiet { leg, generation });
@@ -427,7 +504,13 @@ impl World {
                 if self.caller_leg == Some(leg) {
                     self.caller_leg = None;
                 }
-                self.desk.handle(self.now, Input::Media(MediaEvent::Closed { leg, quality: media::Quality::default() }));
+                self.desk.handle(
+                    self.now,
+                    Input::Media(MediaEvent::Closed {
+                        leg,
+                        quality: media::Quality::default(),
+                    }),
+                );
             }
         }
         None
@@ -440,7 +523,14 @@ impl World {
         known.stops_at_key = stops_at_key;
         let mut after = Duration::ZERO;
         for part in &words.parts {
-            self.schedule(after, Happening::Part { leg, play: id, text: part.text.to_string() });
+            self.schedule(
+                after,
+                Happening::Part {
+                    leg,
+                    play: id,
+                    text: part.text.to_string(),
+                },
+            );
             after += spoken(&part.text);
         }
         self.schedule(after, Happening::Played { leg, play: id });
@@ -460,7 +550,8 @@ impl World {
     fn cut_short(&mut self, leg: LegId) {
         let playing = self.legs.get_mut(&leg).and_then(|leg| leg.playing.take());
         if let Some(id) = playing {
-            self.desk.handle(self.now, Input::Media(MediaEvent::Played { leg, id, whole: false }));
+            self.desk
+                .handle(self.now, Input::Media(MediaEvent::Played { leg, id, whole: false }));
         }
     }
 
@@ -476,12 +567,24 @@ impl World {
         if self.legs.get(&leg).is_some_and(|leg| leg.stops_at_key) {
             self.cut_short(leg);
         }
-        self.desk.handle(self.now, Input::Media(MediaEvent::Digit { leg, digit: Phi::new(digit) }));
+        self.desk.handle(
+            self.now,
+            Input::Media(MediaEvent::Digit {
+                leg,
+                digit: Phi::new(digit),
+            }),
+        );
     }
 
     fn end_clip(&mut self, leg: LegId) {
-        let Some(clip) = self.legs.get_mut(&leg).and_then(|leg| leg.clip.take()) else { return };
-        let ended = MediaEvent::ClipEnded { leg, recording: clip.recording, heard: clip.spoken };
+        let Some(clip) = self.legs.get_mut(&leg).and_then(|leg| leg.clip.take()) else {
+            return;
+        };
+        let ended = MediaEvent::ClipEnded {
+            leg,
+            recording: clip.recording,
+            heard: clip.spoken,
+        };
         self.desk.handle(self.now, Input::Media(ended));
     }
 

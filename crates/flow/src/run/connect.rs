@@ -13,8 +13,10 @@ use crate::model::{Act, Show, Then};
 pub(super) const RING_FOR: Duration = Duration::from_secs(30);
 /// After the ringing time the world still has this long to tell us how it ended.
 const ANSWER_GRACE: Duration = Duration::from_secs(10);
-/// A bridge that falls apart sooner than this was no conversation.
-const TALKED: SignedDuration = SignedDuration::from_secs(10);
+/// A bridge that the other side leaves sooner than this was no conversation: the caller takes the no-answer road, and
+/// whoever runs the ladder begins it again (D3).
+pub const TALKED_AT_LEAST: Duration = Duration::from_secs(10);
+const TALKED: SignedDuration = SignedDuration::from_secs(TALKED_AT_LEAST.as_secs() as i64);
 
 #[derive(Debug)]
 pub(super) struct Connecting {

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use phi::Phi;
+use sip::fault::Fault;
 
-use super::{Call, Partner, Refused, Withheld, ladder, signal};
+use super::{Call, Partner, Withheld, ladder, signal};
 use crate::desk::Wires;
 use crate::door::{CallId, LegId, MediaCommand, RecordingId};
 use crate::fact::{Fact, FieldValue, Message, OpenEscalation};
@@ -12,9 +13,20 @@ use crate::fact::{Fact, FieldValue, Message, OpenEscalation};
 /// The caller's side: a SIP session, the agreed stream, and where in its life it is.
 pub(super) enum Caller {
     /// Ringing; answered at this instant once the flow says `answer`.
-    Ringing { session: sip::SessionId, leg: LegId, port: u16, answer: Answer, rang_at: Instant, answer_at: Option<Instant> },
+    Ringing {
+        session: sip::SessionId,
+        leg: LegId,
+        port: u16,
+        answer: Answer,
+        rang_at: Instant,
+        answer_at: Option<Instant>,
+    },
     /// Answered; what we said of the session last, for re-offers.
-    Here { session: sip::SessionId, leg: LegId, said: Vec<u8> },
+    Here {
+        session: sip::SessionId,
+        leg: LegId,
+        said: Vec<u8>,
+    },
     /// Hung up, or never here (a call resumed after a restart).
     Gone,
 }
@@ -35,29 +47,38 @@ impl Caller {
         call: CallId,
         session: sip::SessionId,
         invite: &sip::Incoming,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, Fault> {
         let Some(port) = wires.take_port() else {
-            return Err(Refused { status: 503, why: "full: every audio slot is taken" });
+            return Err(Fault::NoMedia);
         };
         let local = local_description(wires, port);
         let answer = match &invite.offer {
-            None => Answer::Offer { body: media::sdp::offer(&local, &wires.config.codecs) },
+            None => Answer::Offer {
+                body: media::sdp::offer(&local, &wires.config.codecs),
+            },
             Some(offer) if !is_sdp(offer) => {
                 wires.return_port(port);
-                return Err(Refused { status: 415, why: "the INVITE's body is not application/sdp" });
+                return Err(Fault::UnsupportedBody);
             }
             Some(offer) => match media::sdp::answer(&offer.bytes, &local, &wires.config.codecs) {
                 Ok((body, stream)) => Answer::Agreed { body, stream },
                 Err(fault) => {
                     wires.return_port(port);
-                    return Err(Refused { status: fault.status(), why: "the offer holds no audio we speak" });
+                    return Err(fault_of(&fault));
                 }
             },
         };
         let leg = wires.new_leg();
         wires.own_session(session, call, leg);
         wires.endpoint.ring(now, session);
-        Ok(Self::Ringing { session, leg, port, answer, rang_at: now, answer_at: None })
+        Ok(Self::Ringing {
+            session,
+            leg,
+            port,
+            answer,
+            rang_at: now,
+            answer_at: None,
+        })
     }
 
     /// No caller: only a ladder is left.
@@ -118,19 +139,46 @@ impl Call {
         if self.caller.answer_at().is_none_or(|at| at > now) {
             return;
         }
-        let Caller::Ringing { session, leg, port, answer, .. } = std::mem::replace(&mut self.caller, Caller::Gone) else { return };
+        let Caller::Ringing {
+            session,
+            leg,
+            port,
+            answer,
+            ..
+        } = std::mem::replace(&mut self.caller, Caller::Gone)
+        else {
+            return;
+        };
         let (body, stream) = match answer {
             Answer::Agreed { body, stream } => (body, Some(stream)),
             Answer::Offer { body } => (body, None),
         };
         wires.own_leg(leg, self.id, "caller");
-        let codec = stream.as_ref().map_or_else(|| "not yet agreed".to_owned(), |stream| format!("{:?}", stream.codec));
-        wires.media(MediaCommand::Open { call: self.id, leg, port, stream });
+        let codec = stream
+            .as_ref()
+            .map_or_else(|| "not yet agreed".to_owned(), |stream| format!("{:?}", stream.codec));
+        wires.media(MediaCommand::Open {
+            call: self.id,
+            leg,
+            port,
+            stream,
+        });
         wires.endpoint.accept(now, session, sip::Body::sdp(body.clone()));
-        self.caller = Caller::Here { session, leg, said: body };
+        self.caller = Caller::Here {
+            session,
+            leg,
+            said: body,
+        };
         self.story.answered = true;
         self.note(now, wires, signal("caller", true, "200"));
-        self.note(now, wires, Fact::Answered { codec, encrypted: false });
+        self.note(
+            now,
+            wires,
+            Fact::Answered {
+                codec,
+                encrypted: false,
+            },
+        );
         while let Some(held) = self.held.pop_front() {
             self.carry_out(now, wires, held);
         }
@@ -140,23 +188,54 @@ impl Call {
     fn carry_out(&mut self, now: Instant, wires: &mut Wires, wanted: flow::Do) {
         match wanted {
             flow::Do::Answer => {}
-            flow::Do::Say { id, words, stops_at_key } => {
-                let said = if words.private { "‹private words›".to_owned() } else { words.text() };
+            flow::Do::Say {
+                id,
+                words,
+                stops_at_key,
+            } => {
+                let said = if words.private {
+                    "‹private words›".to_owned()
+                } else {
+                    words.text()
+                };
                 self.note(now, wires, Fact::Said { words: said });
-                self.to_caller(wires, |leg| MediaCommand::Play { leg, id: id.0, words, stops_at_key });
+                self.to_caller(wires, |leg| MediaCommand::Play {
+                    leg,
+                    id: id.0,
+                    words,
+                    stops_at_key,
+                });
             }
             flow::Do::Hush => self.to_caller(wires, |leg| MediaCommand::Hush { leg }),
             flow::Do::StartRecording => self.ask_to_record(now, wires),
-            flow::Do::RecordClip { id, field, longest, shortest, ends_after_silence } => {
+            flow::Do::RecordClip {
+                id,
+                field,
+                longest,
+                shortest,
+                ends_after_silence,
+            } => {
                 let recording = CallId(wires.draw());
                 wires.own_recording(recording, self.id);
                 self.clips.insert(recording, (id, field.name().to_owned()));
                 let call = self.id;
-                self.to_caller(wires, |leg| MediaCommand::Clip { leg, recording, call, longest, shortest, ends_after_silence });
+                self.to_caller(wires, |leg| MediaCommand::Clip {
+                    leg,
+                    recording,
+                    call,
+                    longest,
+                    shortest,
+                    ends_after_silence,
+                });
             }
             flow::Do::EndClip { .. } => self.to_caller(wires, |leg| MediaCommand::EndClip { leg }),
             flow::Do::Keep { id, message } => self.keep(now, wires, id, &message),
-            flow::Do::Escalate { ladder, message, keep_going_after_hang_up, .. } => {
+            flow::Do::Escalate {
+                ladder,
+                message,
+                keep_going_after_hang_up,
+                ..
+            } => {
                 let open = OpenEscalation {
                     call: self.id,
                     practice: self.released.practice.name.clone(),
@@ -166,7 +245,10 @@ impl Call {
                     message: message.map(|message| message.0),
                     by_safety_net: false,
                 };
-                let start = ladder::Start { open: open.clone(), keep_going: keep_going_after_hang_up };
+                let start = ladder::Start {
+                    open: open.clone(),
+                    keep_going: keep_going_after_hang_up,
+                };
                 let wall = self.wall(now);
                 let ticket = wires.record(now, self.id, wall, [Fact::EscalationBegan(Box::new(open))]);
                 self.withheld.insert(ticket, Withheld::Ladder(Box::new(start)));
@@ -176,7 +258,14 @@ impl Call {
             flow::Do::Bridge => self.bridge(now, wires),
             flow::Do::Connect { to, dial, ring_for, .. } => self.connect(now, wires, to, &dial, ring_for),
             flow::Do::Notify { target, words } => {
-                self.note(now, wires, Fact::Notified { target: target.name().to_owned(), words: words.text() });
+                self.note(
+                    now,
+                    wires,
+                    Fact::Notified {
+                        target: target.name().to_owned(),
+                        words: words.text(),
+                    },
+                );
             }
             flow::Do::Note(noted) => self.note_of_the_flow(now, wires, noted),
             flow::Do::HangUp => self.hang_up_caller(now, wires),
@@ -200,7 +289,12 @@ impl Call {
         let Some(leg) = self.caller.leg() else { return };
         wires.own_recording(recording, self.id);
         let consent = self.released.practice.fingerprint();
-        wires.media(MediaCommand::Record { leg, recording, call: self.id, consent });
+        wires.media(MediaCommand::Record {
+            leg,
+            recording,
+            call: self.id,
+            consent,
+        });
     }
 
     pub(super) fn recording_failed(&mut self, now: Instant, wires: &mut Wires, recording: RecordingId) {
@@ -212,12 +306,28 @@ impl Call {
         }
     }
 
-    pub(super) fn clip_ended(&mut self, now: Instant, wires: &mut Wires, recording: RecordingId, heard: Option<Duration>) {
-        let Some((clip, field)) = self.clips.remove(&recording) else { return };
+    pub(super) fn clip_ended(
+        &mut self,
+        now: Instant,
+        wires: &mut Wires,
+        recording: RecordingId,
+        heard: Option<Duration>,
+    ) {
+        let Some((clip, field)) = self.clips.remove(&recording) else {
+            return;
+        };
         wires.disown_recording(recording);
         if let Some(heard) = heard {
             let milliseconds = u64::try_from(heard.as_millis()).unwrap_or(u64::MAX);
-            self.note(now, wires, Fact::ClipKept { recording, field, milliseconds });
+            self.note(
+                now,
+                wires,
+                Fact::ClipKept {
+                    recording,
+                    field,
+                    milliseconds,
+                },
+            );
             self.kept_clips.insert(clip, recording);
         }
         self.hear(now, wires, flow::Heard::Clip { id: clip, heard });
@@ -233,7 +343,10 @@ impl Call {
                     FieldValue::Number(number.clone())
                 }
                 flow::Value::Date(date) => FieldValue::Date(date.map(|date| date.to_string())),
-                flow::Value::Clip(clip) => self.kept_clips.get(clip).map_or(FieldValue::Unknown, |id| FieldValue::Clip(*id)),
+                flow::Value::Clip(clip) => self
+                    .kept_clips
+                    .get(clip)
+                    .map_or(FieldValue::Unknown, |id| FieldValue::Clip(*id)),
                 flow::Value::YesNo(answer) => FieldValue::YesNo(*answer),
                 flow::Value::Years(years) => FieldValue::Years(*years),
                 flow::Value::Unknown => FieldValue::Unknown,
@@ -258,7 +371,9 @@ impl Call {
     fn note_of_the_flow(&mut self, now: Instant, wires: &mut Wires, noted: flow::Note) {
         let fact = match noted {
             flow::Note::Section(name) => Fact::Section { name },
-            flow::Note::Language(language) => Fact::Language { language: language.name().to_owned() },
+            flow::Note::Language(language) => Fact::Language {
+                language: language.name().to_owned(),
+            },
             // A yes is noted with the recording it allows; only a no stands alone.
             flow::Note::Permission(true) => return,
             flow::Note::Permission(false) => Fact::Permission { given: false },
@@ -268,11 +383,19 @@ impl Call {
                     flow::Answer::No => "no",
                     flow::Answer::Unclear => "unclear",
                 };
-                Fact::TriageAnswer { question, class: class.to_owned() }
+                Fact::TriageAnswer {
+                    question,
+                    class: class.to_owned(),
+                }
             }
-            flow::Note::Disposition { level, question } => Fact::Disposition { level: level.name().to_owned(), question },
+            flow::Note::Disposition { level, question } => Fact::Disposition {
+                level: level.name().to_owned(),
+                question,
+            },
             flow::Note::Told911 => Fact::Told911,
-            flow::Note::SafetyNet(why) => Fact::SafetyNet { reason: format!("{why:?}") },
+            flow::Note::SafetyNet(why) => Fact::SafetyNet {
+                reason: format!("{why:?}"),
+            },
             // The last fact of the call carries it.
             flow::Note::Outcome(outcome) => {
                 self.story.outcome = Some(outcome.to_string());
@@ -289,7 +412,10 @@ impl Call {
             sip::Event::Confirmed { body: None, .. } => self.note(now, wires, signal("caller", false, "ACK")),
             sip::Event::Offered { session, offer, body } => self.reoffered(now, wires, session, offer, body.as_ref()),
             sip::Event::Info { body, .. } => {
-                self.to_caller(wires, |leg| MediaCommand::InfoDigit { leg, body: Phi::new(body.bytes) });
+                self.to_caller(wires, |leg| MediaCommand::InfoDigit {
+                    leg,
+                    body: Phi::new(body.bytes),
+                });
             }
             sip::Event::Ended { why, .. } => {
                 let (what, ended_by) = match why {
@@ -317,7 +443,9 @@ impl Call {
 
     /// The answer to the offer in our 200 came with the ACK.
     fn late_answer(&mut self, now: Instant, wires: &mut Wires, answer: &sip::Body) {
-        let Caller::Here { leg, said, .. } = &self.caller else { return };
+        let Caller::Here { leg, said, .. } = &self.caller else {
+            return;
+        };
         match media::sdp::accept(said, &answer.bytes) {
             Ok(stream) => wires.media(MediaCommand::Update { leg: *leg, stream }),
             Err(_) => self.hang_up_caller(now, wires),
@@ -325,9 +453,16 @@ impl Call {
     }
 
     /// Hold, resume, another codec, another address: answered from the same table as the first offer.
-    fn reoffered(&mut self, now: Instant, wires: &mut Wires, session: sip::SessionId, offer: sip::OfferId, body: Option<&sip::Body>) {
+    fn reoffered(
+        &mut self,
+        now: Instant,
+        wires: &mut Wires,
+        session: sip::SessionId,
+        offer: sip::OfferId,
+        body: Option<&sip::Body>,
+    ) {
         let Caller::Here { leg, said, .. } = &mut self.caller else {
-            wires.endpoint.refuse_offer(now, session, offer, 491);
+            wires.endpoint.refuse_offer(now, session, offer, Fault::Glare.status());
             return;
         };
         answer_reoffer(now, wires, *leg, said, session, offer, body);
@@ -421,11 +556,15 @@ pub(super) fn answer_reoffer(
         if let Ok(again) = media::sdp::reoffer(said, SendRecv) {
             said.clone_from(&again);
         }
-        wires.endpoint.answer_offer(now, session, offer, sip::Body::sdp(said.clone()));
+        wires
+            .endpoint
+            .answer_offer(now, session, offer, sip::Body::sdp(said.clone()));
         return;
     };
     if !is_sdp(body) {
-        wires.endpoint.refuse_offer(now, session, offer, 415);
+        wires
+            .endpoint
+            .refuse_offer(now, session, offer, Fault::UnsupportedBody.status());
         return;
     }
     match media::sdp::answer_again(said, &body.bytes, &wires.config.codecs, SendRecv) {
@@ -434,7 +573,9 @@ pub(super) fn answer_reoffer(
             wires.endpoint.answer_offer(now, session, offer, sip::Body::sdp(answer));
             wires.media(MediaCommand::Update { leg, stream });
         }
-        Err(fault) => wires.endpoint.refuse_offer(now, session, offer, fault.status()),
+        Err(fault) => wires
+            .endpoint
+            .refuse_offer(now, session, offer, fault_of(&fault).status()),
     }
 }
 
@@ -445,14 +586,30 @@ pub(super) fn reoffer_answered(wires: &mut Wires, leg: LegId, said: &[u8], body:
     }
 }
 
+/// The row of the table of faults for a session description we cannot take.
+fn fault_of(fault: &media::sdp::SdpFault) -> Fault {
+    match fault {
+        media::sdp::SdpFault::Malformed(_) => Fault::MalformedOffer,
+        media::sdp::SdpFault::NothingInCommon(_) => Fault::NothingInCommon,
+    }
+}
+
 /// Our side of a session description on this port.
 pub(super) fn local_description(wires: &mut Wires, port: u16) -> media::sdp::Local {
     let [a, b, c, d, e, f, g, h, ..] = wires.draw();
     // RFC 8866 §5.2: unique and not guessable serves as well as a timestamp; 62 bits stay positive everywhere.
     let session = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 2;
-    media::sdp::Local { address: wires.config.media_address, port, session, version: 1 }
+    media::sdp::Local {
+        address: wires.config.media_address,
+        port,
+        session,
+        version: 1,
+    }
 }
 
 fn is_sdp(body: &sip::Body) -> bool {
-    body.content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/sdp"))
+    body.content_type
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/sdp"))
 }

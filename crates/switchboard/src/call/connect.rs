@@ -28,15 +28,37 @@ impl Connecting {
 
 impl Call {
     /// Rings a line that the practice file names; a number a caller supplies is never dialled.
-    pub(super) fn connect(&mut self, now: Instant, wires: &mut Wires, to: String, number: &Phi<String>, ring_for: Duration) {
+    pub(super) fn connect(
+        &mut self,
+        now: Instant,
+        wires: &mut Wires,
+        to: String,
+        number: &Phi<String>,
+        ring_for: Duration,
+    ) {
         match self.dial(now, wires, &to, number) {
-            Some((leg, dialled)) => self.connecting = Some(Connecting { leg, to, dialled, until: now + ring_for }),
+            Some((leg, dialled)) => {
+                self.connecting = Some(Connecting {
+                    leg,
+                    to,
+                    dialled,
+                    until: now + ring_for,
+                })
+            }
             None => self.hear(now, wires, flow::Heard::NotConnected),
         }
     }
 
     pub(super) fn line_signalled(&mut self, now: Instant, wires: &mut Wires, event: sip::Event) {
-        let Some(Connecting { leg, to, mut dialled, until }) = self.connecting.take() else { return };
+        let Some(Connecting {
+            leg,
+            to,
+            mut dialled,
+            until,
+        }) = self.connecting.take()
+        else {
+            return;
+        };
         match event {
             sip::Event::Accepted { body, .. } => {
                 self.note(now, wires, signal(&to, false, "200"));
@@ -46,11 +68,23 @@ impl Call {
                     return;
                 };
                 wires.own_leg(leg, self.id, &to);
-                wires.media(MediaCommand::Open { call: self.id, leg, port: dialled.port, stream: Some(stream) });
+                wires.media(MediaCommand::Open {
+                    call: self.id,
+                    leg,
+                    port: dialled.port,
+                    stream: Some(stream),
+                });
                 wires.media(MediaCommand::Hush { leg: caller });
                 wires.media(MediaCommand::Bridge { a: caller, b: leg });
                 self.note(now, wires, Fact::Bridged { person: to.clone() });
-                self.partner = Some(Partner { leg, session: dialled.session, person: to, said: dialled.said });
+                self.partner = Some(Partner {
+                    leg,
+                    session: dialled.session,
+                    person: to,
+                    said: dialled.said,
+                    since: now,
+                    ladder: None,
+                });
                 self.hear(now, wires, flow::Heard::Connected);
             }
             sip::Event::Refused { status, .. } => {
@@ -66,25 +100,48 @@ impl Call {
             }
             sip::Event::Progress { status, .. } => {
                 self.note(now, wires, signal(&to, false, &status.to_string()));
-                self.connecting = Some(Connecting { leg, to, dialled, until });
+                self.connecting = Some(Connecting {
+                    leg,
+                    to,
+                    dialled,
+                    until,
+                });
             }
             sip::Event::Offered { session, offer, body } => {
                 answer_reoffer(now, wires, leg, &mut dialled.said, session, offer, body.as_ref());
-                self.connecting = Some(Connecting { leg, to, dialled, until });
+                self.connecting = Some(Connecting {
+                    leg,
+                    to,
+                    dialled,
+                    until,
+                });
             }
             sip::Event::OfferAnswered { body, .. } => {
                 reoffer_answered(wires, leg, &dialled.said, body.as_ref());
-                self.connecting = Some(Connecting { leg, to, dialled, until });
+                self.connecting = Some(Connecting {
+                    leg,
+                    to,
+                    dialled,
+                    until,
+                });
             }
             sip::Event::Incoming { .. } | sip::Event::Confirmed { .. } | sip::Event::Info { .. } => {
-                self.connecting = Some(Connecting { leg, to, dialled, until });
+                self.connecting = Some(Connecting {
+                    leg,
+                    to,
+                    dialled,
+                    until,
+                });
             }
         }
     }
 
     /// Nobody picked up in time, or the caller is gone: the line is let go.
     pub(super) fn line_due(&mut self, now: Instant, wires: &mut Wires) {
-        let due = self.connecting.as_ref().is_some_and(|line| line.until <= now || !self.caller.is_here());
+        let due = self
+            .connecting
+            .as_ref()
+            .is_some_and(|line| line.until <= now || !self.caller.is_here());
         if !due {
             return;
         }

@@ -80,7 +80,8 @@ impl Ladder {
 
     /// In its first climb: what comes of the call is not decided.
     pub(super) fn is_climbing(&self) -> bool {
-        (!self.exhausted && self.escalation.ending().is_none()) || self.rings.values().any(|ring| matches!(ring.stage, Stage::Joining))
+        (!self.exhausted && self.escalation.ending().is_none())
+            || self.rings.values().any(|ring| matches!(ring.stage, Stage::Joining))
     }
 
     /// Past its last rung; whoever is paged now calls back.
@@ -97,15 +98,32 @@ impl Call {
     /// Begins a ladder whose facts are in the book. False when the practice has no such ladder, which the checker excludes.
     pub(super) fn start_ladder(&mut self, now: Instant, wires: &mut Wires, start: Start) -> bool {
         let Start { open, keep_going } = start;
-        let Some(spec) = self.released.practice.ladders.get(&open.ladder) else { return false };
+        let Some(spec) = self.released.practice.ladders.get(&open.ladder) else {
+            return false;
+        };
         let rungs = spec
             .rungs
             .iter()
-            .map(|rung| oncall::Rung { call: rung.call.clone(), tries: rung.tries, apart: rung.apart, ring_for: rung.ring_for })
+            .map(|rung| oncall::Rung {
+                call: rung.call.clone(),
+                tries: rung.tries,
+                apart: rung.apart,
+                ring_for: rung.ring_for,
+            })
             .collect();
-        let paging = spec.keep_paging.map(|paging| oncall::KeepPaging { every: paging.every, lasting: paging.lasting });
-        let ladder = oncall::Ladder { accept_with: spec.accept_with, pass_with: spec.pass_with, ..oncall::Ladder::new(rungs, paging) };
-        let ladder = ladder.scaled(oncall::Scale { times: 1, over: wires.config.ladder_speed.max(1) });
+        let paging = spec.keep_paging.map(|paging| oncall::KeepPaging {
+            every: paging.every,
+            lasting: paging.lasting,
+        });
+        let ladder = oncall::Ladder {
+            accept_with: spec.accept_with,
+            pass_with: spec.pass_with,
+            ..oncall::Ladder::new(rungs, paging)
+        };
+        let ladder = ladder.scaled(oncall::Scale {
+            times: 1,
+            over: wires.config.ladder_speed.max(1),
+        });
         // The same ladder asked for again goes back to its first rung, with this caller waiting again.
         self.cancel_ladder(now, wires, &open.ladder);
         self.ladders.retain(|ladder| !ladder.is_over());
@@ -114,7 +132,14 @@ impl Call {
         }
         let escalation = Escalation::start(ladder, self.wall(now));
         let rings = BTreeMap::new();
-        self.ladders.push(Ladder { open, escalation, rings, keep_going, exhausted: false, ended: false });
+        self.ladders.push(Ladder {
+            open,
+            escalation,
+            rings,
+            keep_going,
+            exhausted: false,
+            ended: false,
+        });
         self.climb(now, wires);
         // A caller who hung up while the book was writing is treated as one who hangs up now.
         if !self.caller.is_here() {
@@ -174,7 +199,10 @@ impl Call {
                     oncall::Ending::Withdrawn => "withdrawn",
                     oncall::Ending::Exhausted => "gave up",
                 };
-                let fact = Fact::EscalationEnded { ladder: ladder.open.ladder.clone(), why: why.into() };
+                let fact = Fact::EscalationEnded {
+                    ladder: ladder.open.ladder.clone(),
+                    why: why.into(),
+                };
                 wires.fact(Some(self.id), crate::desk::wall_at(self.anchor, now), fact);
             }
         }
@@ -195,18 +223,38 @@ impl Call {
                 }
             }
             oncall::Output::Whisper(id) => {
-                let Some((leg, _)) = self.ring_of(index, id) else { return };
+                let Some((leg, _)) = self.ring_of(index, id) else {
+                    return;
+                };
                 let words = self.they_hear(index);
                 let play = wires.new_play();
-                wires.media(MediaCommand::Play { leg, id: play, words, stops_at_key: true });
+                wires.media(MediaCommand::Play {
+                    leg,
+                    id: play,
+                    words,
+                    stops_at_key: true,
+                });
             }
             oncall::Output::Accepted { id, person } => {
-                let Some((leg, ring)) = self.ring_of(index, id) else { return };
+                let Some((leg, ring)) = self.ring_of(index, id) else {
+                    return;
+                };
                 ring.stage = Stage::Joining;
-                let Some(ladder) = self.ladders.get(index).map(|ladder| ladder.open.ladder.clone()) else { return };
+                let Some(ladder) = self.ladders.get(index).map(|ladder| ladder.open.ladder.clone()) else {
+                    return;
+                };
                 wires.media(MediaCommand::Hush { leg });
-                let ticket = wires.record(now, self.id, wall, [Fact::Accepted { ladder: ladder.clone(), person: person.clone() }]);
-                self.withheld.insert(ticket, Withheld::Acceptance { ladder, leg, person });
+                let ticket = wires.record(
+                    now,
+                    self.id,
+                    wall,
+                    [Fact::Accepted {
+                        ladder: ladder.clone(),
+                        person: person.clone(),
+                    }],
+                );
+                self.withheld
+                    .insert(ticket, Withheld::Acceptance { ladder, leg, person });
             }
             oncall::Output::Cancel(id) => {
                 if let Some((leg, _)) = self.ring_of(index, id) {
@@ -215,7 +263,9 @@ impl Call {
             }
             oncall::Output::Attempt(attempt) => self.note_attempt(now, wires, index, &attempt),
             oncall::Output::Exhausted => {
-                let Some(ladder) = self.ladders.get_mut(index) else { return };
+                let Some(ladder) = self.ladders.get_mut(index) else {
+                    return;
+                };
                 ladder.exhausted = true;
                 let name = ladder.open.ladder.clone();
                 self.note(now, wires, Fact::Exhausted { ladder: name });
@@ -232,7 +282,11 @@ impl Call {
             return vec![call.to_owned()];
         }
         let on_duty = self.released.roster.who(call, wall);
-        let known: Vec<String> = on_duty.people.into_iter().filter(|person| practice.people.contains_key(person)).collect();
+        let known: Vec<String> = on_duty
+            .people
+            .into_iter()
+            .filter(|person| practice.people.contains_key(person))
+            .collect();
         if known.is_empty() && practice.people.contains_key(&practice.on_call.if_nobody) {
             return vec![practice.on_call.if_nobody.clone()];
         }
@@ -241,25 +295,61 @@ impl Call {
 
     /// One INVITE to one person's phone, showing the practice's own number (integrations.md §1.2).
     fn ring(&mut self, now: Instant, wires: &mut Wires, index: usize, id: TryId, person: &str) -> bool {
-        let Some(number) = self.released.practice.people.get(person).map(|known| known.call.clone()) else { return false };
-        let Some((leg, Dialled { session, port, said })) = self.dial(now, wires, person, &number) else { return false };
-        let ring = Ring { id: Some(id), person: person.to_owned(), session, port, said, stage: Stage::Calling };
+        let Some(number) = self
+            .released
+            .practice
+            .people
+            .get(person)
+            .map(|known| known.call.clone())
+        else {
+            return false;
+        };
+        let Some((leg, Dialled { session, port, said })) = self.dial(now, wires, person, &number) else {
+            return false;
+        };
+        let ring = Ring {
+            id: Some(id),
+            person: person.to_owned(),
+            session,
+            port,
+            said,
+            stage: Stage::Calling,
+        };
         if let Some(ladder) = self.ladders.get_mut(index) {
             ladder.rings.insert(leg, ring);
         }
-        self.hear(now, wires, flow::Heard::Escalation(flow::Escalated::Ringing { person: person.to_owned() }));
+        self.hear(
+            now,
+            wires,
+            flow::Heard::Escalation(flow::Escalated::Ringing {
+                person: person.to_owned(),
+            }),
+        );
         true
     }
 
     /// The INVITE itself; `None` when no trunk takes calls or no audio slot is free.
-    pub(super) fn dial(&mut self, now: Instant, wires: &mut Wires, person: &str, number: &Phi<String>) -> Option<(LegId, Dialled)> {
+    pub(super) fn dial(
+        &mut self,
+        now: Instant,
+        wires: &mut Wires,
+        person: &str,
+        number: &Phi<String>,
+    ) -> Option<(LegId, Dialled)> {
         let trunk = wires.outbound_trunk(&self.trunk)?;
         let flow = trunk.outbound?;
         let credentials = trunk.credentials.clone();
         let port = wires.take_port()?;
         let local = local_description(wires, port);
         let said = media::sdp::offer(&local, &wires.config.codecs);
-        let ours = self.released.practice.lines.values().next().cloned().unwrap_or_default();
+        let ours = self
+            .released
+            .practice
+            .lines
+            .values()
+            .next()
+            .cloned()
+            .unwrap_or_default();
         let target = Uri::sip(Some(number.expose()), host(flow.remote.ip()), Some(flow.remote.port()));
         let from = Uri::sip(Some(&ours), host(wires.config.media_address), None);
         let from = NameAddr::new(from).with_display(Phi::new(self.released.practice.name.clone()));
@@ -279,9 +369,17 @@ impl Call {
             self.partner_signalled(now, wires, event);
             return;
         }
-        let Some(index) = self.ladders.iter().position(|ladder| ladder.rings.contains_key(&leg)) else { return };
+        let Some(index) = self.ladders.iter().position(|ladder| ladder.rings.contains_key(&leg)) else {
+            return;
+        };
         let wall = self.wall(now);
-        let Some(ring) = self.ladders.get_mut(index).and_then(|ladder| ladder.rings.get_mut(&leg)) else { return };
+        let Some(ring) = self
+            .ladders
+            .get_mut(index)
+            .and_then(|ladder| ladder.rings.get_mut(&leg))
+        else {
+            return;
+        };
         let (id, person) = (ring.id, ring.person.clone());
         match event {
             sip::Event::Progress { status, .. } => {
@@ -293,12 +391,21 @@ impl Call {
             sip::Event::Accepted { body, .. } => {
                 let port = ring.port;
                 let stream = body.and_then(|answer| media::sdp::accept(&ring.said, &answer.bytes).ok());
-                ring.stage = if stream.is_some() { Stage::Deciding } else { Stage::Calling };
+                ring.stage = if stream.is_some() {
+                    Stage::Deciding
+                } else {
+                    Stage::Calling
+                };
                 self.note(now, wires, signal(&person, false, "200"));
                 match (stream, id) {
                     (Some(stream), Some(id)) => {
                         wires.own_leg(leg, self.id, &person);
-                        wires.media(MediaCommand::Open { call: self.id, leg, port, stream: Some(stream) });
+                        wires.media(MediaCommand::Open {
+                            call: self.id,
+                            leg,
+                            port,
+                            stream: Some(stream),
+                        });
                         self.tell(wall, index, oncall::Input::Answered(id));
                     }
                     // An answer without audio we speak reaches nobody.
@@ -333,7 +440,10 @@ impl Call {
             sip::Event::Offered { session, offer, body } => {
                 answer_reoffer(now, wires, leg, &mut ring.said, session, offer, body.as_ref());
             }
-            sip::Event::Info { body, .. } => wires.media(MediaCommand::InfoDigit { leg, body: Phi::new(body.bytes) }),
+            sip::Event::Info { body, .. } => wires.media(MediaCommand::InfoDigit {
+                leg,
+                body: Phi::new(body.bytes),
+            }),
             sip::Event::OfferAnswered { body, .. } => reoffer_answered(wires, leg, &ring.said, body.as_ref()),
             sip::Event::Incoming { .. } | sip::Event::Confirmed { .. } => {}
         }
@@ -343,9 +453,13 @@ impl Call {
     pub(super) fn person_pressed(&mut self, now: Instant, wires: &mut Wires, leg: LegId, digit: Phi<char>) {
         let wall = self.wall(now);
         for index in 0..self.ladders.len() {
-            let id = self.ladders.get(index).and_then(|ladder| ladder.rings.get(&leg)).and_then(|ring| ring.id);
+            let id = self
+                .ladders
+                .get(index)
+                .and_then(|ladder| ladder.rings.get(&leg))
+                .and_then(|ring| ring.id);
             if let Some(id) = id {
-                self.tell(wall, index, oncall::Input::Key(id, digit.clone()));
+                self.tell(wall, index, oncall::Input::Key(id, digit));
             }
         }
         self.climb(now, wires);
@@ -357,7 +471,10 @@ impl Call {
         let next = wires.new_play();
         let mut goodbye = None;
         for (index, ladder) in self.ladders.iter_mut().enumerate() {
-            if let Some(Ring { stage: Stage::Told { play, times, .. }, .. }) = ladder.rings.get_mut(&leg)
+            if let Some(Ring {
+                stage: Stage::Told { play, times, .. },
+                ..
+            }) = ladder.rings.get_mut(&leg)
                 && *play == played
             {
                 if *times >= NUMBER_READ_OUT {
@@ -365,7 +482,12 @@ impl Call {
                 } else {
                     *times += 1;
                     *play = next;
-                    wires.media(MediaCommand::Play { leg, id: next, words: words.clone(), stops_at_key: false });
+                    wires.media(MediaCommand::Play {
+                        leg,
+                        id: next,
+                        words: words.clone(),
+                        stops_at_key: false,
+                    });
                 }
             }
         }
@@ -385,38 +507,86 @@ impl Call {
 
     /// The accept key is in the book: bridge, or give the number (D3).
     pub(super) fn join(&mut self, now: Instant, wires: &mut Wires, ladder: &str, leg: LegId, person: String) {
-        let Some(index) = self.ladders.iter().position(|l| l.open.ladder == ladder && l.rings.contains_key(&leg)) else {
+        let Some(index) = self
+            .ladders
+            .iter()
+            .position(|l| l.open.ladder == ladder && l.rings.contains_key(&leg))
+        else {
             // They hung up in the instant between the key and the book: the ladder is over, so it must begin again.
             self.begin_again(now, wires, ladder);
             return;
         };
         // The flow bridges when the caller is on the line and wants it; else whoever accepted gets the number.
-        self.hear(now, wires, flow::Heard::Escalation(flow::Escalated::Accepted { person }));
-        if self.ladders.get(index).is_some_and(|ladder| ladder.rings.contains_key(&leg)) {
+        self.hear(
+            now,
+            wires,
+            flow::Heard::Escalation(flow::Escalated::Accepted { person }),
+        );
+        if self
+            .ladders
+            .get(index)
+            .is_some_and(|ladder| ladder.rings.contains_key(&leg))
+        {
             self.give_number(now, wires, index, leg);
         }
         self.note_end_if_settled(now, wires);
     }
 
     fn begin_again(&mut self, now: Instant, wires: &mut Wires, name: &str) {
-        let Some(ladder) = self.ladders.iter().find(|ladder| ladder.open.ladder == name) else { return };
+        let Some(ladder) = self.ladders.iter().find(|ladder| ladder.open.ladder == name) else {
+            return;
+        };
         let open = ladder.open.clone();
-        let start = Start { keep_going: ladder.keep_going, open };
+        let start = Start {
+            keep_going: ladder.keep_going,
+            open,
+        };
         self.start_ladder(now, wires, start);
     }
 
     /// `if accepted: connect them`: caller and clinician hear each other, and nothing else of ours.
     pub(super) fn bridge(&mut self, now: Instant, wires: &mut Wires) {
         let Some(caller) = self.caller.leg() else { return };
-        let joining = |ladder: &Ladder| ladder.rings.iter().find(|(_, ring)| matches!(ring.stage, Stage::Joining)).map(|(leg, _)| *leg);
-        let Some((index, leg)) = self.ladders.iter().enumerate().find_map(|(index, ladder)| Some((index, joining(ladder)?))) else {
+        let joining = |ladder: &Ladder| {
+            ladder
+                .rings
+                .iter()
+                .find(|(_, ring)| matches!(ring.stage, Stage::Joining))
+                .map(|(leg, _)| *leg)
+        };
+        let Some((index, leg)) = self
+            .ladders
+            .iter()
+            .enumerate()
+            .find_map(|(index, ladder)| Some((index, joining(ladder)?)))
+        else {
             return;
         };
-        let Some(ring) = self.ladders.get_mut(index).and_then(|ladder| ladder.rings.remove(&leg)) else { return };
+        let Some(ladder) = self.ladders.get_mut(index) else {
+            return;
+        };
+        let Some(ring) = ladder.rings.remove(&leg) else { return };
+        let ladder = Some(Start {
+            open: ladder.open.clone(),
+            keep_going: ladder.keep_going,
+        });
         wires.media(MediaCommand::Hush { leg: caller });
         wires.media(MediaCommand::Bridge { a: caller, b: leg });
-        self.note(now, wires, Fact::Bridged { person: ring.person.clone() });
-        self.partner = Some(Partner { leg, session: ring.session, person: ring.person, said: ring.said });
+        self.note(
+            now,
+            wires,
+            Fact::Bridged {
+                person: ring.person.clone(),
+            },
+        );
+        self.partner = Some(Partner {
+            leg,
+            session: ring.session,
+            person: ring.person,
+            said: ring.said,
+            since: now,
+            ladder,
+        });
     }
 
     fn partner_signalled(&mut self, now: Instant, wires: &mut Wires, event: sip::Event) {
@@ -429,30 +599,75 @@ impl Call {
                 }
                 wires.disown_session(partner.session);
                 if let Some(caller) = self.caller.leg() {
-                    wires.media(MediaCommand::Unbridge { a: caller, b: partner.leg });
+                    wires.media(MediaCommand::Unbridge {
+                        a: caller,
+                        b: partner.leg,
+                    });
                 }
                 wires.media(MediaCommand::Close { leg: partner.leg });
+                if self.caller.is_here() && now.saturating_duration_since(partner.since) < flow::TALKED_AT_LEAST {
+                    self.try_again(now, wires, partner.ladder);
+                }
                 // The flow says what becomes of a caller whose partner left.
                 self.hear(now, wires, flow::Heard::NotConnected);
             }
             sip::Event::Offered { session, offer, body } => {
-                answer_reoffer(now, wires, partner.leg, &mut partner.said, session, offer, body.as_ref());
+                answer_reoffer(
+                    now,
+                    wires,
+                    partner.leg,
+                    &mut partner.said,
+                    session,
+                    offer,
+                    body.as_ref(),
+                );
             }
             sip::Event::Info { body, .. } => {
-                wires.media(MediaCommand::InfoDigit { leg: partner.leg, body: Phi::new(body.bytes) });
+                wires.media(MediaCommand::InfoDigit {
+                    leg: partner.leg,
+                    body: Phi::new(body.bytes),
+                });
             }
             _ => {}
         }
+    }
+
+    /// A partner left before a word was possible: whoever is on duty is rung again, as durably as the first time (D3).
+    fn try_again(&mut self, now: Instant, wires: &mut Wires, start: Option<Start>) {
+        let Some(start) = start else { return };
+        let wall = self.wall(now);
+        let ticket = wires.record(
+            now,
+            self.id,
+            wall,
+            [Fact::EscalationBegan(Box::new(start.open.clone()))],
+        );
+        self.withheld.insert(ticket, Withheld::Ladder(Box::new(start)));
     }
 
     /// The caller is gone, or chose to be called back: the number is read out, and is in the book as given.
     fn give_number(&mut self, now: Instant, wires: &mut Wires, index: usize, leg: LegId) {
         let words = self.number_to_call_back();
         let play = wires.new_play();
-        let Some(ring) = self.ladders.get_mut(index).and_then(|ladder| ladder.rings.get_mut(&leg)) else { return };
-        ring.stage = Stage::Told { play, times: 1, until: now + READ_OUT_MAX };
+        let Some(ring) = self
+            .ladders
+            .get_mut(index)
+            .and_then(|ladder| ladder.rings.get_mut(&leg))
+        else {
+            return;
+        };
+        ring.stage = Stage::Told {
+            play,
+            times: 1,
+            until: now + READ_OUT_MAX,
+        };
         let person = ring.person.clone();
-        wires.media(MediaCommand::Play { leg, id: play, words, stops_at_key: false });
+        wires.media(MediaCommand::Play {
+            leg,
+            id: play,
+            words,
+            stops_at_key: false,
+        });
         self.story.calling_back = Some(person.clone());
         self.note(now, wires, Fact::NumberGiven { person });
         self.note_end_if_settled(now, wires);
@@ -470,18 +685,38 @@ impl Call {
     /// PHI-free (ESC-07), and says so when the call is recorded: whoever accepts is a party too (CON-05).
     fn they_hear(&self, index: usize) -> flow::Words {
         let language = self.persons_language();
-        let spec = self.ladders.get(index).and_then(|ladder| self.released.practice.ladders.get(&ladder.open.ladder));
-        let words = spec.map(|spec| flow::Words::filled(&spec.they_hear, language, &mut |_, _| None)).unwrap_or_default();
-        if self.recording.is_some() { words.then(flow::Words::part(flow::Phrase::WhisperRecorded.part(language))) } else { words }
+        let spec = self
+            .ladders
+            .get(index)
+            .and_then(|ladder| self.released.practice.ladders.get(&ladder.open.ladder));
+        let words = spec
+            .map(|spec| flow::Words::filled(&spec.they_hear, language, &mut |_, _| None))
+            .unwrap_or_default();
+        if self.recording.is_some() {
+            words.then(flow::Words::part(flow::Phrase::WhisperRecorded.part(language)))
+        } else {
+            words
+        }
     }
 
     /// Clinicians are spoken to in the practice's first language.
     fn persons_language(&self) -> flow::Language {
-        self.released.practice.languages.first().copied().unwrap_or(flow::Language::English)
+        self.released
+            .practice
+            .languages
+            .first()
+            .copied()
+            .unwrap_or(flow::Language::English)
     }
 
     fn note_attempt(&mut self, now: Instant, wires: &mut Wires, index: usize, attempt: &oncall::Attempt) {
-        let number = self.released.practice.people.get(&attempt.person).map(|known| masked(known.call.expose())).unwrap_or_default();
+        let number = self
+            .released
+            .practice
+            .people
+            .get(&attempt.person)
+            .map(|known| masked(known.call.expose()))
+            .unwrap_or_default();
         let result = match attempt.result {
             oncall::Tried::Accepted => "accepted",
             oncall::Tried::Passed => "passed on",
@@ -493,7 +728,11 @@ impl Call {
             oncall::Tried::Cancelled => "cancelled",
         };
         let seconds = attempt.ended.duration_since(attempt.started).as_secs();
-        let ladder = self.ladders.get(index).map(|ladder| ladder.open.ladder.clone()).unwrap_or_default();
+        let ladder = self
+            .ladders
+            .get(index)
+            .map(|ladder| ladder.open.ladder.clone())
+            .unwrap_or_default();
         let fact = Fact::Attempt {
             ladder,
             person: attempt.person.clone(),
@@ -510,7 +749,14 @@ impl Call {
             let legs: Vec<LegId> = self
                 .ladders
                 .get(index)
-                .map(|ladder| ladder.rings.iter().filter(|(_, ring)| overdue(ring)).map(|(leg, _)| *leg).collect())
+                .map(|ladder| {
+                    ladder
+                        .rings
+                        .iter()
+                        .filter(|(_, ring)| overdue(ring))
+                        .map(|(leg, _)| *leg)
+                        .collect()
+                })
                 .unwrap_or_default();
             for leg in legs {
                 self.hang_up_ring(now, wires, index, leg);
@@ -524,13 +770,21 @@ impl Call {
             Stage::Told { until, .. } => Some(until),
             _ => None,
         };
-        self.ladders.iter().flat_map(|ladder| ladder.rings.values()).filter_map(until).min()
+        self.ladders
+            .iter()
+            .flat_map(|ladder| ladder.rings.values())
+            .filter_map(until)
+            .min()
     }
 
     /// We end one ring; whatever crosses on the wire is handled in the SIP room.
     fn hang_up_ring(&mut self, now: Instant, wires: &mut Wires, index: usize, leg: LegId) {
         if let Some(ring) = self.ladders.get(index).and_then(|ladder| ladder.rings.get(&leg)) {
-            let what = if matches!(ring.stage, Stage::Calling) { "CANCEL" } else { "BYE" };
+            let what = if matches!(ring.stage, Stage::Calling) {
+                "CANCEL"
+            } else {
+                "BYE"
+            };
             self.note(now, wires, signal(&ring.person, true, what));
             wires.endpoint.hang_up(now, ring.session);
         }
@@ -539,7 +793,9 @@ impl Call {
 
     /// A ring's session is over: its port or its media is given back.
     fn ring_gone(&mut self, wires: &mut Wires, index: usize, leg: LegId) {
-        let Some(ring) = self.ladders.get_mut(index).and_then(|ladder| ladder.rings.remove(&leg)) else { return };
+        let Some(ring) = self.ladders.get_mut(index).and_then(|ladder| ladder.rings.remove(&leg)) else {
+            return;
+        };
         wires.disown_session(ring.session);
         match ring.stage {
             Stage::Calling => wires.return_port(ring.port),
@@ -549,7 +805,10 @@ impl Call {
 
     fn ring_of(&mut self, index: usize, id: TryId) -> Option<(LegId, &mut Ring)> {
         let rings = &mut self.ladders.get_mut(index)?.rings;
-        rings.iter_mut().find(|(_, ring)| ring.id == Some(id)).map(|(leg, ring)| (*leg, ring))
+        rings
+            .iter_mut()
+            .find(|(_, ring)| ring.id == Some(id))
+            .map(|(leg, ring)| (*leg, ring))
     }
 
     fn tell(&mut self, wall: Timestamp, index: usize, input: oncall::Input) {

@@ -62,12 +62,14 @@ pub(crate) struct Call {
 }
 
 /// Who the caller talks with.
-#[derive(Clone, Debug)]
 struct Partner {
     leg: LegId,
     session: sip::SessionId,
     person: String,
     said: Vec<u8>,
+    since: Instant,
+    /// The ladder they came by; it begins again when they leave before a word was possible.
+    ladder: Option<ladder::Start>,
 }
 
 /// What came of the call so far, where the flow's own run cannot say it.
@@ -103,20 +105,22 @@ pub(crate) struct Arrival {
     pub(crate) caller: Option<Phi<String>>,
 }
 
-/// An INVITE that cannot become a call; the status is from the table of faults.
-pub(crate) struct Refused {
-    pub(crate) status: u16,
-    pub(crate) why: &'static str,
-}
-
 impl Call {
     /// Answers the offer, starts the flow.
-    pub(crate) fn begin(now: Instant, wires: &mut Wires, arrival: Arrival) -> Result<Box<Self>, Refused> {
-        let Arrival { id, session, invite, trunk, released, line, caller: number } = arrival;
+    pub(crate) fn begin(now: Instant, wires: &mut Wires, arrival: Arrival) -> Result<Box<Self>, sip::fault::Fault> {
+        let Arrival {
+            id,
+            session,
+            invite,
+            trunk,
+            released,
+            line,
+            caller: number,
+        } = arrival;
         let anchor = wires.anchor();
         let wall = wall_at(anchor, now);
         let Some(flow) = released.practice.flow_for(&line, wall).cloned() else {
-            return Err(Refused { status: 404, why: "the practice has no flow for this line" });
+            return Err(sip::fault::Fault::UnknownNumber);
         };
         let caller = Caller::arrive(now, wires, id, session, &invite)?;
         wires.fact(
@@ -127,7 +131,12 @@ impl Call {
                 line: line.clone(),
                 trunk: trunk.clone(),
                 caller: Phi::new(number.as_ref().map(|number| number.expose().clone())),
-                release: released.practice.fingerprint().iter().map(|octet| format!("{octet:02x}")).collect(),
+                release: released
+                    .practice
+                    .fingerprint()
+                    .iter()
+                    .map(|octet| format!("{octet:02x}"))
+                    .collect(),
             },
         );
         wires.fact(Some(id), wall, signal("caller", false, "INVITE"));
@@ -135,7 +144,10 @@ impl Call {
         let run = flow::Run::start(
             released.practice.clone(),
             flow,
-            flow::Caller { number, line: line.clone() },
+            flow::Caller {
+                number,
+                line: line.clone(),
+            },
             wall,
         );
         let mut call = Box::new(Self {
@@ -174,7 +186,12 @@ impl Call {
     }
 
     /// Goes on with a ladder that a restart interrupted: the caller is gone, the doctor will get the number.
-    pub(crate) fn resume(now: Instant, wires: &mut Wires, open: OpenEscalation, released: Released) -> Option<Box<Self>> {
+    pub(crate) fn resume(
+        now: Instant,
+        wires: &mut Wires,
+        open: OpenEscalation,
+        released: Released,
+    ) -> Option<Box<Self>> {
         let anchor = wires.anchor();
         let mut call = Box::new(Self {
             id: open.call,
@@ -195,7 +212,10 @@ impl Call {
             kept_clips: HashMap::new(),
             recording: None,
             call_back: open.call_back.clone(),
-            story: Story { answered: true, ..Story::default() },
+            story: Story {
+                answered: true,
+                ..Story::default()
+            },
             faults: 0,
             ended_by: "restart",
             ended: false,
@@ -234,7 +254,15 @@ impl Call {
         match self.withheld.remove(&ticket) {
             None => {}
             Some(Withheld::Message(id)) => {
-                self.hear(now, wires, if kept { flow::Heard::Kept(id) } else { flow::Heard::NotKept(id) });
+                self.hear(
+                    now,
+                    wires,
+                    if kept {
+                        flow::Heard::Kept(id)
+                    } else {
+                        flow::Heard::NotKept(id)
+                    },
+                );
             }
             // A broken book never keeps a doctor's phone from ringing: the alarm rings, the ladder goes on (house.md §7).
             Some(Withheld::Ladder(start)) => {
@@ -251,7 +279,13 @@ impl Call {
     pub(crate) fn time(&mut self, now: Instant, wires: &mut Wires) {
         self.answer_when_due(now, wires);
         let wall = self.wall(now);
-        if self.held.is_empty() && self.run.as_ref().and_then(flow::Run::timeout).is_some_and(|at| at <= wall) {
+        if self.held.is_empty()
+            && self
+                .run
+                .as_ref()
+                .and_then(flow::Run::timeout)
+                .is_some_and(|at| at <= wall)
+        {
             self.hear(now, wires, flow::Heard::Time);
         }
         self.line_due(now, wires);
@@ -270,15 +304,27 @@ impl Call {
 
     /// When the call wants the clock next.
     pub(crate) fn timeout(&self) -> Option<Instant> {
-        let run = self.run.as_ref().filter(|_| self.held.is_empty()).and_then(flow::Run::timeout);
+        let run = self
+            .run
+            .as_ref()
+            .filter(|_| self.held.is_empty())
+            .and_then(flow::Run::timeout);
         let ladders = self.ladders.iter().filter_map(Ladder::timeout);
         let walls = run.into_iter().chain(ladders).map(|at| instant_at(self.anchor, at));
-        walls.chain(self.caller.answer_at()).chain(self.told_until()).chain(self.connecting.as_ref().map(Connecting::until)).min()
+        walls
+            .chain(self.caller.answer_at())
+            .chain(self.told_until())
+            .chain(self.connecting.as_ref().map(Connecting::until))
+            .min()
     }
 
     /// Nothing is left to do: nobody is on the line, nobody is rung, nothing waits for the book.
     pub(crate) fn is_over(&self) -> bool {
-        !self.caller.is_here() && self.partner.is_none() && self.connecting.is_none() && self.ladders.iter().all(Ladder::is_over) && self.withheld.is_empty()
+        !self.caller.is_here()
+            && self.partner.is_none()
+            && self.connecting.is_none()
+            && self.ladders.iter().all(Ladder::is_over)
+            && self.withheld.is_empty()
     }
 
     /// The last fact, and the end.
@@ -301,14 +347,23 @@ impl Call {
         let Some(run) = self.run.as_mut() else { return };
         if catch_unwind(AssertUnwindSafe(|| run.hear(wall, heard))).is_err() {
             self.faults += 1;
-            self.note(now, wires, Fact::SafetyNet { reason: "a fault in the engine".into() });
+            self.note(
+                now,
+                wires,
+                Fact::SafetyNet {
+                    reason: "a fault in the engine".into(),
+                },
+            );
             if self.faults > 1 {
                 self.run = None;
                 self.hang_up_caller(now, wires);
                 return;
             }
             let fresh = self.released.practice.flow_for(&self.line, wall).cloned().map(|flow| {
-                let caller = flow::Caller { number: self.number.expose().clone().map(Phi::new), line: self.line.clone() };
+                let caller = flow::Caller {
+                    number: self.number.expose().clone().map(Phi::new),
+                    line: self.line.clone(),
+                };
                 let mut run = flow::Run::start(self.released.practice.clone(), flow, caller, wall);
                 run.hear(wall, flow::Heard::Broken(flow::Broken::Everything));
                 run
@@ -320,12 +375,21 @@ impl Call {
 
     /// The outcome in one phrase (flow-language.md §12).
     fn outcome(&self) -> String {
-        if let Some(outcome) = &self.story.outcome {
+        // A run that came to nothing does not know of a ladder that began again after it.
+        let came_to_nothing = [flow::Outcome::Ended, flow::Outcome::CallerHungUp].map(|outcome| outcome.to_string());
+        let said = self
+            .story
+            .outcome
+            .as_ref()
+            .filter(|outcome| !came_to_nothing.contains(outcome));
+        if let Some(outcome) = said {
             outcome.clone()
         } else if let Some(person) = &self.story.calling_back {
             format!("{person} is calling back")
         } else if let Some(ladder) = self.ladders.iter().find(|ladder| ladder.is_exhausted()) {
             format!("still paging {}", ladder.name())
+        } else if let Some(outcome) = &self.story.outcome {
+            outcome.clone()
         } else if self.story.answered {
             "the caller hung up".into()
         } else {
@@ -335,8 +399,12 @@ impl Call {
 
     /// Exactly one outcome per call, when the caller is gone and no ladder can still change it.
     fn note_end_if_settled(&mut self, now: Instant, wires: &mut Wires) {
-        let climbing = self.ladders.iter().any(Ladder::is_climbing) || self.withheld.values().any(|w| matches!(w, Withheld::Ladder(_)));
-        let joining = self.withheld.values().any(|w| matches!(w, Withheld::Acceptance { .. } | Withheld::Message(_)));
+        let climbing = self.ladders.iter().any(Ladder::is_climbing)
+            || self.withheld.values().any(|w| matches!(w, Withheld::Ladder(_)));
+        let joining = self
+            .withheld
+            .values()
+            .any(|w| matches!(w, Withheld::Acceptance { .. } | Withheld::Message(_)));
         if !self.caller.is_here() && !climbing && !joining {
             self.note_end(now, wires);
         }
@@ -349,7 +417,15 @@ impl Call {
         self.ended = true;
         let seconds = u32::try_from(now.saturating_duration_since(self.began).as_secs()).unwrap_or(u32::MAX);
         let outcome = self.outcome();
-        self.note(now, wires, Fact::CallEnded { outcome, ended_by: self.ended_by.into(), seconds });
+        self.note(
+            now,
+            wires,
+            Fact::CallEnded {
+                outcome,
+                ended_by: self.ended_by.into(),
+                seconds,
+            },
+        );
     }
 }
 
@@ -363,5 +439,9 @@ fn instant_at((instant, wall): (Instant, Timestamp), at: Timestamp) -> Instant {
 }
 
 fn signal(party: &str, ours: bool, what: &str) -> Fact {
-    Fact::Signal { party: party.to_owned(), ours, what: what.to_owned() }
+    Fact::Signal {
+        party: party.to_owned(),
+        ours,
+        what: what.to_owned(),
+    }
 }

@@ -18,7 +18,7 @@ mod lex;
 pub mod limits;
 mod malformed;
 mod method;
-mod multipart;
+pub(crate) mod multipart;
 mod name_addr;
 mod params;
 mod parse;

@@ -8,7 +8,7 @@ use super::params::Params;
 use super::parse::Lines;
 
 /// The first part of this media type, with its Content-Type: the body itself, or a part of a multipart body.
-pub(super) fn find<'a>(content_type: &str, body: &'a [u8], wanted: &str) -> Option<(String, &'a [u8])> {
+pub(crate) fn find<'a>(content_type: &str, body: &'a [u8], wanted: &str) -> Option<(String, &'a [u8])> {
     find_within(content_type, body, wanted, MULTIPART_DEPTH_MAX)
 }
 

@@ -11,6 +11,7 @@ use crate::dialog::Dialog;
 use crate::digest::{Challenge, Credentials};
 use crate::endpoint::Endpoint;
 use crate::event::{Body, Ended, Event, OfferId, SessionId};
+use crate::message::multipart;
 use crate::message::{Headers, Request};
 use crate::transaction::table::{Bytes, TransactionId};
 use crate::transport::Flow;
@@ -338,11 +339,44 @@ impl Endpoint {
     }
 }
 
-/// A message's body, if it has one.
+/// A message's body, if it has one. Of several parts (RFC 5621 §3), such as a session description beside ISUP, the
+/// session description is the one a session is about.
 fn body(headers: &Headers, bytes: &[u8]) -> Option<Body> {
-    (!bytes.is_empty()).then(|| Body {
-        // RFC 3261 §7.4.1: a body has a Content-Type; one without is what an INVITE's body always was.
-        content_type: headers.content_type().unwrap_or_else(|| "application/sdp".to_owned()),
+    if bytes.is_empty() {
+        return None;
+    }
+    // RFC 3261 §7.4.1: a body has a Content-Type; one without is what an INVITE's body always was.
+    let content_type = headers.content_type().unwrap_or_else(|| SDP.to_owned());
+    if let Some((content_type, part)) = multipart::find(&content_type, bytes, SDP) {
+        return Some(Body {
+            content_type,
+            bytes: part.to_vec(),
+        });
+    }
+    Some(Body {
+        content_type,
         bytes: bytes.to_vec(),
     })
+}
+
+const SDP: &str = "application/sdp";
+
+#[cfg(test)]
+mod tests {
+    use super::body;
+    use crate::message::Headers;
+
+    #[test]
+    fn a_session_description_is_found_beside_a_binary_part() {
+        let mut headers = Headers::new();
+        headers.set("Content-Type", "multipart/mixed;boundary=unique");
+        let parts = b"--unique\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\r\n--unique\r\nContent-Type: application/isup\r\n\r\n\x00\xff\r\n--unique--\r\n";
+        let found = body(&headers, parts).expect("there is a body");
+        assert_eq!(
+            (found.content_type.as_str(), found.bytes.as_slice()),
+            ("application/sdp", b"v=0\r\n".as_slice())
+        );
+        headers.set("Content-Type", "application/sdp");
+        assert_eq!(body(&headers, b"v=0\r\n").expect("there is a body").bytes, b"v=0\r\n");
+    }
 }

@@ -295,3 +295,107 @@ fn roster(folder: &Path, practice: &flow::Practice) -> Result<oncall::Roster, Ve
     }
     Ok(roster)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    /// A copy of the shipped practice in a folder of practices.
+    fn copy() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let practice = folder.path().join("practices/cedar");
+        fs::create_dir_all(&practice).expect("a folder");
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows/cedar-family-medicine");
+        for entry in fs::read_dir(shipped).expect("shipped").flatten() {
+            if entry.path().extension().is_some_and(|kind| kind == "yaml") {
+                fs::copy(entry.path(), practice.join(entry.file_name())).expect("copied");
+            }
+        }
+        (folder, practice)
+    }
+
+    fn shelf(folder: &Path) -> Shelf {
+        Shelf::new(vec![folder.join("practices")], folder.join("speech"), None)
+    }
+
+    fn serious(loaded: &Loaded) -> Vec<&str> {
+        loaded
+            .problems
+            .iter()
+            .filter(|problem| problem.serious)
+            .map(|problem| problem.what.as_str())
+            .collect()
+    }
+
+    fn primary(loaded: &Loaded, at: &str) -> Vec<String> {
+        loaded.released[0]
+            .roster
+            .who("primary", at.parse::<Timestamp>().expect("a time"))
+            .people
+    }
+
+    #[test]
+    fn a_practice_is_found_a_level_down_and_its_gaps_have_a_name() {
+        let (folder, _) = copy();
+        let loaded = shelf(folder.path()).load().expect("a cache folder");
+        assert_eq!(serious(&loaded), Vec::<&str>::new());
+        assert_eq!(loaded.released.len(), 1);
+        assert_eq!(
+            primary(&loaded, "2026-11-21T05:00:00Z"),
+            ["Dr. Okafor"],
+            "if nobody is listed"
+        );
+        assert!(
+            loaded
+                .problems
+                .iter()
+                .any(|problem| problem.what.starts_with("cannot be heard")),
+            "nobody speaks here"
+        );
+    }
+
+    #[test]
+    fn the_shift_list_beside_it_says_who_is_on_duty() {
+        let (folder, practice) = copy();
+        let list = "zone: America/Chicago\nprimary | Dr. Lindqvist | 2026-11-20 17:00 | 2026-11-23 08:00\n";
+        fs::write(practice.join(SHIFT_LIST), list).expect("written");
+        let loaded = shelf(folder.path()).load().expect("a cache folder");
+        assert_eq!(primary(&loaded, "2026-11-21T05:00:00Z"), ["Dr. Lindqvist"]);
+        assert_eq!(primary(&loaded, "2026-11-24T05:00:00Z"), ["Dr. Okafor"]);
+    }
+
+    #[test]
+    fn a_list_that_names_nobody_we_know_keeps_the_release_before_it() {
+        let (folder, practice) = copy();
+        let mut shelf = shelf(folder.path());
+        shelf.load().expect("a cache folder");
+        let list = "zone: America/Chicago\nprimary | Dr. Nobody | 2026-11-20 17:00 | 2026-11-23 08:00\n";
+        fs::write(practice.join(SHIFT_LIST), list).expect("written");
+        let loaded = shelf.load().expect("a cache folder");
+        assert_eq!(
+            serious(&loaded),
+            ["on-call.txt: Dr. Nobody is no person of the practice"]
+        );
+        assert_eq!(primary(&loaded, "2026-11-21T05:00:00Z"), ["Dr. Okafor"], "as before");
+        fs::write(practice.join(SHIFT_LIST), "primary | Dr. Okafor | never\n").expect("written");
+        let loaded = shelf.load().expect("a cache folder");
+        assert_eq!(loaded.released.len(), 1);
+        assert!(
+            serious(&loaded)[0].starts_with("on-call.txt:1: "),
+            "{:?}",
+            serious(&loaded)
+        );
+    }
+
+    #[test]
+    fn a_file_too_long_and_a_folder_that_is_not_there_are_told() {
+        let (folder, practice) = copy();
+        fs::write(practice.join("huge.yaml"), vec![b'#'; FILE_BYTES_MAX as usize + 1]).expect("written");
+        let mut shelf = shelf(folder.path());
+        shelf.folders.push(folder.path().join("nowhere"));
+        let loaded = shelf.load().expect("a cache folder");
+        assert!(loaded.released.is_empty());
+        assert_eq!(serious(&loaded).len(), 2, "{:?}", loaded.problems);
+    }
+}

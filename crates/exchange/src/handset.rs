@@ -43,6 +43,10 @@ pub trait Party: Send {
     fn time(&mut self, now: Timestamp);
     /// The next thing to do.
     fn poll(&mut self) -> Option<Act>;
+    /// What was still to be done or heard when the call ended.
+    fn undone(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a party does.
@@ -121,6 +125,13 @@ pub enum News {
         line: u64,
         /// The status.
         status: u16,
+    },
+    /// A call is over before its party came to this; [`News::Ended`] follows.
+    Undone {
+        /// On which line.
+        line: u64,
+        /// What was still to come.
+        turn: String,
     },
     /// A call is over.
     Ended {
@@ -257,6 +268,10 @@ impl Party for Scripted {
             flow::rehearse::Act::HangUp => Act::HangUp,
             flow::rehearse::Act::Speak(words) => Act::Speak(self.mouth.get(&words).cloned().unwrap_or_default()),
         })
+    }
+
+    fn undone(&self) -> Option<String> {
+        self.actor.stuck()
     }
 }
 
@@ -584,6 +599,12 @@ impl Work {
                         });
                     }
                     if let Some(line) = self.lines.remove(&session) {
+                        if let Some(turn) = line.party.undone() {
+                            self.tell(News::Undone {
+                                line: line.number,
+                                turn,
+                            });
+                        }
                         self.tell(News::Ended {
                             line: line.number,
                             heard: line.heard.into(),

@@ -61,6 +61,8 @@ pub struct Leg {
     events: Events,
     tones: ToneDetector,
     tones_wanted: Option<bool>,
+    /// The peer sends telephone-events, so its tones need no detector.
+    events_seen: bool,
     presses: Presses,
     heard: Option<Frame>,
     alive: Alive,
@@ -127,6 +129,7 @@ impl Leg {
             events: Events::default(),
             tones: ToneDetector::new(codec),
             tones_wanted: None,
+            events_seen: false,
             presses: Presses::default(),
             heard: None,
             alive: Alive::Unknown,
@@ -409,7 +412,8 @@ impl Leg {
         true
     }
 
-    /// Whether to look for keys in the audio. Unless told, a leg does so when no telephone-event was agreed.
+    /// Whether to look for keys in the audio. Unless told, a leg does so until the peer has sent a telephone-event: some
+    /// trunks agree to telephone-events and send tones all the same, and a caller whose keys are not heard is lost.
     pub fn listen_for_tones(&mut self, on: bool) {
         self.tones_wanted = Some(on);
     }
@@ -469,6 +473,7 @@ impl Leg {
         }
         match self.events.receive(now, read.timestamp, read.marker, payload) {
             Told::Pressed(digit) => {
+                self.events_seen = true;
                 self.press(Way::Event, digit, now);
                 Verdict::Event
             }
@@ -582,8 +587,7 @@ impl Leg {
     }
 
     fn listens_for_tones(&self) -> bool {
-        self.tones_wanted
-            .unwrap_or(self.stream.receive_telephone_event.is_none())
+        self.tones_wanted.unwrap_or(!self.events_seen)
     }
 
     fn press(&mut self, way: Way, digit: Digit, began: Instant) {

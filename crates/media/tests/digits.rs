@@ -150,6 +150,29 @@ fn three_ways_at_once_are_one_digit_each() {
     assert_eq!(heard, "5544");
 }
 
+/// A trunk that agrees to telephone-events and then sends tones must not leave a caller unheard.
+#[test]
+fn tones_are_heard_although_events_were_agreed_until_the_first_event() {
+    let began = start();
+    let (mut sender, mut listener) = (leg(), leg());
+    let mut out = [0; 256];
+    let mut heard = String::new();
+    let mut tick = 0;
+    for (how, keys) in [(DigitWay::Tone, "41"), (DigitWay::TelephoneEvent, "2"), (DigitWay::Tone, "3")] {
+        let keys: Vec<_> = keys.chars().map(digit).collect();
+        sender.send_digits(&keys, how);
+        for _ in 0..60 {
+            let now = began + ms(tick * 20);
+            tick += 1;
+            let length = sender.tick(now, &mut out);
+            listener.receive(now + ms(1), at(PEER), &out[..length]);
+            listener.tick(now + ms(2), &mut [0; 256]);
+            heard.push_str(&digits(&mut listener));
+        }
+    }
+    assert_eq!(heard, "412", "after an event, a tone is speech or an echo of one");
+}
+
 #[test]
 fn a_key_stops_words_that_may_be_stopped() {
     let began = start();

@@ -158,6 +158,7 @@ fn show(demo: &Demo, file: &Path, desk: SocketAddr, phone: SocketAddr, archive: 
             News::Connected { line, .. }
             | News::Heard { line, .. }
             | News::Pressed { line, .. }
+            | News::Undone { line, .. }
             | News::Ended { line, .. }
             | News::Refused { line, .. } => {
                 if *line == 1 {

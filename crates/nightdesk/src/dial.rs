@@ -201,6 +201,7 @@ pub(crate) fn describe(news: &News) -> String {
         News::Heard { words, .. } => format!("  “{words}”"),
         News::Pressed { key, .. } => format!("··· {key} ···▶"),
         News::Refused { status, .. } => format!("◀── {status}"),
+        News::Undone { turn, .. } => format!("    the call is over before `{turn}`"),
         News::Ended { .. } => "    BYE       over".into(),
     }
 }

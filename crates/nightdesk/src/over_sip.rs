@@ -212,14 +212,13 @@ impl Stage {
             Box::new(Scripted::new(scenario, mouth)),
         );
 
-        let transcript = listen(&handset);
+        let (transcript, stuck) = listen(&handset);
         let facts = self.facts_when_settled(&data, &key_folder)?;
         drop(handset);
         let _ = runtime.block_on(running.stop());
 
         let mut observed = rehearse::observe(&facts, transcript);
-        // Seconds in this world are real except on the ladder; a bound is about the caller's own time, which is real.
-        observed.stuck = None;
+        observed.stuck = stuck;
         let failures = scenario
             .expect
             .judge(&observed)
@@ -310,21 +309,23 @@ impl Stage {
 /// What the doctor says once connected.
 const DOCTOR_SAYS: &str = "This is the doctor on call. How can I help?";
 
-/// Everything the caller hears, until the call is over.
-fn listen(handset: &Handset) -> String {
+/// Everything the caller hears until the call is over, and what the caller never came to.
+fn listen(handset: &Handset) -> (String, Option<String>) {
     let deadline = Instant::now() + SCENARIO_MAX;
     let mut transcript = String::new();
+    let mut stuck = None;
     while Instant::now() < deadline {
         match handset.news(Duration::from_millis(500)) {
             Some((_, News::Heard { line: 1, words })) => {
                 transcript.push_str(&words);
                 transcript.push(' ');
             }
+            Some((_, News::Undone { line: 1, turn })) => stuck = Some(turn),
             Some((_, News::Ended { line: 1, .. } | News::Refused { line: 1, .. })) => break,
             _ => {}
         }
     }
-    transcript
+    (transcript, stuck)
 }
 
 fn said(words: &str) -> Part {

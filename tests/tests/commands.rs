@@ -1,4 +1,9 @@
 //! What a practice manager runs, run as she would: the binary, its words, its exit status.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test reads files and the clock"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -11,7 +16,11 @@ fn root() -> PathBuf {
 fn nightdesk(arguments: &[&str]) -> Output {
     let tests = std::env::current_exe().expect("this test is a file");
     let program = tests.ancestors().nth(2).expect("tests lie in deps").join("nightdesk");
-    assert!(program.exists(), "{} is missing: run `make test`, or `cargo build -p nightdesk` first", program.display());
+    assert!(
+        program.exists(),
+        "{} is missing: run `make test`, or `cargo build -p nightdesk` first",
+        program.display()
+    );
     // Spoken sentences are shared by all tests; they hold nothing about any caller.
     Command::new(program)
         .args(arguments)
@@ -22,14 +31,22 @@ fn nightdesk(arguments: &[&str]) -> Output {
 }
 
 fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 #[test]
 fn flow_check_finds_cedar_good() {
     let output = nightdesk(&["flow", "check", "flows/cedar-family-medicine"]);
     assert!(output.status.success(), "{}", said(&output));
-    assert!(said(&output).contains("Cedar Family Medicine: good"), "{}", said(&output));
+    assert!(
+        said(&output).contains("Cedar Family Medicine: good"),
+        "{}",
+        said(&output)
+    );
 }
 
 #[test]
@@ -42,7 +59,9 @@ fn flow_check_names_the_line_and_the_fix_in_a_broken_flow() {
         }
     }
     let flow = broken.path().join("after-hours.flow.yaml");
-    let text = std::fs::read_to_string(&flow).expect("the flow").replace("- escalate to: doctor on call", "- esclate to: doctor on call");
+    let text = std::fs::read_to_string(&flow)
+        .expect("the flow")
+        .replace("- escalate to: doctor on call", "- esclate to: doctor on call");
     std::fs::write(&flow, text).expect("the broken flow is written");
     let output = nightdesk(&["flow", "check", broken.path().to_str().expect("a plain path")]);
     assert!(!output.status.success());
@@ -60,7 +79,14 @@ fn the_ten_scenarios_pass_in_memory() {
 
 #[test]
 fn the_ten_scenarios_pass_over_sip_with_real_audio_and_digits() {
-    let output = nightdesk(&["flow", "test", "flows/cedar-family-medicine", "--over-sip", "--ladder-speed", "10"]);
+    let output = nightdesk(&[
+        "flow",
+        "test",
+        "flows/cedar-family-medicine",
+        "--over-sip",
+        "--ladder-speed",
+        "10",
+    ]);
     assert!(output.status.success(), "{}", said(&output));
     assert!(said(&output).contains("10 passed, 0 failed"), "{}", said(&output));
 }

@@ -1,4 +1,9 @@
 //! The house stands: who may import whom (house.md §2), kept true over `cargo metadata`.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test reads files and the clock"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,18 +32,38 @@ const FLOORS: &[(&str, u8)] = &[
 const SIDE_DOORS: &[(&str, &str)] = &[("vault", "ledger")];
 
 /// What a room below the keepers may never be built with: a runtime, a socket, a clock, a second cryptography.
-const SHUT_OUT_OF_PURE_ROOMS: &[&str] =
-    &["tokio", "socket2", "rustix", "mio", "sled", "hound", "tracing", "notify", "rand", "getrandom", "openssl", "aws-lc-rs"];
+const SHUT_OUT_OF_PURE_ROOMS: &[&str] = &[
+    "tokio",
+    "socket2",
+    "rustix",
+    "mio",
+    "sled",
+    "hound",
+    "tracing",
+    "notify",
+    "rand",
+    "getrandom",
+    "openssl",
+    "aws-lc-rs",
+];
 
 fn own_dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().expect("the workspace describes itself");
+    let metadata = MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .exec()
+        .expect("the workspace describes itself");
     metadata
         .packages
         .into_iter()
         .map(|package| {
-            let dependencies =
-                package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development).map(|d| d.name.clone()).collect();
+            let dependencies = package
+                .dependencies
+                .iter()
+                .filter(|d| d.kind != DependencyKind::Development)
+                .map(|d| d.name.clone())
+                .collect();
             (package.name.to_string(), dependencies)
         })
         .collect()
@@ -48,11 +73,18 @@ fn own_dependencies() -> BTreeMap<String, BTreeSet<String>> {
 fn every_room_imports_from_lower_floors_only() {
     let floors: BTreeMap<&str, u8> = FLOORS.iter().copied().collect();
     for (room, dependencies) in own_dependencies() {
-        let floor = floors.get(room.as_str()).unwrap_or_else(|| panic!("{room} has no floor: add it to FLOORS and to house.md §2"));
+        let floor = floors
+            .get(room.as_str())
+            .unwrap_or_else(|| panic!("{room} has no floor: add it to FLOORS and to house.md §2"));
         for dependency in &dependencies {
-            let Some(below) = floors.get(dependency.as_str()) else { continue };
+            let Some(below) = floors.get(dependency.as_str()) else {
+                continue;
+            };
             let by_side_door = SIDE_DOORS.contains(&(room.as_str(), dependency.as_str()));
-            assert!(below < floor || by_side_door, "{room} (floor {floor}) imports {dependency} (floor {below})");
+            assert!(
+                below < floor || by_side_door,
+                "{room} (floor {floor}) imports {dependency} (floor {below})"
+            );
         }
     }
 }
@@ -62,7 +94,10 @@ fn pure_rooms_are_built_without_a_world() {
     for (room, dependencies) in own_dependencies() {
         let pure = FLOORS.iter().any(|(name, floor)| *name == room && *floor <= 2);
         for shut_out in SHUT_OUT_OF_PURE_ROOMS {
-            assert!(!(pure && dependencies.contains(*shut_out)), "{room} is pure and may not depend on {shut_out}");
+            assert!(
+                !(pure && dependencies.contains(*shut_out)),
+                "{room} is pure and may not depend on {shut_out}"
+            );
         }
     }
 }
@@ -81,12 +116,24 @@ fn pure_rooms_open_none_of_the_doors_that_clippy_shuts() {
         for (path, text) in &files {
             let name = path.file_stem().expect("a file").to_string_lossy();
             // A module that only tests compile may read the clock and write snapshots.
-            let for_tests = [format!("#[cfg(test)]\nmod {name};"), format!("#[cfg(test)]\npub(crate) mod {name};")];
-            if files.iter().any(|(_, text)| for_tests.iter().any(|declared| text.contains(declared))) {
+            let for_tests = [
+                format!("#[cfg(test)]\nmod {name};"),
+                format!("#[cfg(test)]\npub(crate) mod {name};"),
+            ];
+            if files
+                .iter()
+                .any(|(_, text)| for_tests.iter().any(|declared| text.contains(declared)))
+            {
                 continue;
             }
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            for word in ["disallowed_methods", "disallowed_types", "async fn", ".await", "unsafe "] {
+            for word in [
+                "disallowed_methods",
+                "disallowed_types",
+                "async fn",
+                ".await",
+                "unsafe ",
+            ] {
                 assert!(!code.contains(word), "{} (floor {floor}) says `{word}`", path.display());
             }
         }

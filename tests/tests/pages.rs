@@ -1,6 +1,11 @@
 //! Golden calls: a page of prose, the scenario a nurse could follow, and the ladder the engine draws on a virtual clock.
 //!
 //! `make ladders` redraws every ladder; the diff is the review.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test reads files and the clock"
+)]
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -23,8 +28,13 @@ fn practice(name: &str) -> Arc<flow::Practice> {
             files.insert(name, std::fs::read_to_string(&path).expect("a readable file"));
         }
     }
-    let compiled = flow::compile(&flow::Folder { files, ..flow::Folder::default() });
-    compiled.practice.unwrap_or_else(|| panic!("{name} compiles: {:#?}", compiled.diagnostics))
+    let compiled = flow::compile(&flow::Folder {
+        files,
+        ..flow::Folder::default()
+    });
+    compiled
+        .practice
+        .unwrap_or_else(|| panic!("{name} compiles: {:#?}", compiled.diagnostics))
 }
 
 /// The block of a page that begins with this fence, and where it stands.
@@ -80,7 +90,11 @@ fn the_ten_scenarios_of_cedar_pass_in_memory_through_the_whole_desk() {
     for scenario in &suite.scenarios {
         let rehearsed = switchboard::rehearse::play(anchor, &cedar, scenario);
         if !rehearsed.failures.is_empty() {
-            let _ = writeln!(wrong, "{}: {:?}\n{}", rehearsed.name, rehearsed.failures, rehearsed.page);
+            let _ = writeln!(
+                wrong,
+                "{}: {:?}\n{}",
+                rehearsed.name, rehearsed.failures, rehearsed.page
+            );
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -89,7 +103,8 @@ fn the_ten_scenarios_of_cedar_pass_in_memory_through_the_whole_desk() {
 #[test]
 fn the_same_night_twice_is_the_same_page() {
     let cedar = practice("cedar-family-medicine");
-    let text = std::fs::read_to_string(root().join("flows/cedar-family-medicine/after-hours.tests.yaml")).expect("the scenarios are there");
+    let text = std::fs::read_to_string(root().join("flows/cedar-family-medicine/after-hours.tests.yaml"))
+        .expect("the scenarios are there");
     let suite = Suite::parse("after-hours.tests.yaml", &text).0.expect("scenarios");
     for scenario in &suite.scenarios {
         let once = switchboard::rehearse::play(Instant::now(), &cedar, scenario);

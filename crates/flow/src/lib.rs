@@ -37,7 +37,7 @@ pub use library::Phrase;
 pub use model::Value as ConditionValue;
 pub use model::*;
 pub use run::{
-    Answer, Broken, CALL_MAX, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, Outcome, Run, STEPS_MAX, TALKED_AT_LEAST,
-    SayId, Value, Why,
+    Answer, Broken, CALL_MAX, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, Outcome, Run, STEPS_MAX,
+    SayId, TALKED_AT_LEAST, Value, Why,
 };
 pub use words::{Fill, Language, Part, Piece, Words, split, vocabulary};

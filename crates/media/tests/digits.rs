@@ -158,7 +158,11 @@ fn tones_are_heard_although_events_were_agreed_until_the_first_event() {
     let mut out = [0; 256];
     let mut heard = String::new();
     let mut tick = 0;
-    for (how, keys) in [(DigitWay::Tone, "41"), (DigitWay::TelephoneEvent, "2"), (DigitWay::Tone, "3")] {
+    for (how, keys) in [
+        (DigitWay::Tone, "41"),
+        (DigitWay::TelephoneEvent, "2"),
+        (DigitWay::Tone, "3"),
+    ] {
         let keys: Vec<_> = keys.chars().map(digit).collect();
         sender.send_digits(&keys, how);
         for _ in 0..60 {

@@ -2,7 +2,8 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
-    reason = "a test reads files and the clock"
+    clippy::panic,
+    reason = "a test reads files and the clock, and fails loudly"
 )]
 
 use std::path::{Path, PathBuf};

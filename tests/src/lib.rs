@@ -1,1 +1,101 @@
-//! Whole calls, tried from outside.
+//! Whole calls, tried from outside: an engine on loopback ([`engine`]) and telephones that nobody wrote for it, SIPp
+//! ([`sipp`]) and baresip ([`baresip`]). Where SIPp has no ears, [`phone`] lends it some: plain RTP, written apart from
+//! the crate `media` on purpose, so that one mistake cannot be made on both sides.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "tests have a clock, sockets, programs and one lock between a phone's thread and its test"
+)]
+
+pub mod baresip;
+pub mod engine;
+pub mod phone;
+pub mod sipp;
+
+use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+/// Everything happens here.
+pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Ports of one foreign phone: signalling, control, media.
+pub const BLOCK: u16 = 16;
+
+/// Above what Linux hands out by itself (32768 to 60999), so that a port seen free stays free.
+const PORTS: std::ops::Range<u16> = 61_008..65_520;
+
+/// The first of [`BLOCK`] neighbouring ports that are free now. Test processes begin at different places.
+pub fn free_ports() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let blocks = (PORTS.end - PORTS.start) / BLOCK;
+    let begin = (std::process::id() % u32::from(blocks)) as u16 * 7 % blocks;
+    for _ in 0..blocks {
+        let block = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % blocks;
+        let first = PORTS.start + block * BLOCK;
+        let free = |port| UdpSocket::bind((LOOPBACK, port)).is_ok() && TcpListener::bind((LOOPBACK, port)).is_ok();
+        if (first..first + BLOCK).all(free) {
+            return first;
+        }
+    }
+    panic!("no {BLOCK} neighbouring ports are free on {LOOPBACK}");
+}
+
+/// Waits until `look` finds something; says `what` was waited for when it does not come.
+pub fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < within, "waited {within:?} for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The folder of the workspace.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The build folder, where spoken words are kept between runs.
+pub fn target() -> PathBuf {
+    let program = std::env::current_exe().expect("a test knows where it is");
+    let target = program.ancestors().nth(3).expect("target/debug/deps/test");
+    target.to_owned()
+}
+
+/// What a program printed into a file, for a failing test to show.
+pub(crate) fn printed(path: &Path) -> String {
+    let text = std::fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// A child process that does not outlive its test.
+pub(crate) struct Child(pub(crate) std::process::Child);
+
+impl Child {
+    /// Its exit status, once it has ended within the time.
+    pub(crate) fn ended(&mut self, within: Duration) -> Option<std::process::ExitStatus> {
+        let began = Instant::now();
+        loop {
+            match self.0.try_wait().expect("our own child can be asked") {
+                Some(status) => return Some(status),
+                None if began.elapsed() > within => return None,
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is collected.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

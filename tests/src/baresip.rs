@@ -1,0 +1,202 @@
+//! baresip 1.0 as a telephone: a WAV is its microphone, what it hears is written to a WAV, and it is told what to do
+//! through its control socket.
+//!
+//! One thing to know: `net_interface` is given the loopback *address*; given an interface, or nothing, baresip offers
+//! the address of another network card in its SDP, and cannot be used on a machine that has none.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::{BLOCK, Child, LOOPBACK, free_ports, printed, wait_for};
+
+/// Where Debian keeps its modules.
+const MODULES: &str = "/usr/lib/baresip/modules";
+const RATE: u32 = 8_000;
+
+/// How a baresip is started.
+pub struct Setup<'a> {
+    /// Its user, or telephone number.
+    pub user: &'a str,
+    /// Picks up by itself.
+    pub picks_up: bool,
+    /// What its microphone hears from the moment a call is up; silence after that.
+    pub microphone: &'a [i16],
+}
+
+/// A running baresip; dropping it ends it and, in a failing test, prints what it printed.
+pub struct Baresip {
+    user: String,
+    child: Child,
+    address: SocketAddr,
+    control: TcpStream,
+    events: Receiver<String>,
+    seen: Vec<String>,
+    folder: TempDir,
+}
+
+impl Baresip {
+    /// Starts it and waits until it takes orders.
+    pub fn start(setup: Setup<'_>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let first = free_ports();
+        let address = SocketAddr::new(LOOPBACK, first);
+        // One above the signalling port is taken too, for TLS.
+        let control = SocketAddr::new(LOOPBACK, first + 2);
+        write_wav(&folder.path().join("microphone.wav"), setup.microphone);
+        let here = folder.path().display();
+        let config = format!(
+            "poll_method epoll\nsip_listen {address}\nnet_interface {LOOPBACK}\nrtp_ports {from}-{to}\n\
+             call_local_timeout 120\ncall_max_calls 2\nstatmode_default off\n\
+             audio_source aufile,{here}/microphone.wav\naudio_player aubridge,ear\naudio_alert aubridge,alert\n\
+             ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 1\nauplay_channels 1\naudio_txmode thread\n\
+             audio_buffer 20-160\njitter_buffer_delay 2-10\nsnd_path {here}\n\
+             module_path {MODULES}\nmodule g711.so\nmodule sndfile.so\nmodule aufile.so\nmodule aubridge.so\n\
+             module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen {control}\n",
+            from = first + 4,
+            to = first + BLOCK - 1,
+        );
+        let mode = if setup.picks_up { "auto" } else { "manual" };
+        let account =
+            format!("<sip:{}@{LOOPBACK}>;regint=0;answermode={mode};audio_codecs=PCMU/8000/1,PCMA/8000/1\n", setup.user);
+        for (name, text) in [("config", config.as_str()), ("accounts", account.as_str()), ("contacts", "")] {
+            std::fs::write(folder.path().join(name), text).expect("room");
+        }
+        let out = std::fs::File::create(folder.path().join("printed")).expect("room");
+        let child = Command::new("baresip")
+            .arg("-f")
+            .arg(folder.path())
+            .args(["-s", "-v"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().expect("a file can be shared"))
+            .stderr(out)
+            .spawn()
+            .expect("baresip is installed: apt-get install baresip-core");
+        let child = Child(child);
+        let control = wait_for("baresip's control socket", Duration::from_secs(15), || TcpStream::connect(control).ok());
+        let (sender, events) = channel();
+        let mut ears = control.try_clone().expect("a socket can be shared");
+        std::thread::spawn(move || {
+            while let Some(event) = netstring(&mut ears) {
+                if sender.send(event).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { user: setup.user.to_owned(), child, address, control, events, seen: Vec::new(), folder }
+    }
+
+    /// Where it can be called.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Calls a number at an engine.
+    pub fn dial(&mut self, number: &str, engine: SocketAddr) {
+        self.order("dial", &format!("sip:{number}@{engine}"));
+    }
+
+    /// Presses a key.
+    pub fn press(&mut self, key: char) {
+        self.order("sndcode", &key.to_string());
+    }
+
+    /// Hangs up.
+    pub fn hang_up(&mut self) {
+        self.order("hangup", "");
+    }
+
+    /// Waits for an event of this type, for instance `CALL_ESTABLISHED`, since the start.
+    pub fn tells(&mut self, kind: &str, within: Duration) -> String {
+        let wanted = format!("\"type\":\"{kind}\"");
+        wait_for(&format!("{kind} from baresip {}", self.user), within, || {
+            self.seen.extend(self.events.try_iter());
+            self.seen.iter().find(|event| event.contains(&wanted)).cloned()
+        })
+    }
+
+    /// What it heard so far, in every call one after the other.
+    pub fn heard(&self) -> Vec<i16> {
+        let mut files: Vec<_> = std::fs::read_dir(self.folder.path())
+            .expect("its folder")
+            .map(|entry| entry.expect("readable").path())
+            .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
+            .collect();
+        files.sort();
+        files.iter().flat_map(|path| read_wav(path)).collect()
+    }
+
+    /// Ends it in order, so that what it heard is whole on the disk.
+    pub fn quits(&mut self) {
+        self.order("quit", "");
+        let ended = self.child.ended(Duration::from_secs(10));
+        assert!(ended.is_some(), "baresip {} ends when told to", self.user);
+    }
+
+    fn order(&mut self, command: &str, parameters: &str) {
+        let json = format!("{{\"command\":\"{command}\",\"params\":\"{parameters}\",\"token\":\"test\"}}");
+        let sent = write!(self.control, "{}:{json},", json.len()).and_then(|()| self.control.flush());
+        sent.unwrap_or_else(|fault| panic!("baresip {} takes no orders: {fault}", self.user));
+    }
+}
+
+impl Drop for Baresip {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- baresip {}\n{}", self.user, printed(&self.folder.path().join("printed")));
+        }
+    }
+}
+
+/// `5:hello,`: the length, what has that length, a comma.
+fn netstring(from: &mut impl Read) -> Option<String> {
+    let mut length = 0_usize;
+    let mut octet = [0];
+    loop {
+        from.read_exact(&mut octet).ok()?;
+        match octet {
+            [digit @ b'0'..=b'9'] => length = length.checked_mul(10)?.checked_add(usize::from(digit - b'0'))?,
+            [b':'] => break,
+            _ => return None,
+        }
+    }
+    let mut text = vec![0; length.min(1 << 20)];
+    from.read_exact(&mut text).ok()?;
+    from.read_exact(&mut octet).ok()?;
+    String::from_utf8(text).ok()
+}
+
+fn write_wav(path: &Path, samples: &[i16]) {
+    let spec =
+        hound::WavSpec { channels: 1, sample_rate: RATE, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let mut writer = hound::WavWriter::create(path, spec).expect("room");
+    samples.iter().for_each(|sample| writer.write_sample(*sample).expect("room"));
+    writer.finalize().expect("room");
+}
+
+/// The samples of a WAV that is perhaps still being written: its header may say that it is empty.
+fn read_wav(path: &Path) -> Vec<i16> {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let Some(at) = bytes.windows(4).position(|window| window == b"data") else { return Vec::new() };
+    let samples = bytes.get(at + 8..).unwrap_or_default();
+    samples.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::netstring;
+
+    #[test]
+    fn events_come_one_by_one() {
+        let mut bytes: &[u8] = b"5:hello,2:{},9:cut";
+        assert_eq!(netstring(&mut bytes).as_deref(), Some("hello"));
+        assert_eq!(netstring(&mut bytes).as_deref(), Some("{}"));
+        assert_eq!(netstring(&mut bytes), None);
+    }
+}

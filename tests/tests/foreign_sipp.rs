@@ -94,21 +94,28 @@ fn babble(seed: u32, seconds: usize) -> Arc<[u8]> {
     out.into()
 }
 
-/// Which frames of a sound are in these packets: when each came, and its place in the sound.
-fn frames_of(sound: &[u8], packets: &[Packet]) -> Vec<(Instant, usize)> {
+/// A frame of a known sound that was heard: its place in the sound, and the packet that brought it.
+type Heard<'a> = (usize, &'a Packet);
+
+/// Which frames of a sound are in these packets.
+fn frames_of<'a>(sound: &[u8], packets: &'a [Packet]) -> Vec<Heard<'a>> {
     let places: HashMap<&[u8], usize> = sound.chunks(FRAME).enumerate().map(|(at, frame)| (frame, at)).collect();
-    packets.iter().filter_map(|packet| Some((packet.at, *places.get(packet.payload.as_slice())?))).collect()
+    packets.iter().filter_map(|packet| Some((*places.get(packet.payload.as_slice())?, packet))).collect()
 }
 
 /// That these frames of a sound came one after the other, none lost, none twice.
-fn assert_in_order(who: &str, frames: &[(Instant, usize)], of: &[u8]) {
+fn assert_in_order(who: &str, frames: &[Heard<'_>], of: &[u8]) {
     let count = of.len() / FRAME;
     let breaks: Vec<_> = frames
         .windows(2)
-        .filter(|pair| pair[1].1 != (pair[0].1 + 1) % count)
-        .map(|pair| (pair[0].1, pair[1].1))
+        .filter(|pair| pair[1].0 != (pair[0].0 + 1) % count)
+        .map(|pair| {
+            let [(from, a), (to, b)] = [pair[0], pair[1]];
+            let (numbers, media) = (b.sequence.wrapping_sub(a.sequence), b.timestamp.wrapping_sub(a.timestamp));
+            format!("{from} → {to} (sequence +{numbers}, timestamp +{media}, {:?} later)", b.at - a.at)
+        })
         .collect();
-    assert!(breaks.is_empty(), "{who} hears all frames in order, but for {breaks:?} in {} frames", frames.len());
+    assert!(breaks.is_empty(), "{who} hears all {} frames in order, but for {breaks:#?}", frames.len());
 }
 
 #[test]
@@ -345,13 +352,13 @@ fn a_hospital_reaches_the_doctor_and_both_hear_each_other() {
         [("the doctor", &from_caller, &doctor_packets), ("the caller", &from_doctor, &caller_packets)]
     {
         let frames = frames_of(sound, packets);
-        let (first, _) = *frames.first().unwrap_or_else(|| panic!("{who} hears the other"));
+        let first = frames.first().unwrap_or_else(|| panic!("{who} hears the other")).1.at;
         let bridged = first.saturating_duration_since(key_up);
         println!("{who} hears the other {bridged:?} after the accept key");
         assert!(bridged <= Duration::from_millis(300), "{who} hears the other {bridged:?} after the key");
         assert_in_order(who, &frames, sound);
         // As samples: four seconds of one side in what the other heard.
-        let at = frames[25].1 * FRAME;
+        let at = frames[25].0 * FRAME;
         let turned: Vec<u8> = sound[at..].iter().chain(&sound[..at]).copied().take(4 * 8_000).collect();
         let since: Vec<Packet> = packets.iter().filter(|packet| packet.at >= first).cloned().collect();
         let alike = correlation(&samples(&since), &decoded(&turned));
@@ -387,8 +394,13 @@ fn with_everything_broken_the_caller_still_reaches_the_doctor_and_may_hang_up_fi
     tests::wait_for("both to hear each other", MOMENT, || {
         let doctor_hears = frames_of(&from_caller, &doctor_phone.packets()).len();
         let caller_hears = frames_of(&from_doctor, &caller.phone.packets()).len();
-        (doctor_hears > 50 && caller_hears > 50).then_some(())
+        (doctor_hears > 100 && caller_hears > 100).then_some(())
     });
+    for (who, sound, packets) in
+        [("the doctor", &from_caller, doctor_phone.packets()), ("the caller", &from_doctor, caller.phone.packets())]
+    {
+        assert_in_order(who, &frames_of(sound, &packets), sound);
+    }
     caller.hangs_up();
     doctor.succeeds(MOMENT);
     engine.is_empty(MOMENT);

@@ -379,7 +379,7 @@ impl Endpoint {
                     .set(HeaderName::RetryAfter, self.config.limits.retry_after_s.to_string());
             }
             Fault::Draining => {
-                if let Ready::Draining { retry_after_s } = self.ready {
+                if let Ready::Closed { retry_after_s } | Ready::Draining { retry_after_s } = self.ready {
                     response.headers.set(HeaderName::RetryAfter, retry_after_s.to_string());
                 }
             }

@@ -272,6 +272,11 @@ impl Refusal {
 pub enum Ready {
     /// OPTIONS is answered 200.
     Yes,
+    /// OPTIONS is answered 503. New INVITEs are still handed on: whoever keeps the book refuses them and writes it down.
+    Closed {
+        /// Retry-After, in seconds.
+        retry_after_s: u32,
+    },
     /// OPTIONS and new INVITEs are answered 503; calls in progress go on.
     Draining {
         /// Retry-After, in seconds.

@@ -14,7 +14,7 @@ impl Endpoint {
     /// Outside a dialog it is the question a trunk asks before it sends calls; answered without state, as every copy gets
     /// the same answer.
     pub(crate) fn options_received(&mut self, back: Flow, request: &Request) {
-        if matches!(self.ready, Ready::Draining { .. }) {
+        if self.ready != Ready::Yes {
             self.refuse_statelessly(back, request, Fault::Draining);
             return;
         }

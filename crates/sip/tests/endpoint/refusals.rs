@@ -110,6 +110,12 @@ fn options_tells_what_we_are() {
     alone.hear(&request("OPTIONS", "o2", "", "", ""));
     let response = alone.response();
     assert_eq!((response.status.code(), response.retry_after()), (503, Some(45)));
+    // Closed, an INVITE is not ours to refuse.
+    alone.endpoint.set_ready(Ready::Closed { retry_after_s: 46 });
+    alone.hear(&request("OPTIONS", "o4", "", "", ""));
+    let response = alone.response();
+    assert_eq!((response.status.code(), response.retry_after()), (503, Some(46)));
+    alone.invited();
     // No hops left is no reason not to answer what is asked of us (RFC 3261 §11).
     alone.endpoint.set_ready(Ready::Yes);
     alone.hear(&request("OPTIONS", "o3", "", "", "").replace("Forwards: 70", "Forwards: 0"));

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use phi::Phi;
@@ -16,6 +17,12 @@ use crate::fact::{Fact, OpenEscalation, Stamped};
 
 /// RTP ports the desk likes to have in hand: a burst of this many calls needs no round trip to the exchange.
 pub(crate) const PORTS_IN_HAND: usize = 64;
+/// Of these, as many are kept for the people our callers wait for: a new caller can be sent to another node, a caller
+/// who was promised a doctor cannot.
+pub(crate) const PORTS_FOR_PEOPLE: usize = 8;
+/// A call whose alarm is due again in the very moment it rang is heard again after this long, so that no call can keep
+/// the desk from the others.
+const ALARM_AGAIN: Duration = Duration::from_millis(1);
 
 /// Owns every call of this node.
 pub struct Desk {
@@ -44,7 +51,8 @@ pub(crate) struct Wires {
     ports: VecDeque<u16>,
     sessions: HashMap<sip::SessionId, (CallId, LegId)>,
     legs: HashMap<LegId, (CallId, String)>,
-    recordings: HashMap<RecordingId, CallId>,
+    /// Recordings and clips that are not sealed yet; a clip knows the field it answers.
+    recordings: HashMap<RecordingId, (CallId, Option<String>)>,
     tickets: BTreeMap<Ticket, (CallId, Instant)>,
     pending_facts: Vec<Stamped>,
     out: VecDeque<Output>,
@@ -66,6 +74,8 @@ pub struct Counts {
     pub legs: usize,
     /// Facts on their way to the book with someone waiting.
     pub tickets: usize,
+    /// Recordings and clips begun and not yet sealed, failed or dropped.
+    pub recordings: usize,
     /// SIP sessions, dialogs and transactions of the endpoint.
     pub endpoint: sip::Counts,
 }
@@ -136,6 +146,7 @@ impl Desk {
             sessions: self.wires.sessions.len(),
             legs: self.wires.legs.len(),
             tickets: self.wires.tickets.len(),
+            recordings: self.wires.recordings.len(),
             endpoint: self.wires.endpoint.counts(),
         }
     }
@@ -210,10 +221,8 @@ impl Desk {
                 if at > now {
                     break;
                 }
-                // Removed first, so that a call that sets the same alarm again cannot spin here.
-                self.alarms.remove(&(at, id));
-                self.alarm_of.remove(&id);
                 self.with_call(now, id, |call, wires| call.time(now, wires));
+                self.put_off(now, id);
             }
             match self.wires.endpoint.poll_output() {
                 sip::Output::Transmit(transmit) => self.wires.out.push_back(Output::Transmit(transmit)),
@@ -253,7 +262,7 @@ impl Desk {
             Some(Fault::Draining)
         } else if self.calls.len() >= self.wires.config.calls_max {
             Some(Fault::Exhausted)
-        } else if overloaded || self.wires.ports.is_empty() {
+        } else if overloaded || self.wires.ports.len() <= PORTS_FOR_PEOPLE {
             Some(Fault::NoMedia)
         } else {
             None
@@ -272,26 +281,23 @@ impl Desk {
         };
         let caller = calling_number(&invite).filter(|number| !self.is_ours(number.expose()));
         let id = CallId(self.wires.draw());
-        let begun = Call::begin(
-            now,
-            &mut self.wires,
-            crate::call::Arrival {
-                id,
-                session,
-                invite,
-                trunk: trunk.clone(),
-                released,
-                line,
-                caller,
-            },
-        );
-        match begun {
-            Ok(call) => {
+        let arrival = crate::call::Arrival {
+            id,
+            session,
+            invite,
+            trunk: trunk.clone(),
+            released,
+            line,
+            caller,
+        };
+        let admitted = catch_unwind(AssertUnwindSafe(|| Call::admit(now, &mut self.wires, arrival)));
+        match admitted {
+            Ok(Ok(call)) => {
                 self.calls.insert(id, call);
-                self.reset_alarm(id);
-                self.sweep(now, id);
+                self.with_call(now, id, |call, wires| call.begin(now, wires));
             }
-            Err(fault) => self.refuse(now, wall, session, &trunk, fault),
+            Ok(Err(fault)) => self.refuse(now, wall, session, &trunk, fault),
+            Err(_) => self.refuse(now, wall, session, &trunk, Fault::Internal),
         }
     }
 
@@ -308,33 +314,32 @@ impl Desk {
         self.wires.fact(None, wall, fact);
     }
 
+    /// Goes on with a ladder that a restart interrupted. Two ladders of one call are one call again.
     fn resume(&mut self, now: Instant, open: OpenEscalation) {
-        let Some(released) = self
-            .practices
-            .iter()
-            .find(|r| r.practice.name == open.practice)
-            .cloned()
-        else {
-            let wall = self.wires.wall(now);
-            let why = "gave up: the practice is no longer released here".to_owned();
-            self.wires.fact(
-                Some(open.call),
-                wall,
-                Fact::EscalationEnded {
-                    ladder: open.ladder,
-                    why,
-                },
-            );
-            return;
-        };
         let id = open.call;
-        if self.calls.contains_key(&id) {
-            return;
-        }
-        if let Some(call) = Call::resume(now, &mut self.wires, open, released) {
+        if !self.calls.contains_key(&id) {
+            let known = self.practices.iter().find(|r| r.practice.name == open.practice);
+            let Some(released) = known.cloned() else {
+                // Nobody is left who could be rung; the call gets the outcome that was kept open for it.
+                let wall = self.wires.wall(now);
+                let seconds = wall.duration_since(open.began).as_secs();
+                let gave_up = Fact::EscalationEnded {
+                    ladder: open.ladder,
+                    why: "gave up: the practice is no longer released here".to_owned(),
+                };
+                let ended = Fact::CallEnded {
+                    outcome: "interrupted by a restart".to_owned(),
+                    ended_by: "restart".to_owned(),
+                    seconds: u32::try_from(seconds).unwrap_or(0),
+                };
+                self.wires.fact(Some(id), wall, gave_up);
+                self.wires.fact(Some(id), wall, ended);
+                return;
+            };
+            let call = Call::without_caller(now, &mut self.wires, &open, released);
             self.calls.insert(id, call);
-            self.with_call(now, id, |call, wires| call.time(now, wires));
         }
+        self.with_call(now, id, |call, wires| call.resume(now, wires, open));
     }
 
     fn media(&mut self, now: Instant, event: MediaEvent) {
@@ -346,7 +351,7 @@ impl Desk {
                 sha256,
                 gaps,
             } => {
-                if let Some(call) = self.wires.recordings.remove(recording) {
+                if let Some((call, _)) = self.wires.recordings.remove(recording) {
                     let sha256 = sha256.iter().map(|octet| format!("{octet:02x}")).collect();
                     let fact = Fact::RecordingSealed {
                         recording: *recording,
@@ -358,7 +363,7 @@ impl Desk {
                 }
             }
             MediaEvent::RecordingFailed { recording } => {
-                if let Some(call) = self.wires.recordings.remove(recording) {
+                if let Some((call, _)) = self.wires.recordings.remove(recording) {
                     self.wires
                         .fact(Some(call), wall, Fact::RecordingFailed { recording: *recording });
                     self.with_call(now, call, |call, wires| call.media(now, wires, event));
@@ -377,12 +382,31 @@ impl Desk {
                     self.wires.fact(Some(call), wall, fact);
                 }
             }
+            // A clip is sealed by the recorder, which may be slower than the end of its leg or even of its call.
+            MediaEvent::ClipEnded { recording, heard, .. } => {
+                let Some((call, field)) = self.wires.recordings.remove(recording) else {
+                    return;
+                };
+                if let (Some(heard), Some(field)) = (heard, field) {
+                    let fact = Fact::ClipKept {
+                        recording: *recording,
+                        field,
+                        milliseconds: u64::try_from(heard.as_millis()).unwrap_or(u64::MAX),
+                    };
+                    self.wires.fact(Some(call), wall, fact);
+                }
+                self.with_call(now, call, |call, wires| call.media(now, wires, event));
+            }
+            // Nothing more will come from this leg, and it may never have been opened at all.
+            MediaEvent::Failed { leg } => {
+                if let Some((call, _)) = self.wires.legs.remove(leg) {
+                    self.with_call(now, call, |call, wires| call.media(now, wires, event));
+                }
+            }
             MediaEvent::Digit { leg, .. }
             | MediaEvent::Played { leg, .. }
-            | MediaEvent::ClipEnded { leg, .. }
             | MediaEvent::FirstPacket { leg }
-            | MediaEvent::Lost { leg }
-            | MediaEvent::Failed { leg } => {
+            | MediaEvent::Lost { leg } => {
                 if let Some((call, _)) = self.wires.legs.get(leg) {
                     let call = *call;
                     self.with_call(now, call, |call, wires| call.media(now, wires, event));
@@ -411,9 +435,25 @@ impl Desk {
         self.practices = released;
     }
 
+    /// Lets one call act. A fault in it is its own end and nobody else's (house.md §5, invariant 2).
     fn with_call(&mut self, now: Instant, id: CallId, act: impl FnOnce(&mut Call, &mut Wires)) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        act(call, &mut self.wires);
+        let wires = &mut self.wires;
+        let broke = catch_unwind(AssertUnwindSafe(|| act(call, wires))).is_err();
+        if broke && catch_unwind(AssertUnwindSafe(|| call.break_down(now, wires))).is_err() {
+            // It cannot even be ended in order: its number is struck off, with what stands under it.
+            wires.let_go(now, id);
+            let wall = wires.wall(now);
+            if !call.has_ended() {
+                let fact = Fact::CallEnded {
+                    outcome: "broken by a fault in the engine".to_owned(),
+                    ended_by: "fault".to_owned(),
+                    seconds: 0,
+                };
+                wires.fact(Some(id), wall, fact);
+            }
+            self.calls.remove(&id);
+        }
         self.reset_alarm(id);
         self.sweep(now, id);
     }
@@ -434,7 +474,18 @@ impl Desk {
         }
     }
 
-    /// Lets go of a call that has nothing left to do.
+    /// Moves an alarm that rang and is due again at once a little into the future.
+    fn put_off(&mut self, now: Instant, id: CallId) {
+        let Some(at) = self.alarm_of.get(&id).copied().filter(|at| *at <= now) else {
+            return;
+        };
+        self.alarms.remove(&(at, id));
+        let later = now + ALARM_AGAIN;
+        self.alarms.insert((later, id));
+        self.alarm_of.insert(id, later);
+    }
+
+    /// Lets go of a call that has nothing left to do; each of its parties has given back what it had.
     fn sweep(&mut self, now: Instant, id: CallId) {
         let over = self.calls.get(&id).is_some_and(|call| call.is_over());
         if !over {
@@ -445,7 +496,6 @@ impl Desk {
             if let Some(at) = self.alarm_of.remove(&id) {
                 self.alarms.remove(&(at, id));
             }
-            self.wires.sessions.retain(|_, (owner, _)| *owner != id);
         }
     }
 
@@ -467,7 +517,7 @@ impl Desk {
         let full = self.media_load_percent >= self.wires.config.media_load_max_percent;
         let retry_after_s = self.wires.config.retry_after_s;
         self.wires.endpoint.set_ready(if self.draining || full {
-            sip::Ready::Draining { retry_after_s }
+            sip::Ready::Closed { retry_after_s }
         } else {
             sip::Ready::Yes
         });
@@ -556,17 +606,32 @@ impl Wires {
         self.sessions.remove(&session);
     }
 
+    /// Ends whatever a broken call still holds. Looks at every call's entries, for it cannot ask the call.
+    pub(crate) fn let_go(&mut self, now: Instant, call: CallId) {
+        let sessions: Vec<_> = self.sessions.extract_if(|_, (owner, _)| *owner == call).collect();
+        for (session, _) in sessions {
+            self.endpoint.hang_up(now, session);
+        }
+        let legs: Vec<_> = self
+            .legs
+            .iter()
+            .filter(|(_, (owner, _))| *owner == call)
+            .map(|(leg, _)| *leg)
+            .collect();
+        for leg in legs {
+            self.media(MediaCommand::Close { leg });
+        }
+        self.tickets.retain(|_, (owner, _)| *owner != call);
+    }
+
     /// The media of a leg is opened: until its `Closed` comes back, its events find their call.
     pub(crate) fn own_leg(&mut self, leg: LegId, call: CallId, party: &str) {
         self.legs.insert(leg, (call, party.to_owned()));
     }
 
-    pub(crate) fn own_recording(&mut self, recording: RecordingId, call: CallId) {
-        self.recordings.insert(recording, call);
-    }
-
-    pub(crate) fn disown_recording(&mut self, recording: RecordingId) {
-        self.recordings.remove(&recording);
+    /// A recording begins, or a clip that answers `field`: until it is sealed, its end finds its call.
+    pub(crate) fn own_recording(&mut self, recording: RecordingId, call: CallId, field: Option<String>) {
+        self.recordings.insert(recording, (call, field));
     }
 
     /// The trunk that takes our call: the one that brought the caller when it can, else the first that can.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use phi::Phi;
 use sip::fault::Fault;
 
+use super::connect::Connecting;
 use super::{Call, Partner, Withheld, ladder, signal};
 use crate::desk::Wires;
 use crate::door::{CallId, LegId, MediaCommand, RecordingId};
@@ -26,6 +27,9 @@ pub(super) enum Caller {
         session: sip::SessionId,
         leg: LegId,
         said: Vec<u8>,
+        /// Both know where the audio goes. Until the ACK has brought the answer to an offer of ours, nothing is said: it
+        /// would not be heard, and the first words tell a caller when to dial 911.
+        agreed: bool,
     },
     /// Hung up, or never here (a call resumed after a restart).
     Gone,
@@ -108,16 +112,24 @@ impl Caller {
         }
     }
 
-    fn is_answered(&self) -> bool {
-        matches!(self, Self::Here { .. })
+    fn may_hear(&self) -> bool {
+        matches!(self, Self::Here { agreed: true, .. })
+    }
+
+    /// The port of a caller who was never answered.
+    pub(super) fn unused_port(&self) -> Option<u16> {
+        match self {
+            Self::Ringing { port, .. } => Some(*port),
+            _ => None,
+        }
     }
 }
 
 impl Call {
-    /// Does everything the flow asks for, in order. What needs an answered caller is held until there is one.
+    /// Does everything the flow asks for, in order. What needs a caller who can hear us is held until there is one.
     pub(super) fn do_what_the_flow_wants(&mut self, now: Instant, wires: &mut Wires) {
         while let Some(wanted) = self.run.as_mut().and_then(flow::Run::poll) {
-            if self.caller.is_answered() || !self.caller.is_here() {
+            if self.caller.may_hear() || !self.caller.is_here() {
                 self.carry_out(now, wires, wanted);
             } else if matches!(wanted, flow::Do::Answer) {
                 self.answer(now, wires);
@@ -154,6 +166,7 @@ impl Call {
             Answer::Offer { body } => (body, None),
         };
         wires.own_leg(leg, self.id, "caller");
+        let agreed = stream.is_some();
         let codec = stream
             .as_ref()
             .map_or_else(|| "not yet agreed".to_owned(), |stream| format!("{:?}", stream.codec));
@@ -168,6 +181,7 @@ impl Call {
             session,
             leg,
             said: body,
+            agreed,
         };
         self.story.answered = true;
         self.note(now, wires, signal("caller", true, "200"));
@@ -179,7 +193,13 @@ impl Call {
                 encrypted: false,
             },
         );
-        while let Some(held) = self.held.pop_front() {
+        self.do_what_was_held(now, wires);
+    }
+
+    fn do_what_was_held(&mut self, now: Instant, wires: &mut Wires) {
+        while self.caller.may_hear()
+            && let Some(held) = self.held.pop_front()
+        {
             self.carry_out(now, wires, held);
         }
         self.do_what_the_flow_wants(now, wires);
@@ -215,9 +235,12 @@ impl Call {
                 shortest,
                 ends_after_silence,
             } => {
+                if !self.caller.is_here() {
+                    return self.hear(now, wires, flow::Heard::Clip { id, heard: None });
+                }
                 let recording = CallId(wires.draw());
-                wires.own_recording(recording, self.id);
-                self.clips.insert(recording, (id, field.name().to_owned()));
+                wires.own_recording(recording, self.id, Some(field.name().to_owned()));
+                self.clips.insert(recording, id);
                 let call = self.id;
                 self.to_caller(wires, |leg| MediaCommand::Clip {
                     leg,
@@ -245,13 +268,7 @@ impl Call {
                     message: message.map(|message| message.0),
                     by_safety_net: false,
                 };
-                let start = ladder::Start {
-                    open: open.clone(),
-                    keep_going: keep_going_after_hang_up,
-                };
-                let wall = self.wall(now);
-                let ticket = wires.record(now, self.id, wall, [Fact::EscalationBegan(Box::new(open))]);
-                self.withheld.insert(ticket, Withheld::Ladder(Box::new(start)));
+                self.ask_to_ring(now, wires, ladder::Start::new(open, keep_going_after_hang_up));
             }
             // The run remembers it: whoever accepts from now on is given the number.
             flow::Do::LeaveEscalation => {}
@@ -274,8 +291,12 @@ impl Call {
 
     /// Permission is in the book before the first frame is kept (CON-01, INT-10).
     fn ask_to_record(&mut self, now: Instant, wires: &mut Wires) {
-        if self.recording.is_some() || wires.health.recordings_down {
+        if self.recording.is_some() {
             return;
+        }
+        if wires.health.recordings_down {
+            // The answer counts all the same, for the words kept later in the call.
+            return self.note(now, wires, Fact::Permission { given: true });
         }
         let recording = CallId(wires.draw());
         let wall = self.wall(now);
@@ -285,9 +306,10 @@ impl Call {
         self.withheld.insert(ticket, Withheld::Recording(recording));
     }
 
-    pub(super) fn start_recording(&mut self, wires: &mut Wires, recording: RecordingId) {
-        let Some(leg) = self.caller.leg() else { return };
-        wires.own_recording(recording, self.id);
+    /// False when there is nobody left to record.
+    pub(super) fn start_recording(&mut self, wires: &mut Wires, recording: RecordingId) -> bool {
+        let Some(leg) = self.caller.leg() else { return false };
+        wires.own_recording(recording, self.id, None);
         let consent = self.released.practice.fingerprint();
         wires.media(MediaCommand::Record {
             leg,
@@ -295,6 +317,14 @@ impl Call {
             call: self.id,
             consent,
         });
+        true
+    }
+
+    /// Whether the permission for this recording is still on its way to the book.
+    pub(super) fn asks_to_record(&self, recording: RecordingId) -> bool {
+        self.withheld
+            .values()
+            .any(|withheld| matches!(withheld, Withheld::Recording(asked) if *asked == recording))
     }
 
     pub(super) fn recording_failed(&mut self, now: Instant, wires: &mut Wires, recording: RecordingId) {
@@ -313,21 +343,10 @@ impl Call {
         recording: RecordingId,
         heard: Option<Duration>,
     ) {
-        let Some((clip, field)) = self.clips.remove(&recording) else {
+        let Some(clip) = self.clips.remove(&recording) else {
             return;
         };
-        wires.disown_recording(recording);
-        if let Some(heard) = heard {
-            let milliseconds = u64::try_from(heard.as_millis()).unwrap_or(u64::MAX);
-            self.note(
-                now,
-                wires,
-                Fact::ClipKept {
-                    recording,
-                    field,
-                    milliseconds,
-                },
-            );
+        if heard.is_some() {
             self.kept_clips.insert(clip, recording);
         }
         self.hear(now, wires, flow::Heard::Clip { id: clip, heard });
@@ -409,7 +428,13 @@ impl Call {
     pub(super) fn caller_signalled(&mut self, now: Instant, wires: &mut Wires, event: sip::Event) {
         match event {
             sip::Event::Confirmed { body: Some(answer), .. } => self.late_answer(now, wires, &answer),
-            sip::Event::Confirmed { body: None, .. } => self.note(now, wires, signal("caller", false, "ACK")),
+            sip::Event::Confirmed { body: None, .. } => {
+                self.note(now, wires, signal("caller", false, "ACK"));
+                // RFC 3261 §13.2.2.4: the ACK must answer the offer in our 200. Without it there is no audio to be had.
+                if matches!(self.caller, Caller::Here { agreed: false, .. }) {
+                    self.hang_up_caller(now, wires);
+                }
+            }
             sip::Event::Offered { session, offer, body } => self.reoffered(now, wires, session, offer, body.as_ref()),
             sip::Event::Info { body, .. } => {
                 self.to_caller(wires, |leg| MediaCommand::InfoDigit {
@@ -443,11 +468,16 @@ impl Call {
 
     /// The answer to the offer in our 200 came with the ACK.
     fn late_answer(&mut self, now: Instant, wires: &mut Wires, answer: &sip::Body) {
-        let Caller::Here { leg, said, .. } = &self.caller else {
+        let Caller::Here { leg, said, agreed, .. } = &mut self.caller else {
             return;
         };
         match media::sdp::accept(said, &answer.bytes) {
-            Ok(stream) => wires.media(MediaCommand::Update { leg: *leg, stream }),
+            Ok(stream) => {
+                *agreed = true;
+                wires.media(MediaCommand::Update { leg: *leg, stream });
+                self.note(now, wires, signal("caller", false, "ACK"));
+                self.do_what_was_held(now, wires);
+            }
             Err(_) => self.hang_up_caller(now, wires),
         }
     }
@@ -497,17 +527,39 @@ impl Call {
         }
     }
 
+    /// A port that was promised and never opened is given back: a broken call does not know more.
+    pub(super) fn return_ports(&mut self, wires: &mut Wires) {
+        let ports = self.caller.unused_port().into_iter().chain(self.ports_of_rings());
+        let ports: Vec<u16> = ports.chain(self.connecting.as_ref().map(Connecting::port)).collect();
+        for port in ports {
+            wires.return_port(port);
+        }
+    }
+
     /// We end the caller's session; `Ended` comes back from the endpoint.
     pub(super) fn hang_up_caller(&mut self, now: Instant, wires: &mut Wires) {
         if let Caller::Ringing { session, .. } | Caller::Here { session, .. } = &self.caller {
             let session = *session;
-            self.note(now, wires, signal("caller", true, "BYE"));
+            // A caller who is already being hung up on is hung up on once.
+            if std::mem::replace(&mut self.hanging_up, true) {
+                return;
+            }
+            let what = if matches!(self.caller, Caller::Ringing { .. }) {
+                "480"
+            } else {
+                "BYE"
+            };
+            self.note(now, wires, signal("caller", true, what));
             wires.endpoint.hang_up(now, session);
         }
     }
 
     /// The caller's session is over, whoever ended it.
-    fn caller_gone(&mut self, now: Instant, wires: &mut Wires, ended_by: &str) {
+    fn caller_gone(&mut self, now: Instant, wires: &mut Wires, ended_by: &'static str) {
+        // First of all, for any of what follows may be the end of the call.
+        if self.caller.is_here() {
+            self.ended_by = ended_by;
+        }
         match std::mem::replace(&mut self.caller, Caller::Gone) {
             Caller::Gone => return,
             Caller::Ringing { session, port, .. } => {
@@ -516,7 +568,12 @@ impl Call {
             }
             Caller::Here { session, leg, .. } => {
                 wires.disown_session(session);
-                if let Some(recording) = self.recording.take() {
+                // One that has not begun yet never will.
+                if let Some(recording) = self
+                    .recording
+                    .take()
+                    .filter(|recording| !self.asks_to_record(*recording))
+                {
                     wires.media(MediaCommand::StopRecord { recording });
                 }
                 wires.media(MediaCommand::Close { leg });
@@ -529,7 +586,6 @@ impl Call {
         self.hear(now, wires, flow::Heard::HungUp);
         self.line_due(now, wires);
         self.ladders_without_caller(now, wires);
-        self.ended_by = if ended_by == "us" { "us" } else { "caller" };
         self.note_end_if_settled(now, wires);
     }
 

@@ -24,6 +24,10 @@ impl Connecting {
     pub(super) fn until(&self) -> Instant {
         self.until
     }
+
+    pub(super) fn port(&self) -> u16 {
+        self.dialled.port
+    }
 }
 
 impl Call {
@@ -64,7 +68,10 @@ impl Call {
                 self.note(now, wires, signal(&to, false, "200"));
                 let stream = body.and_then(|answer| media::sdp::accept(&dialled.said, &answer.bytes).ok());
                 let (Some(stream), Some(caller)) = (stream, self.caller.leg()) else {
-                    self.drop_line(now, wires, &to, &dialled);
+                    self.drop_line(now, wires, &to, &dialled, "BYE");
+                    if self.caller.is_here() {
+                        self.hear(now, wires, flow::Heard::NotConnected);
+                    }
                     return;
                 };
                 wires.own_leg(leg, self.id, &to);
@@ -145,18 +152,23 @@ impl Call {
         if !due {
             return;
         }
-        if let Some(Connecting { to, dialled, .. }) = self.connecting.take() {
-            self.drop_line(now, wires, &to, &dialled);
-        }
-    }
-
-    fn drop_line(&mut self, now: Instant, wires: &mut Wires, to: &str, dialled: &Dialled) {
-        self.note(now, wires, signal(to, true, "CANCEL"));
-        wires.endpoint.hang_up(now, dialled.session);
-        wires.disown_session(dialled.session);
-        wires.return_port(dialled.port);
+        self.leave_line(now, wires);
         if self.caller.is_here() {
             self.hear(now, wires, flow::Heard::NotConnected);
         }
+    }
+
+    /// Whoever is still ringing on a line is no longer wanted.
+    pub(super) fn leave_line(&mut self, now: Instant, wires: &mut Wires) {
+        if let Some(Connecting { to, dialled, .. }) = self.connecting.take() {
+            self.drop_line(now, wires, &to, &dialled, "CANCEL");
+        }
+    }
+
+    fn drop_line(&mut self, now: Instant, wires: &mut Wires, to: &str, dialled: &Dialled, what: &str) {
+        self.note(now, wires, signal(to, true, what));
+        wires.endpoint.hang_up(now, dialled.session);
+        wires.disown_session(dialled.session);
+        wires.return_port(dialled.port);
     }
 }

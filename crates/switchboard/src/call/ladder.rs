@@ -22,11 +22,30 @@ use crate::fact::{Fact, OpenEscalation, masked};
 const NUMBER_READ_OUT: u8 = 3;
 /// After this a leg that is being read a number is hung up even if the media plane never reports back.
 const READ_OUT_MAX: Duration = Duration::from_secs(120);
+/// How often a ladder begins again because whoever accepted left before a word. More is a machine that presses keys.
+const AGAIN_MAX: u8 = 10;
 
 /// A ladder about to begin; its facts are on their way to the book.
 pub(super) struct Start {
-    pub(super) open: OpenEscalation,
-    pub(super) keep_going: bool,
+    open: OpenEscalation,
+    keep_going: bool,
+    /// How often it has begun again for somebody who accepted and left.
+    again: u8,
+}
+
+impl Start {
+    pub(super) fn new(open: OpenEscalation, keep_going: bool) -> Self {
+        Self {
+            open,
+            keep_going,
+            again: 0,
+        }
+    }
+
+    /// After a restart or a fault there is no caller left whose hanging up could end it.
+    pub(super) fn again_after_a_stop(open: OpenEscalation) -> Self {
+        Self::new(open, true)
+    }
 }
 
 /// A ladder being climbed, or paging after its last rung.
@@ -35,7 +54,9 @@ pub(super) struct Ladder {
     escalation: Escalation,
     rings: BTreeMap<LegId, Ring>,
     keep_going: bool,
+    again: u8,
     exhausted: bool,
+    /// Its end is in the book, or is not to be: it went on as another.
     ended: bool,
 }
 
@@ -65,8 +86,25 @@ enum Stage {
     Deciding,
     /// The key is on its way to the book.
     Joining,
-    /// The caller is gone: the number is read out.
-    Told { play: u64, times: u8, until: Instant },
+    /// The key is in the book: the flow bridges them, or they are given the number.
+    Joined,
+    /// The caller is gone: the number is read out, and is given once it was heard whole.
+    Told {
+        play: u64,
+        times: u8,
+        given: bool,
+        until: Instant,
+    },
+}
+
+impl Ring {
+    /// Pressed the key, and has neither the caller nor the number yet.
+    fn is_owed(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Joining | Stage::Joined | Stage::Told { given: false, .. }
+        )
+    }
 }
 
 impl Ladder {
@@ -80,8 +118,19 @@ impl Ladder {
 
     /// In its first climb: what comes of the call is not decided.
     pub(super) fn is_climbing(&self) -> bool {
-        (!self.exhausted && self.escalation.ending().is_none())
-            || self.rings.values().any(|ring| matches!(ring.stage, Stage::Joining))
+        (!self.exhausted && self.escalation.ending().is_none()) || self.is_owed()
+    }
+
+    fn is_owed(&self) -> bool {
+        self.rings.values().any(Ring::is_owed)
+    }
+
+    fn start(&self) -> Start {
+        Start {
+            open: self.open.clone(),
+            keep_going: self.keep_going,
+            again: self.again,
+        }
     }
 
     /// Past its last rung; whoever is paged now calls back.
@@ -90,16 +139,44 @@ impl Ladder {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.escalation.ending().is_some() && self.rings.is_empty()
+        self.escalation_is_over() && self.rings.is_empty()
+    }
+
+    fn escalation_is_over(&self) -> bool {
+        self.escalation.ending().is_some()
     }
 }
 
 impl Call {
-    /// Begins a ladder whose facts are in the book. False when the practice has no such ladder, which the checker excludes.
-    pub(super) fn start_ladder(&mut self, now: Instant, wires: &mut Wires, start: Start) -> bool {
-        let Start { open, keep_going } = start;
-        let Some(spec) = self.released.practice.ladders.get(&open.ladder) else {
-            return false;
+    /// Puts a ladder into the book; nobody is rung before the book has it (ESC-12).
+    pub(super) fn ask_to_ring(&mut self, now: Instant, wires: &mut Wires, start: Start) {
+        let wall = self.wall(now);
+        let began = Fact::EscalationBegan(Box::new(start.open.clone()));
+        let ticket = wires.record(now, self.id, wall, [began]);
+        self.withheld.insert(ticket, Withheld::Ladder(Box::new(start)));
+    }
+
+    /// Begins a ladder whose facts are in the book.
+    pub(super) fn start_ladder(&mut self, now: Instant, wires: &mut Wires, start: Start) {
+        // The same ladder asked for again goes back to its first rung, with this caller waiting again.
+        let wall = self.wall(now);
+        self.withdraw(wall, &start.open.ladder, None);
+        self.climb_on(now, wires);
+        self.ladders.retain(|ladder| !ladder.is_over());
+        let Start {
+            open,
+            keep_going,
+            again,
+        } = start;
+        if !self.caller.is_here() && !keep_going {
+            // A caller who hung up while the book was writing is treated as one who hangs up now.
+            return self.note_ladder_end(now, wires, open.ladder, "withdrawn");
+        }
+        let known = self.released.practice.ladders.get(&open.ladder);
+        let Some(spec) = known.filter(|_| self.ladders.len() < LADDERS_MAX) else {
+            // The checker excludes it for a release, a restart may find another release: nobody waits for nobody.
+            self.note_ladder_end(now, wires, open.ladder, "gave up: this release has no such ladder");
+            return self.hear(now, wires, flow::Heard::Escalation(flow::Escalated::Exhausted));
         };
         let rungs = spec
             .rungs
@@ -124,12 +201,6 @@ impl Call {
             times: 1,
             over: wires.config.ladder_speed.max(1),
         });
-        // The same ladder asked for again goes back to its first rung, with this caller waiting again.
-        self.cancel_ladder(now, wires, &open.ladder);
-        self.ladders.retain(|ladder| !ladder.is_over());
-        if self.ladders.len() >= LADDERS_MAX {
-            return false;
-        }
         let escalation = Escalation::start(ladder, self.wall(now));
         let rings = BTreeMap::new();
         self.ladders.push(Ladder {
@@ -137,15 +208,52 @@ impl Call {
             escalation,
             rings,
             keep_going,
+            again,
             exhausted: false,
             ended: false,
         });
         self.climb(now, wires);
-        // A caller who hung up while the book was writing is treated as one who hangs up now.
-        if !self.caller.is_here() {
-            self.ladders_without_caller(now, wires);
+    }
+
+    fn note_ladder_end(&mut self, now: Instant, wires: &mut Wires, ladder: String, why: &str) {
+        let why = why.to_owned();
+        self.note(now, wires, Fact::EscalationEnded { ladder, why });
+        self.note_end_if_settled(now, wires);
+    }
+
+    /// Ladders that still owe somebody a doctor, each once: climbing or paging, on their way from or to the book, or
+    /// about to have been told.
+    pub(super) fn ladders_owed(&mut self) -> Vec<Start> {
+        let mut owed: Vec<Start> = Vec::new();
+        let withheld = std::mem::take(&mut self.withheld);
+        let running = self
+            .ladders
+            .iter()
+            .filter(|ladder| ladder.is_owed() || !ladder.escalation_is_over());
+        let starts = running
+            .map(Ladder::start)
+            .chain(withheld.into_values().filter_map(|withheld| match withheld {
+                Withheld::Ladder(start) | Withheld::Acceptance { start, .. } => Some(*start),
+                Withheld::Message(_) | Withheld::Recording(_) => None,
+            }))
+            .chain(self.partner.as_mut().and_then(|partner| partner.ladder.take()));
+        for start in starts {
+            if owed.iter().all(|known| known.open.ladder != start.open.ladder) {
+                owed.push(Start {
+                    keep_going: true,
+                    ..start
+                });
+            }
         }
-        true
+        owed
+    }
+
+    /// Ports promised to people who have not answered.
+    pub(super) fn ports_of_rings(&self) -> impl Iterator<Item = u16> {
+        let rings = self.ladders.iter().flat_map(|ladder| ladder.rings.values());
+        rings
+            .filter(|ring| matches!(ring.stage, Stage::Calling))
+            .map(|ring| ring.port)
     }
 
     pub(super) fn ladders_time(&mut self, now: Instant, wires: &mut Wires) {
@@ -172,17 +280,24 @@ impl Call {
         self.climb(now, wires);
     }
 
-    fn cancel_ladder(&mut self, now: Instant, wires: &mut Wires, name: &str) {
-        let wall = self.wall(now);
-        for ladder in self.ladders.iter_mut().filter(|ladder| ladder.open.ladder == name) {
-            ladder.ended = true;
-            ladder.escalation.handle(wall, oncall::Input::Withdraw);
+    /// Stops every climb of this ladder but one; who is already joining is left alone.
+    fn withdraw(&mut self, wall: Timestamp, name: &str, but: Option<usize>) {
+        for (index, ladder) in self.ladders.iter_mut().enumerate() {
+            if ladder.open.ladder == name && Some(index) != but {
+                // It goes on as another, or another has done its work: its end is not in the book.
+                ladder.ended |= !ladder.escalation_is_over();
+                ladder.escalation.handle(wall, oncall::Input::Withdraw);
+            }
         }
-        self.climb(now, wires);
     }
 
-    /// Does everything the ladders ask for.
+    /// Does everything the ladders ask for, which may have been the last thing of the call.
     fn climb(&mut self, now: Instant, wires: &mut Wires) {
+        self.climb_on(now, wires);
+        self.note_end_if_settled(now, wires);
+    }
+
+    fn climb_on(&mut self, now: Instant, wires: &mut Wires) {
         let mut index = 0;
         // By index: what a ladder asks for may change other parts of the call, but never this list.
         while let Some(ladder) = self.ladders.get_mut(index) {
@@ -193,12 +308,14 @@ impl Call {
         }
         for ladder in &mut self.ladders {
             if let (Some(ending), false) = (ladder.escalation.ending(), ladder.ended) {
-                ladder.ended = true;
                 let why = match ending {
-                    oncall::Ending::Accepted { .. } | oncall::Ending::Acknowledged { .. } => "accepted",
+                    // A key is not an end: until the doctor has the caller or the number, a restart rings again.
+                    oncall::Ending::Accepted { .. } => continue,
+                    oncall::Ending::Acknowledged { .. } => "accepted",
                     oncall::Ending::Withdrawn => "withdrawn",
                     oncall::Ending::Exhausted => "gave up",
                 };
+                ladder.ended = true;
                 let fact = Fact::EscalationEnded {
                     ladder: ladder.open.ladder.clone(),
                     why: why.into(),
@@ -206,7 +323,6 @@ impl Call {
                 wires.fact(Some(self.id), crate::desk::wall_at(self.anchor, now), fact);
             }
         }
-        self.note_end_if_settled(now, wires);
     }
 
     fn climb_one(&mut self, now: Instant, wires: &mut Wires, index: usize, wanted: oncall::Output) {
@@ -240,25 +356,26 @@ impl Call {
                     return;
                 };
                 ring.stage = Stage::Joining;
-                let Some(ladder) = self.ladders.get(index).map(|ladder| ladder.open.ladder.clone()) else {
+                let Some(start) = self.ladders.get(index).map(|ladder| Box::new(ladder.start())) else {
                     return;
                 };
                 wires.media(MediaCommand::Hush { leg });
-                let ticket = wires.record(
-                    now,
-                    self.id,
-                    wall,
-                    [Fact::Accepted {
-                        ladder: ladder.clone(),
-                        person: person.clone(),
-                    }],
-                );
+                let accepted = Fact::Accepted {
+                    ladder: start.open.ladder.clone(),
+                    person: person.clone(),
+                };
+                let ticket = wires.record(now, self.id, wall, [accepted]);
                 self.withheld
-                    .insert(ticket, Withheld::Acceptance { ladder, leg, person });
+                    .insert(ticket, Withheld::Acceptance { start, leg, person });
             }
             oncall::Output::Cancel(id) => {
-                if let Some((leg, _)) = self.ring_of(index, id) {
-                    self.hang_up_ring(now, wires, index, leg);
+                if let Some((leg, ring)) = self.ring_of(index, id) {
+                    let what = if matches!(ring.stage, Stage::Calling) {
+                        "CANCEL"
+                    } else {
+                        "BYE"
+                    };
+                    self.hang_up_ring(now, wires, index, leg, what);
                 }
             }
             oncall::Output::Attempt(attempt) => self.note_attempt(now, wires, index, &attempt),
@@ -391,14 +508,10 @@ impl Call {
             sip::Event::Accepted { body, .. } => {
                 let port = ring.port;
                 let stream = body.and_then(|answer| media::sdp::accept(&ring.said, &answer.bytes).ok());
-                ring.stage = if stream.is_some() {
-                    Stage::Deciding
-                } else {
-                    Stage::Calling
-                };
                 self.note(now, wires, signal(&person, false, "200"));
                 match (stream, id) {
                     (Some(stream), Some(id)) => {
+                        self.at_stage(leg, Stage::Deciding);
                         wires.own_leg(leg, self.id, &person);
                         wires.media(MediaCommand::Open {
                             call: self.id,
@@ -409,12 +522,7 @@ impl Call {
                         self.tell(wall, index, oncall::Input::Answered(id));
                     }
                     // An answer without audio we speak reaches nobody.
-                    _ => {
-                        self.hang_up_ring(now, wires, index, leg);
-                        if let Some(id) = id {
-                            self.tell(wall, index, oncall::Input::Ended(id, oncall::Ended::Failed));
-                        }
-                    }
+                    _ => self.let_ring_go(now, wires, index, leg, oncall::Ended::Failed, "BYE"),
                 }
             }
             sip::Event::Refused { status, .. } => {
@@ -432,10 +540,11 @@ impl Call {
             }
             sip::Event::Ended { .. } => {
                 self.note(now, wires, signal(&person, false, "BYE"));
-                self.ring_gone(wires, index, leg);
+                let ring = self.ring_gone(wires, index, leg);
                 if let Some(id) = id {
                     self.tell(wall, index, oncall::Input::Ended(id, oncall::Ended::HungUp));
                 }
+                self.left_too_soon(now, wires, index, ring);
             }
             sip::Event::Offered { session, offer, body } => {
                 answer_reoffer(now, wires, leg, &mut ring.said, session, offer, body.as_ref());
@@ -465,34 +574,36 @@ impl Call {
         self.climb(now, wires);
     }
 
-    /// The number was read out; again, or goodbye.
-    pub(super) fn person_heard(&mut self, now: Instant, wires: &mut Wires, leg: LegId, played: u64) {
+    /// The number was read out: it is given. Again, or goodbye.
+    pub(super) fn person_heard(&mut self, now: Instant, wires: &mut Wires, leg: LegId, played: u64, whole: bool) {
         let words = self.number_to_call_back();
-        let next = wires.new_play();
-        let mut goodbye = None;
-        for (index, ladder) in self.ladders.iter_mut().enumerate() {
-            if let Some(Ring {
-                stage: Stage::Told { play, times, .. },
-                ..
-            }) = ladder.rings.get_mut(&leg)
-                && *play == played
-            {
-                if *times >= NUMBER_READ_OUT {
-                    goodbye = Some(index);
-                } else {
-                    *times += 1;
-                    *play = next;
-                    wires.media(MediaCommand::Play {
-                        leg,
-                        id: next,
-                        words: words.clone(),
-                        stops_at_key: false,
-                    });
-                }
-            }
+        let Some((index, ring)) = self.ring_at(leg) else { return };
+        let Stage::Told { play, times, given, .. } = &mut ring.stage else {
+            return;
+        };
+        // Words cut short were not heard; whoever waits for them in vain is hung up in time, and rung again.
+        if *play != played || !whole {
+            return;
         }
-        if let Some(index) = goodbye {
-            self.hang_up_ring(now, wires, index, leg);
+        let first = !std::mem::replace(given, true);
+        if *times >= NUMBER_READ_OUT {
+            self.hang_up_ring(now, wires, index, leg, "BYE");
+            return;
+        }
+        *times += 1;
+        *play = wires.new_play();
+        wires.media(MediaCommand::Play {
+            leg,
+            id: *play,
+            words,
+            stops_at_key: false,
+        });
+        if first {
+            let person = ring.person.clone();
+            self.story.calling_back = Some(person.clone());
+            self.note(now, wires, Fact::NumberGiven { person });
+            self.note_accepted_end(now, wires, index);
+            self.note_end_if_settled(now, wires);
         }
     }
 
@@ -500,76 +611,90 @@ impl Call {
     pub(super) fn person_lost(&mut self, now: Instant, wires: &mut Wires, leg: LegId) {
         if let Some(partner) = self.partner.as_ref().filter(|partner| partner.leg == leg) {
             wires.endpoint.hang_up(now, partner.session);
-        } else if let Some(index) = self.ladders.iter().position(|ladder| ladder.rings.contains_key(&leg)) {
-            self.hang_up_ring(now, wires, index, leg);
+        } else if let Some((index, _)) = self.ring_at(leg) {
+            self.let_ring_go(now, wires, index, leg, oncall::Ended::Failed, "BYE");
+            self.climb(now, wires);
         }
     }
 
     /// The accept key is in the book: bridge, or give the number (D3).
-    pub(super) fn join(&mut self, now: Instant, wires: &mut Wires, ladder: &str, leg: LegId, person: String) {
-        let Some(index) = self
-            .ladders
-            .iter()
-            .position(|l| l.open.ladder == ladder && l.rings.contains_key(&leg))
-        else {
+    pub(super) fn join(&mut self, now: Instant, wires: &mut Wires, start: Start, leg: LegId, person: String) {
+        if !self.at_stage(leg, Stage::Joined) {
             // They hung up in the instant between the key and the book: the ladder is over, so it must begin again.
-            self.begin_again(now, wires, ladder);
-            return;
-        };
-        // The flow bridges when the caller is on the line and wants it; else whoever accepted gets the number.
-        self.hear(
-            now,
-            wires,
-            flow::Heard::Escalation(flow::Escalated::Accepted { person }),
-        );
-        if self
-            .ladders
-            .get(index)
-            .is_some_and(|ladder| ladder.rings.contains_key(&leg))
+            return self.begin_again(now, wires, start);
+        }
+        // The flow bridges when the caller is on the line and wants it; else whoever accepted gets the number. Two
+        // people who talk already are not disturbed for a third.
+        if self.partner.is_none() {
+            self.hear(
+                now,
+                wires,
+                flow::Heard::Escalation(flow::Escalated::Accepted { person }),
+            );
+        }
+        if let Some((
+            _,
+            Ring {
+                stage: Stage::Joined, ..
+            },
+        )) = self.ring_at(leg)
         {
-            self.give_number(now, wires, index, leg);
+            self.give_number(now, wires, leg);
         }
         self.note_end_if_settled(now, wires);
     }
 
-    fn begin_again(&mut self, now: Instant, wires: &mut Wires, name: &str) {
-        let Some(ladder) = self.ladders.iter().find(|ladder| ladder.open.ladder == name) else {
+    /// Whoever accepted left before a word was possible, or before the number was read out: whoever is on duty is rung
+    /// again, as durably as the first time (D3).
+    fn begin_again(&mut self, now: Instant, wires: &mut Wires, start: Start) {
+        let again = start.again.saturating_add(1);
+        if again <= AGAIN_MAX {
+            return self.ask_to_ring(now, wires, Start { again, ..start });
+        }
+        let ladder = start.open.ladder;
+        self.note(now, wires, Fact::Exhausted { ladder: ladder.clone() });
+        self.note_ladder_end(now, wires, ladder, "gave up");
+        self.hear(now, wires, flow::Heard::Escalation(flow::Escalated::Exhausted));
+    }
+
+    /// A ring is over: if it was owed the number, somebody else is.
+    fn left_too_soon(&mut self, now: Instant, wires: &mut Wires, index: usize, ring: Option<Ring>) {
+        let Some(Ring {
+            stage: Stage::Told { given: false, .. },
+            person,
+            ..
+        }) = ring
+        else {
             return;
         };
-        let open = ladder.open.clone();
-        let start = Start {
-            keep_going: ladder.keep_going,
-            open,
+        self.story.left = Some(person);
+        let Some(ladder) = self.ladders.get_mut(index) else {
+            return;
         };
-        self.start_ladder(now, wires, start);
+        // It goes on as another, so its end is not in the book.
+        ladder.ended = true;
+        let start = ladder.start();
+        self.begin_again(now, wires, start);
     }
 
     /// `if accepted: connect them`: caller and clinician hear each other, and nothing else of ours.
     pub(super) fn bridge(&mut self, now: Instant, wires: &mut Wires) {
-        let Some(caller) = self.caller.leg() else { return };
-        let joining = |ladder: &Ladder| {
-            ladder
-                .rings
-                .iter()
-                .find(|(_, ring)| matches!(ring.stage, Stage::Joining))
-                .map(|(leg, _)| *leg)
-        };
-        let Some((index, leg)) = self
-            .ladders
-            .iter()
-            .enumerate()
-            .find_map(|(index, ladder)| Some((index, joining(ladder)?)))
-        else {
-            return;
+        let joined = self.ladders.iter().enumerate().find_map(|(index, ladder)| {
+            let mut rings = ladder.rings.iter();
+            let (leg, _) = rings.find(|(_, ring)| matches!(ring.stage, Stage::Joined))?;
+            Some((index, *leg))
+        });
+        let (Some(caller), Some((index, leg))) = (self.caller.leg(), joined) else {
+            // A flow that believes in a bridge nobody is on would wait for its end for ever.
+            return self.hear(now, wires, flow::Heard::NotConnected);
         };
         let Some(ladder) = self.ladders.get_mut(index) else {
             return;
         };
         let Some(ring) = ladder.rings.remove(&leg) else { return };
-        let ladder = Some(Start {
-            open: ladder.open.clone(),
-            keep_going: ladder.keep_going,
-        });
+        let start = ladder.start();
+        // One partner at a time: a line that still rings for the caller is let go.
+        self.leave_line(now, wires);
         wires.media(MediaCommand::Hush { leg: caller });
         wires.media(MediaCommand::Bridge { a: caller, b: leg });
         self.note(
@@ -585,8 +710,23 @@ impl Call {
             person: ring.person,
             said: ring.said,
             since: now,
-            ladder,
+            ladder: Some(start),
         });
+        self.note_accepted_end(now, wires, index);
+    }
+
+    /// The doctor has the caller, or the number.
+    fn note_accepted_end(&mut self, now: Instant, wires: &mut Wires, index: usize) {
+        let Some(ladder) = self.ladders.get_mut(index) else {
+            return;
+        };
+        let name = ladder.open.ladder.clone();
+        ladder.ended = true;
+        self.note_ladder_end(now, wires, name.clone(), "accepted");
+        // The same ladder may have been asked for again meanwhile; nobody need be rung for it any more.
+        let wall = self.wall(now);
+        self.withdraw(wall, &name, Some(index));
+        self.climb_on(now, wires);
     }
 
     fn partner_signalled(&mut self, now: Instant, wires: &mut Wires, event: sip::Event) {
@@ -605,8 +745,9 @@ impl Call {
                     });
                 }
                 wires.media(MediaCommand::Close { leg: partner.leg });
-                if self.caller.is_here() && now.saturating_duration_since(partner.since) < flow::TALKED_AT_LEAST {
-                    self.try_again(now, wires, partner.ladder);
+                let too_short = now.saturating_duration_since(partner.since) < flow::TALKED_AT_LEAST;
+                if let Some(start) = partner.ladder.filter(|_| too_short && self.caller.is_here()) {
+                    self.begin_again(now, wires, start);
                 }
                 // The flow says what becomes of a caller whose partner left.
                 self.hear(now, wires, flow::Heard::NotConnected);
@@ -632,45 +773,25 @@ impl Call {
         }
     }
 
-    /// A partner left before a word was possible: whoever is on duty is rung again, as durably as the first time (D3).
-    fn try_again(&mut self, now: Instant, wires: &mut Wires, start: Option<Start>) {
-        let Some(start) = start else { return };
-        let wall = self.wall(now);
-        let ticket = wires.record(
-            now,
-            self.id,
-            wall,
-            [Fact::EscalationBegan(Box::new(start.open.clone()))],
-        );
-        self.withheld.insert(ticket, Withheld::Ladder(Box::new(start)));
-    }
-
-    /// The caller is gone, or chose to be called back: the number is read out, and is in the book as given.
-    fn give_number(&mut self, now: Instant, wires: &mut Wires, index: usize, leg: LegId) {
+    /// The caller is gone, or chose to be called back: the number is read out.
+    fn give_number(&mut self, now: Instant, wires: &mut Wires, leg: LegId) {
         let words = self.number_to_call_back();
         let play = wires.new_play();
-        let Some(ring) = self
-            .ladders
-            .get_mut(index)
-            .and_then(|ladder| ladder.rings.get_mut(&leg))
-        else {
-            return;
-        };
-        ring.stage = Stage::Told {
+        let told = Stage::Told {
             play,
             times: 1,
+            given: false,
             until: now + READ_OUT_MAX,
         };
-        let person = ring.person.clone();
+        if !self.at_stage(leg, told) {
+            return;
+        }
         wires.media(MediaCommand::Play {
             leg,
             id: play,
             words,
             stops_at_key: false,
         });
-        self.story.calling_back = Some(person.clone());
-        self.note(now, wires, Fact::NumberGiven { person });
-        self.note_end_if_settled(now, wires);
     }
 
     fn number_to_call_back(&self) -> flow::Words {
@@ -759,7 +880,8 @@ impl Call {
                 })
                 .unwrap_or_default();
             for leg in legs {
-                self.hang_up_ring(now, wires, index, leg);
+                let ring = self.hang_up_ring(now, wires, index, leg, "BYE");
+                self.left_too_soon(now, wires, index, ring);
             }
         }
     }
@@ -777,29 +899,57 @@ impl Call {
             .min()
     }
 
+    /// We end one ring, and say so to the ladder.
+    fn let_ring_go(
+        &mut self,
+        now: Instant,
+        wires: &mut Wires,
+        index: usize,
+        leg: LegId,
+        why: oncall::Ended,
+        what: &str,
+    ) {
+        let ring = self.hang_up_ring(now, wires, index, leg, what);
+        if let Some(id) = ring.as_ref().and_then(|ring| ring.id) {
+            let wall = self.wall(now);
+            self.tell(wall, index, oncall::Input::Ended(id, why));
+        }
+        self.left_too_soon(now, wires, index, ring);
+    }
+
     /// We end one ring; whatever crosses on the wire is handled in the SIP room.
-    fn hang_up_ring(&mut self, now: Instant, wires: &mut Wires, index: usize, leg: LegId) {
+    fn hang_up_ring(&mut self, now: Instant, wires: &mut Wires, index: usize, leg: LegId, what: &str) -> Option<Ring> {
         if let Some(ring) = self.ladders.get(index).and_then(|ladder| ladder.rings.get(&leg)) {
-            let what = if matches!(ring.stage, Stage::Calling) {
-                "CANCEL"
-            } else {
-                "BYE"
-            };
             self.note(now, wires, signal(&ring.person, true, what));
             wires.endpoint.hang_up(now, ring.session);
         }
-        self.ring_gone(wires, index, leg);
+        self.ring_gone(wires, index, leg)
     }
 
     /// A ring's session is over: its port or its media is given back.
-    fn ring_gone(&mut self, wires: &mut Wires, index: usize, leg: LegId) {
-        let Some(ring) = self.ladders.get_mut(index).and_then(|ladder| ladder.rings.remove(&leg)) else {
-            return;
-        };
+    fn ring_gone(&mut self, wires: &mut Wires, index: usize, leg: LegId) -> Option<Ring> {
+        let ring = self.ladders.get_mut(index)?.rings.remove(&leg)?;
         wires.disown_session(ring.session);
         match ring.stage {
             Stage::Calling => wires.return_port(ring.port),
             _ => wires.media(MediaCommand::Close { leg }),
+        }
+        Some(ring)
+    }
+
+    fn ring_at(&mut self, leg: LegId) -> Option<(usize, &mut Ring)> {
+        let mut ladders = self.ladders.iter_mut().enumerate();
+        ladders.find_map(|(index, ladder)| Some((index, ladder.rings.get_mut(&leg)?)))
+    }
+
+    /// Moves a ring on; false when it is gone.
+    fn at_stage(&mut self, leg: LegId, stage: Stage) -> bool {
+        match self.ring_at(leg) {
+            Some((_, ring)) => {
+                ring.stage = stage;
+                true
+            }
+            None => false,
         }
     }
 

@@ -17,15 +17,21 @@ use jiff::Timestamp;
 use phi::Phi;
 
 use crate::desk::{Wires, wall_at};
-use crate::door::{CallId, LegId, MediaEvent, RecordingId, Released, Ticket};
+use crate::door::{CallId, LegId, MediaCommand, MediaEvent, RecordingId, Released, Ticket};
 use crate::fact::{Fact, OpenEscalation};
 
 use self::caller::Caller;
 use self::connect::Connecting;
 use self::ladder::Ladder;
 
+/// What the book says of a fault of our own.
+const ENGINE_FAULT: &str = "a fault in the engine";
+
 /// Ladders one call may have running: the flow's own, and the safety net's.
 const LADDERS_MAX: usize = 4;
+
+/// Faults after which a call is no longer begun again for the people it would ring.
+const FAULTS_MAX: u8 = 3;
 
 /// Everything of one caller's call, behind one `&mut`.
 pub(crate) struct Call {
@@ -48,8 +54,8 @@ pub(crate) struct Call {
     connecting: Option<Connecting>,
     /// Acts withheld until the book has answered.
     withheld: BTreeMap<Ticket, Withheld>,
-    /// Clips being recorded: which of the flow's clips each is, and for which field.
-    clips: HashMap<RecordingId, (flow::ClipId, String)>,
+    /// Clips being recorded: which of the flow's clips each is.
+    clips: HashMap<RecordingId, flow::ClipId>,
     /// The flow's clips, by the id under which the vault keeps them.
     kept_clips: HashMap<flow::ClipId, RecordingId>,
     recording: Option<RecordingId>,
@@ -57,6 +63,8 @@ pub(crate) struct Call {
     call_back: Phi<Option<String>>,
     story: Story,
     faults: u8,
+    /// We have hung up on the caller; what is left is the endpoint's business.
+    hanging_up: bool,
     ended_by: &'static str,
     ended: bool,
 }
@@ -77,8 +85,10 @@ struct Partner {
 struct Story {
     /// The flow's last word; exactly once per run.
     outcome: Option<String>,
-    /// Who was given the number of a caller whom a restart left behind.
+    /// Who was given the number of a caller who is gone.
     calling_back: Option<String>,
+    /// Who accepted and left before the number was read out, whatever the flow's run believes.
+    left: Option<String>,
     answered: bool,
 }
 
@@ -88,8 +98,12 @@ enum Withheld {
     Message(flow::MessageId),
     /// The first INVITE of a ladder.
     Ladder(Box<ladder::Start>),
-    /// Bridging to the person who pressed the accept key.
-    Acceptance { ladder: String, leg: LegId, person: String },
+    /// Bridging to the person who pressed the accept key; the ladder begins again when they are gone by then.
+    Acceptance {
+        start: Box<ladder::Start>,
+        leg: LegId,
+        person: String,
+    },
     /// The recorder.
     Recording(RecordingId),
 }
@@ -106,8 +120,8 @@ pub(crate) struct Arrival {
 }
 
 impl Call {
-    /// Answers the offer, starts the flow.
-    pub(crate) fn begin(now: Instant, wires: &mut Wires, arrival: Arrival) -> Result<Box<Self>, sip::fault::Fault> {
+    /// Rings, with the answer to the offer ready. Whatever may fail comes before the first fact and the first ring.
+    pub(crate) fn admit(now: Instant, wires: &mut Wires, arrival: Arrival) -> Result<Box<Self>, sip::fault::Fault> {
         let Arrival {
             id,
             session,
@@ -117,29 +131,10 @@ impl Call {
             line,
             caller: number,
         } = arrival;
-        let anchor = wires.anchor();
-        let wall = wall_at(anchor, now);
+        let wall = wires.wall(now);
         let Some(flow) = released.practice.flow_for(&line, wall).cloned() else {
             return Err(sip::fault::Fault::UnknownNumber);
         };
-        let caller = Caller::arrive(now, wires, id, session, &invite)?;
-        wires.fact(
-            Some(id),
-            wall,
-            Fact::CallBegan {
-                practice: released.practice.name.clone(),
-                line: line.clone(),
-                trunk: trunk.clone(),
-                caller: Phi::new(number.as_ref().map(|number| number.expose().clone())),
-                release: released
-                    .practice
-                    .fingerprint()
-                    .iter()
-                    .map(|octet| format!("{octet:02x}"))
-                    .collect(),
-            },
-        );
-        wires.fact(Some(id), wall, signal("caller", false, "INVITE"));
         let call_back = Phi::new(number.as_ref().map(|number| number.expose().clone()));
         let run = flow::Run::start(
             released.practice.clone(),
@@ -150,16 +145,65 @@ impl Call {
             },
             wall,
         );
-        let mut call = Box::new(Self {
-            id,
-            released,
+        let began = Fact::CallBegan {
+            practice: released.practice.name.clone(),
+            line: line.clone(),
+            trunk: trunk.clone(),
+            caller: call_back.clone(),
+            release: released
+                .practice
+                .fingerprint()
+                .iter()
+                .map(|octet| format!("{octet:02x}"))
+                .collect(),
+        };
+        let caller = Caller::arrive(now, wires, id, session, &invite)?;
+        wires.fact(Some(id), wall, began);
+        wires.fact(Some(id), wall, signal("caller", false, "INVITE"));
+        Ok(Box::new(Self {
             trunk,
             line,
-            began: now,
-            anchor,
-            number: call_back.clone(),
             caller,
             run: Some(run),
+            ..Self::blank(now, wires, id, released, call_back)
+        }))
+    }
+
+    /// The flow begins.
+    pub(crate) fn begin(&mut self, now: Instant, wires: &mut Wires) {
+        self.health(now, wires);
+        self.do_what_the_flow_wants(now, wires);
+    }
+
+    /// A call that a restart left without its caller: the doctor will get the number.
+    pub(crate) fn without_caller(
+        now: Instant,
+        wires: &mut Wires,
+        open: &OpenEscalation,
+        released: Released,
+    ) -> Box<Self> {
+        let mut call = Self::blank(now, wires, open.call, released, open.call_back.clone());
+        call.story.answered = true;
+        call.ended_by = "restart";
+        Box::new(call)
+    }
+
+    /// Goes on with a ladder that a restart interrupted.
+    pub(crate) fn resume(&mut self, now: Instant, wires: &mut Wires, open: OpenEscalation) {
+        self.start_ladder(now, wires, ladder::Start::again_after_a_stop(open));
+    }
+
+    fn blank(now: Instant, wires: &Wires, id: CallId, released: Released, call_back: Phi<Option<String>>) -> Self {
+        Self {
+            id,
+            released,
+            trunk: String::new(),
+            line: String::new(),
+            began: now,
+            anchor: wires.anchor(),
+            number: call_back.clone(),
+            caller: Caller::gone(),
+            run: None,
             held: VecDeque::new(),
             ladders: Vec::new(),
             partner: None,
@@ -171,57 +215,49 @@ impl Call {
             call_back,
             story: Story::default(),
             faults: 0,
+            hanging_up: false,
             ended_by: "us",
             ended: false,
-        });
-        let health = wires.health;
-        if health.everything_down {
-            call.hear(now, wires, flow::Heard::Broken(flow::Broken::Everything));
-        } else if health.book_down {
-            call.hear(now, wires, flow::Heard::Broken(flow::Broken::Book));
-        } else {
-            call.do_what_the_flow_wants(now, wires);
         }
-        Ok(call)
     }
 
-    /// Goes on with a ladder that a restart interrupted: the caller is gone, the doctor will get the number.
-    pub(crate) fn resume(
-        now: Instant,
-        wires: &mut Wires,
-        open: OpenEscalation,
-        released: Released,
-    ) -> Option<Box<Self>> {
-        let anchor = wires.anchor();
-        let mut call = Box::new(Self {
-            id: open.call,
-            released,
-            trunk: String::new(),
-            line: String::new(),
-            began: now,
-            anchor,
-            number: open.call_back.clone(),
-            caller: Caller::gone(),
-            run: None,
-            held: VecDeque::new(),
-            ladders: Vec::new(),
-            partner: None,
-            connecting: None,
-            withheld: BTreeMap::new(),
-            clips: HashMap::new(),
-            kept_clips: HashMap::new(),
-            recording: None,
-            call_back: open.call_back.clone(),
-            story: Story {
-                answered: true,
-                ..Story::default()
+    /// A fault of ours came through to the desk: everybody is let go, and every ladder that still owes somebody a doctor
+    /// begins again without its caller, a few times at most.
+    pub(crate) fn break_down(&mut self, now: Instant, wires: &mut Wires) {
+        self.faults = self.faults.saturating_add(1);
+        self.note(
+            now,
+            wires,
+            Fact::SafetyNet {
+                reason: ENGINE_FAULT.into(),
             },
-            faults: 0,
-            ended_by: "restart",
-            ended: false,
-        });
-        let start = ladder::Start { open, keep_going: true };
-        call.start_ladder(now, wires, start).then_some(call)
+        );
+        let owed = self.ladders_owed();
+        let recording = self.recording.take();
+        if let Some(recording) = recording.filter(|recording| !self.asks_to_record(*recording)) {
+            wires.media(MediaCommand::StopRecord { recording });
+        }
+        self.return_ports(wires);
+        wires.let_go(now, self.id);
+        self.caller = Caller::gone();
+        self.run = None;
+        self.held.clear();
+        self.ladders.clear();
+        self.partner = None;
+        self.connecting = None;
+        self.withheld.clear();
+        self.clips.clear();
+        self.ended_by = "fault";
+        if self.faults <= FAULTS_MAX {
+            for start in owed {
+                self.start_ladder(now, wires, start);
+            }
+        }
+        self.note_end_if_settled(now, wires);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Something happened to one of the call's sessions.
@@ -241,7 +277,7 @@ impl Call {
             MediaEvent::Digit { leg, digit } if self.caller.is(leg) => self.caller_pressed(now, wires, digit),
             MediaEvent::Digit { leg, digit } => self.person_pressed(now, wires, leg, digit),
             MediaEvent::Played { leg, id, whole } if self.caller.is(leg) => self.caller_heard(now, wires, id, whole),
-            MediaEvent::Played { leg, id, .. } => self.person_heard(now, wires, leg, id),
+            MediaEvent::Played { leg, id, whole } => self.person_heard(now, wires, leg, id, whole),
             MediaEvent::ClipEnded { recording, heard, .. } => self.clip_ended(now, wires, recording, heard),
             MediaEvent::RecordingFailed { recording } => self.recording_failed(now, wires, recording),
             MediaEvent::Lost { leg } | MediaEvent::Failed { leg } => self.silent(now, wires, leg),
@@ -268,10 +304,16 @@ impl Call {
             Some(Withheld::Ladder(start)) => {
                 self.start_ladder(now, wires, *start);
             }
-            Some(Withheld::Acceptance { ladder, leg, person }) => self.join(now, wires, &ladder, leg, person),
-            // Without the permission in the book there is no recording.
-            Some(Withheld::Recording(recording)) if kept => self.start_recording(wires, recording),
-            Some(Withheld::Recording(_)) => self.recording = None,
+            Some(Withheld::Acceptance { start, leg, person }) => self.join(now, wires, *start, leg, person),
+            // Without the permission in the book there is no recording, and none for a caller who is gone. The book may
+            // have it as begun all the same, if only late.
+            Some(Withheld::Recording(recording)) => {
+                let begun = kept && self.start_recording(wires, recording);
+                if !begun {
+                    self.recording = None;
+                    self.note(now, wires, Fact::RecordingFailed { recording });
+                }
+            }
         }
     }
 
@@ -295,6 +337,9 @@ impl Call {
     /// What is broken has changed.
     pub(crate) fn health(&mut self, now: Instant, wires: &mut Wires) {
         let health = wires.health;
+        if health.recordings_down {
+            self.hear(now, wires, flow::Heard::Broken(flow::Broken::Recordings));
+        }
         if health.everything_down {
             self.hear(now, wires, flow::Heard::Broken(flow::Broken::Everything));
         } else if health.book_down {
@@ -318,9 +363,11 @@ impl Call {
             .min()
     }
 
-    /// Nothing is left to do: nobody is on the line, nobody is rung, nothing waits for the book.
+    /// Nothing is left to do: nobody is on the line, nobody is rung, nothing waits for the book, and the flow has
+    /// delivered what a caller who hung up has left behind.
     pub(crate) fn is_over(&self) -> bool {
         !self.caller.is_here()
+            && self.run_is_over()
             && self.partner.is_none()
             && self.connecting.is_none()
             && self.ladders.iter().all(Ladder::is_over)
@@ -330,6 +377,10 @@ impl Call {
     /// The last fact, and the end.
     pub(crate) fn close(&mut self, now: Instant, wires: &mut Wires) {
         self.note_end(now, wires);
+    }
+
+    fn run_is_over(&self) -> bool {
+        self.run.as_ref().is_none_or(flow::Run::over)
     }
 
     fn wall(&self, now: Instant) -> Timestamp {
@@ -351,12 +402,13 @@ impl Call {
                 now,
                 wires,
                 Fact::SafetyNet {
-                    reason: "a fault in the engine".into(),
+                    reason: ENGINE_FAULT.into(),
                 },
             );
             if self.faults > 1 {
                 self.run = None;
                 self.hang_up_caller(now, wires);
+                self.note_end_if_settled(now, wires);
                 return;
             }
             let fresh = self.released.practice.flow_for(&self.line, wall).cloned().map(|flow| {
@@ -369,26 +421,41 @@ impl Call {
                 run
             });
             self.run = fresh;
+            if self.run.is_none() {
+                self.hang_up_caller(now, wires);
+            }
         }
         self.do_what_the_flow_wants(now, wires);
+        self.note_end_if_settled(now, wires);
     }
 
     /// The outcome in one phrase (flow-language.md §12).
     fn outcome(&self) -> String {
         // A run that came to nothing does not know of a ladder that began again after it.
         let came_to_nothing = [flow::Outcome::Ended, flow::Outcome::CallerHungUp].map(|outcome| outcome.to_string());
+        // Nor does it know of a person who accepted and was gone before the number was read out.
+        let left = self
+            .story
+            .left
+            .clone()
+            .map(|person| flow::Outcome::CallingBack { person }.to_string());
         let said = self
             .story
             .outcome
             .as_ref()
-            .filter(|outcome| !came_to_nothing.contains(outcome));
+            .filter(|outcome| !came_to_nothing.contains(outcome) && left.as_ref() != Some(outcome));
         if let Some(outcome) = said {
             outcome.clone()
         } else if let Some(person) = &self.story.calling_back {
             format!("{person} is calling back")
         } else if let Some(ladder) = self.ladders.iter().find(|ladder| ladder.is_exhausted()) {
             format!("still paging {}", ladder.name())
-        } else if let Some(outcome) = &self.story.outcome {
+        } else if let Some(outcome) = self
+            .story
+            .outcome
+            .as_ref()
+            .filter(|outcome| left.as_ref() != Some(outcome))
+        {
             outcome.clone()
         } else if self.story.answered {
             "the caller hung up".into()
@@ -405,7 +472,7 @@ impl Call {
             .withheld
             .values()
             .any(|w| matches!(w, Withheld::Acceptance { .. } | Withheld::Message(_)));
-        if !self.caller.is_here() && !climbing && !joining {
+        if !self.caller.is_here() && self.run_is_over() && !climbing && !joining {
             self.note_end(now, wires);
         }
     }

@@ -328,11 +328,12 @@ impl Drop for Desk {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let err = self.err();
-            let tail: Vec<&str> = err.lines().rev().take(30).collect();
+            let ours = err.lines().rev().filter(|line| !line.contains("\"sled::"));
+            let tail: Vec<&str> = ours.take(30).collect();
             eprintln!("--- the engine printed:\n{}--- and logged at the end:", self.out());
             tail.into_iter()
                 .rev()
-                .for_each(|line| eprintln!("{}", &line[..line.len().min(400)]));
+                .for_each(|line| eprintln!("{}", line.chars().take(400).collect::<String>()));
         }
         // It may have ended by itself; either way it is collected.
         let _ = self.child.kill();

@@ -62,9 +62,15 @@ impl Baresip {
             to = first + BLOCK - 1,
         );
         let mode = if setup.picks_up { "auto" } else { "manual" };
-        let account =
-            format!("<sip:{}@{LOOPBACK}>;regint=0;answermode={mode};audio_codecs=PCMU/8000/1,PCMA/8000/1\n", setup.user);
-        for (name, text) in [("config", config.as_str()), ("accounts", account.as_str()), ("contacts", "")] {
+        let account = format!(
+            "<sip:{}@{LOOPBACK}>;regint=0;answermode={mode};audio_codecs=PCMU/8000/1,PCMA/8000/1\n",
+            setup.user
+        );
+        for (name, text) in [
+            ("config", config.as_str()),
+            ("accounts", account.as_str()),
+            ("contacts", ""),
+        ] {
             std::fs::write(folder.path().join(name), text).expect("room");
         }
         let out = std::fs::File::create(folder.path().join("printed")).expect("room");
@@ -79,7 +85,9 @@ impl Baresip {
             .spawn()
             .expect("baresip is installed: apt-get install baresip-core");
         let child = Child(child);
-        let control = wait_for("baresip's control socket", Duration::from_secs(15), || TcpStream::connect(control).ok());
+        let control = wait_for("baresip's control socket", Duration::from_secs(15), || {
+            TcpStream::connect(control).ok()
+        });
         let (sender, events) = channel();
         let mut ears = control.try_clone().expect("a socket can be shared");
         std::thread::spawn(move || {
@@ -89,7 +97,15 @@ impl Baresip {
                 }
             }
         });
-        Self { user: setup.user.to_owned(), child, address, control, events, seen: Vec::new(), folder }
+        Self {
+            user: setup.user.to_owned(),
+            child,
+            address,
+            control,
+            events,
+            seen: Vec::new(),
+            folder,
+        }
     }
 
     /// Where it can be called.
@@ -149,7 +165,11 @@ impl Baresip {
 impl Drop for Baresip {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- baresip {}\n{}", self.user, printed(&self.folder.path().join("printed")));
+            eprintln!(
+                "--- baresip {}\n{}",
+                self.user,
+                printed(&self.folder.path().join("printed"))
+            );
         }
     }
 }
@@ -173,19 +193,30 @@ fn netstring(from: &mut impl Read) -> Option<String> {
 }
 
 fn write_wav(path: &Path, samples: &[i16]) {
-    let spec =
-        hound::WavSpec { channels: 1, sample_rate: RATE, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: RATE,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     let mut writer = hound::WavWriter::create(path, spec).expect("room");
-    samples.iter().for_each(|sample| writer.write_sample(*sample).expect("room"));
+    samples
+        .iter()
+        .for_each(|sample| writer.write_sample(*sample).expect("room"));
     writer.finalize().expect("room");
 }
 
 /// The samples of a WAV that is perhaps still being written: its header may say that it is empty.
 fn read_wav(path: &Path) -> Vec<i16> {
     let bytes = std::fs::read(path).unwrap_or_default();
-    let Some(at) = bytes.windows(4).position(|window| window == b"data") else { return Vec::new() };
+    let Some(at) = bytes.windows(4).position(|window| window == b"data") else {
+        return Vec::new();
+    };
     let samples = bytes.get(at + 8..).unwrap_or_default();
-    samples.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+    samples
+        .chunks_exact(2)
+        .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+        .collect()
 }
 
 #[cfg(test)]

@@ -32,7 +32,10 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { doctors: None, ring_before_answer: Duration::ZERO }
+        Self {
+            doctors: None,
+            ring_before_answer: Duration::ZERO,
+        }
     }
 }
 
@@ -60,7 +63,11 @@ impl Engine {
         let words = speak(&practice, &cache);
 
         let local = SocketAddr::new(LOOPBACK, 0);
-        let listener = |transport| Listener { transport, local, advertised: local };
+        let listener = |transport| Listener {
+            transport,
+            local,
+            advertised: local,
+        };
         let book = seal::BookKey::generate(&mut fill);
         let key = book.to_bytes().to_vec();
         let config = exchange::Config {
@@ -69,7 +76,10 @@ impl Engine {
                 media_address: LOOPBACK,
                 trunks: vec![Trunk {
                     id: "loopback".into(),
-                    sources: vec![Network { address: LOOPBACK, prefix: 32 }],
+                    sources: vec![Network {
+                        address: LOOPBACK,
+                        prefix: 32,
+                    }],
                     outbound: setup.doctors.map(|remote| sip::Flow {
                         transport: sip::Transport::Udp,
                         local,
@@ -87,12 +97,19 @@ impl Engine {
                 codecs: vec![Codec::Pcmu, Codec::Pcma],
             },
             streams: exchange::StreamLimits::default(),
-            media: exchange::Media { bind: LOOPBACK, ports: 10_000..=29_999, threads: 1 },
+            media: exchange::Media {
+                bind: LOOPBACK,
+                ports: 10_000..=29_999,
+                threads: 1,
+            },
             practices: vec![practice],
             data,
             speech: speech(),
             keys: exchange::Keys {
-                book: ledger::BookKeys { seal: book, sign: seal::Signer::generate(&mut fill) },
+                book: ledger::BookKeys {
+                    seal: book,
+                    sign: seal::Signer::generate(&mut fill),
+                },
                 recipients: vec![seal::RecipientSecret::generate(1, &mut fill).public()],
             },
             drain: Duration::from_secs(1),
@@ -104,12 +121,23 @@ impl Engine {
             .expect("threads");
         let running = runtime.block_on(exchange::serve(config)).expect("the engine starts");
         let handle = running.handle();
-        Self { runtime, running: Some(running), handle, words, key, house }
+        Self {
+            runtime,
+            running: Some(running),
+            handle,
+            words,
+            key,
+            house,
+        }
     }
 
     /// Where it listens.
     pub fn address(&self, transport: sip::Transport) -> SocketAddr {
-        let listener = self.handle.listeners().iter().find(|listener| listener.transport == transport);
+        let listener = self
+            .handle
+            .listeners()
+            .iter()
+            .find(|listener| listener.transport == transport);
         listener.expect("it listens on UDP and TCP").local
     }
 
@@ -121,12 +149,17 @@ impl Engine {
     /// How a sentence of the practice, or one of [`OURS`], sounds in µ-law.
     pub fn clip(&self, sentence: &str) -> Arc<[u8]> {
         let part = Part::new(sentence, Language::English);
-        self.words.get(&part, Codec::Pcmu).unwrap_or_else(|| panic!("nobody says: {sentence}"))
+        self.words
+            .get(&part, Codec::Pcmu)
+            .unwrap_or_else(|| panic!("nobody says: {sentence}"))
     }
 
     /// What callers get when all but the telephone line is broken: the safety net.
     pub fn break_everything(&self) {
-        let health = Health { everything_down: true, ..Health::default() };
+        let health = Health {
+            everything_down: true,
+            ..Health::default()
+        };
         self.runtime.block_on(self.handle.drill(health));
     }
 
@@ -146,12 +179,15 @@ impl Engine {
         let reader = ledger::Reader::open(&self.house.path().join("data/book"), key, 0).expect("a book");
         // The last row may be half written; it is read next time.
         let rows = reader.map_while(Result::ok);
-        rows.map(|row| Stamped::decode(&row.body).expect("our own facts")).collect()
+        rows.map(|row| Stamped::decode(&row.body).expect("our own facts"))
+            .collect()
     }
 
     /// Waits for a fact.
     pub fn waits_for(&self, what: &str, within: Duration, is: impl Fn(&Fact) -> bool) -> Stamped {
-        wait_for(what, within, || self.facts().into_iter().find(|stamped| is(&stamped.fact)))
+        wait_for(what, within, || {
+            self.facts().into_iter().find(|stamped| is(&stamped.fact))
+        })
     }
 
     /// Waits for the end of a number of calls, and gives the outcome of each; more ends than calls, or calls that
@@ -164,12 +200,18 @@ impl Engine {
             };
             facts.iter().filter_map(end).collect()
         };
-        wait_for("the end of the calls", within, || (ended(&self.facts()).len() >= calls).then_some(()));
+        wait_for("the end of the calls", within, || {
+            (ended(&self.facts()).len() >= calls).then_some(())
+        });
         // A second end would come now.
         std::thread::sleep(Duration::from_millis(300));
         let ends = ended(&self.facts());
         let by_call: BTreeMap<CallId, String> = ends.iter().cloned().collect();
-        assert_eq!((ends.len(), by_call.len()), (calls, calls), "one outcome for each call: {ends:?}");
+        assert_eq!(
+            (ends.len(), by_call.len()),
+            (calls, calls),
+            "one outcome for each call: {ends:?}"
+        );
         ends.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
@@ -190,7 +232,11 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let of_calls: Vec<Stamped> = self.facts().into_iter().filter(|stamped| stamped.call.is_some()).collect();
+            let of_calls: Vec<Stamped> = self
+                .facts()
+                .into_iter()
+                .filter(|stamped| stamped.call.is_some())
+                .collect();
             eprintln!("--- the book\n{}", switchboard::ladder::time_line(&of_calls));
         }
         if let Some(running) = self.running.take() {
@@ -219,8 +265,13 @@ fn speak(practice: &Path, cache: &Path) -> voice::Snapshot {
             (name, fs::read_to_string(&path).expect("text"))
         })
         .collect();
-    let compiled = flow::compile(&flow::Folder { files, ..flow::Folder::default() });
-    let practice = compiled.practice.unwrap_or_else(|| panic!("Cedar compiles: {:#?}", compiled.diagnostics));
+    let compiled = flow::compile(&flow::Folder {
+        files,
+        ..flow::Folder::default()
+    });
+    let practice = compiled
+        .practice
+        .unwrap_or_else(|| panic!("Cedar compiles: {:#?}", compiled.diagnostics));
     let door = File::create(cache.with_extension("lock")).expect("room in target");
     door.lock().expect("a lock");
     let mut library = voice::Library::open(cache, speech(), &[]).expect("a cache");

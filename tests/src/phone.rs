@@ -72,7 +72,9 @@ impl Phone {
     /// Listens on this port for these words.
     pub fn start(port: u16, words: &voice::Snapshot) -> Self {
         let socket = UdpSocket::bind((LOOPBACK, port)).expect("the port was free a moment ago");
-        socket.set_read_timeout(Some(Duration::from_millis(2))).expect("a socket of ours");
+        socket
+            .set_read_timeout(Some(Duration::from_millis(2)))
+            .expect("a socket of ours");
         let shared = Arc::new(Mutex::new(Shared::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let ear = Listener::new(&Index::new(words, Codec::Pcmu));
@@ -80,7 +82,13 @@ impl Phone {
             let (shared, stop) = (shared.clone(), stop.clone());
             move || work(&socket, ear, &shared, &stop)
         });
-        Self { port, shared, stop, thread: Some(thread), cursor: Mutex::new(0) }
+        Self {
+            port,
+            shared,
+            stop,
+            thread: Some(thread),
+            cursor: Mutex::new(0),
+        }
     }
 
     /// Where it listens.
@@ -91,9 +99,11 @@ impl Phone {
     /// Waits until these words have begun, after those waited for before; gives when.
     pub fn hears(&self, words: &str, within: Duration) -> Instant {
         let words = squeezed(words);
-        wait_for(&format!("the words {words}; heard: {}", self.transcript()), within, || {
-            self.sound(|sound| matches!(sound, Sound::Began(part) if squeezed(&part.text).contains(&words)))
-        })
+        wait_for(
+            &format!("the words {words}; heard: {}", self.transcript()),
+            within,
+            || self.sound(|sound| matches!(sound, Sound::Began(part) if squeezed(&part.text).contains(&words))),
+        )
     }
 
     /// Waits until nothing has been heard for a moment, after what was waited for before.
@@ -153,7 +163,12 @@ impl Phone {
     fn sound(&self, is: impl Fn(&Sound) -> bool) -> Option<Instant> {
         let mut cursor = self.cursor.lock().expect("nobody panics with it");
         let shared = self.shared();
-        let (at, (when, _)) = shared.sounds.iter().enumerate().skip(*cursor).find(|(_, (_, sound))| is(sound))?;
+        let (at, (when, _)) = shared
+            .sounds
+            .iter()
+            .enumerate()
+            .skip(*cursor)
+            .find(|(_, (_, sound))| is(sound))?;
         *cursor = at + 1;
         Some(*when)
     }
@@ -167,7 +182,11 @@ impl Drop for Phone {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let packets = self.packets().len();
-            eprintln!("--- the phone at port {} heard {packets} packets: {}", self.port, self.transcript());
+            eprintln!(
+                "--- the phone at port {} heard {packets} packets: {}",
+                self.port,
+                self.transcript()
+            );
         }
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -178,12 +197,18 @@ impl Drop for Phone {
 
 /// What packets of audio say, laid out by their media times; holes are silence.
 pub fn samples(packets: &[Packet]) -> Vec<i16> {
-    let Some(first) = packets.iter().find(|packet| packet.kind == PCMU) else { return Vec::new() };
+    let Some(first) = packets.iter().find(|packet| packet.kind == PCMU) else {
+        return Vec::new();
+    };
     let mut samples = Vec::new();
     for packet in packets.iter().filter(|packet| packet.kind == PCMU) {
         // A stream that begins anew is heard where the other had come to.
         let at = packet.timestamp.wrapping_sub(first.timestamp) as usize;
-        let at = if packet.ssrc == first.ssrc && at < packets.len() * FRAME * 50 { at } else { samples.len() };
+        let at = if packet.ssrc == first.ssrc && at < packets.len() * FRAME * 50 {
+            at
+        } else {
+            samples.len()
+        };
         samples.resize(samples.len().max(at + packet.payload.len()), 0);
         samples[at..at + packet.payload.len()].copy_from_slice(&decoded(&packet.payload));
     }
@@ -197,7 +222,10 @@ pub fn decoded(ulaw: &[u8]) -> Vec<i16> {
 
 /// Letters and digits, in lower case.
 pub fn squeezed(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    text.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 fn work(socket: &UdpSocket, mut ear: Listener, shared: &Mutex<Shared>, stop: &AtomicBool) {
@@ -235,7 +263,9 @@ fn work(socket: &UdpSocket, mut ear: Listener, shared: &Mutex<Shared>, stop: &At
         }
         timestamp = timestamp.wrapping_add(FRAME as u32);
         let yields = shared.yields_until.is_some_and(|until| now < until);
-        let Some(engine) = engine.filter(|_| !yields) else { continue };
+        let Some(engine) = engine.filter(|_| !yields) else {
+            continue;
+        };
         let mut frame: Vec<u8> = if shared.mouth.is_empty() {
             let refrain = shared.refrain.as_deref().unwrap_or_default();
             let frame = refrain.chunks_exact(FRAME).nth(refrain_at).map(<[u8]>::to_vec);

@@ -35,12 +35,24 @@ pub struct Setup<'a> {
 impl<'a> Setup<'a> {
     /// A caller at an engine's UDP port.
     pub fn caller(scenario: &'a str, engine: SocketAddr) -> Self {
-        Self { scenario, engine: Some(engine), number: crate::engine::NUMBER, from: LOOPBACK, tcp: false }
+        Self {
+            scenario,
+            engine: Some(engine),
+            number: crate::engine::NUMBER,
+            from: LOOPBACK,
+            tcp: false,
+        }
     }
 
     /// A telephone that is called.
     pub fn called(scenario: &'a str) -> Self {
-        Self { scenario, engine: None, number: crate::engine::DOCTOR, from: LOOPBACK, tcp: false }
+        Self {
+            scenario,
+            engine: None,
+            number: crate::engine::DOCTOR,
+            from: LOOPBACK,
+            tcp: false,
+        }
     }
 }
 
@@ -91,8 +103,15 @@ impl Message {
 
     /// The first header of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let named = |line: &'_ str| line.split_once(':').is_some_and(|(left, _)| left.eq_ignore_ascii_case(name));
-        let line = self.text.lines().take_while(|line| !line.is_empty()).find(|line| named(line))?;
+        let named = |line: &'_ str| {
+            line.split_once(':')
+                .is_some_and(|(left, _)| left.eq_ignore_ascii_case(name))
+        };
+        let line = self
+            .text
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .find(|line| named(line))?;
         line.split_once(':').map(|(_, value)| value.trim())
     }
 }
@@ -123,10 +142,22 @@ impl Sipp {
             .arg(root().join("tests/sipp").join(setup.scenario).with_extension("xml"))
             .args(["-i", &setup.from.to_string(), "-p", &line.first.to_string()])
             .args(["-ci", &LOOPBACK.to_string(), "-cp", &(line.first + 1).to_string()])
-            .args(["-mi", &setup.from.to_string(), "-mp", &(line.media_port() - MEDIA_OFFSET).to_string()])
+            .args([
+                "-mi",
+                &setup.from.to_string(),
+                "-mp",
+                &(line.media_port() - MEDIA_OFFSET).to_string(),
+            ])
             .args(["-t", if setup.tcp { "t1" } else { "u1" }])
             .args(["-m", "1", "-nostdin", "-trace_msg", "-message_file", "messages"])
-            .args(["-trace_err", "-error_file", "errors", "-timeout", "200s", "-timeout_error"])
+            .args([
+                "-trace_err",
+                "-error_file",
+                "errors",
+                "-timeout",
+                "200s",
+                "-timeout_error",
+            ])
             .args(["-s", setup.number]);
         if setup.from == LOOPBACK {
             command.arg("-bind_local");
@@ -135,10 +166,18 @@ impl Sipp {
             command.arg(engine.to_string());
         }
         let child = command.spawn().expect("SIPp is installed: apt-get install sip-tester");
-        let sipp = Self { scenario: setup.scenario.to_owned(), child: Child(child), line, folder, cues: Cell::new(0) };
+        let sipp = Self {
+            scenario: setup.scenario.to_owned(),
+            child: Child(child),
+            line,
+            folder,
+            cues: Cell::new(0),
+        };
         if setup.engine.is_none() {
             // Once its socket is bound, it is ready to be called.
-            wait_for("SIPp to listen", Duration::from_secs(10), || UdpSocket::bind(sipp.line.address()).err());
+            wait_for("SIPp to listen", Duration::from_secs(10), || {
+                UdpSocket::bind(sipp.line.address()).err()
+            });
         }
         sipp
     }
@@ -158,7 +197,9 @@ impl Sipp {
             them = self.line.address(),
         );
         let at = Instant::now();
-        socket.send_to(message.as_bytes(), self.line.address()).expect("loopback");
+        socket
+            .send_to(message.as_bytes(), self.line.address())
+            .expect("loopback");
         at
     }
 
@@ -179,13 +220,19 @@ impl Sipp {
 
     /// Waits for a message the other side sent.
     pub fn receives(&self, what: &str, within: Duration, is: impl Fn(&Message) -> bool) -> Message {
-        wait_for(&format!("{what} at SIPp"), within, || self.messages().into_iter().find(|m| !m.sent && is(m)))
+        wait_for(&format!("{what} at SIPp"), within, || {
+            self.messages().into_iter().find(|m| !m.sent && is(m))
+        })
     }
 
     /// Waits for the end of its scenario, and that it went as written.
     pub fn succeeds(&mut self, within: Duration) {
         let ended = self.child.ended(within);
-        assert!(ended.is_some_and(|status| status.success()), "SIPp's scenario {}: {ended:?}", self.scenario);
+        assert!(
+            ended.is_some_and(|status| status.success()),
+            "SIPp's scenario {}: {ended:?}",
+            self.scenario
+        );
     }
 
     fn call_id(&self) -> Option<String> {
@@ -217,7 +264,11 @@ fn messages(log: &str) -> Vec<Message> {
         let time: civil::DateTime = time.trim().parse().ok()?;
         let at = time.to_zoned(TimeZone::UTC).ok()?.timestamp();
         let text = text.trim_start().replace("\r\n", "\n");
-        Some(Message { at: at.into(), sent: way.contains("sent"), text })
+        Some(Message {
+            at: at.into(),
+            sent: way.contains("sent"),
+            text,
+        })
     };
     log.split(RULE).filter_map(read).collect()
 }
@@ -234,7 +285,10 @@ mod tests {
                    UDP message received [388] bytes :\n\nSIP/2.0 486 Busy Here\r\ncall-id: abc\r\n\r\n";
         let [invite, busy] = messages(log).try_into().expect("two messages");
         assert!(invite.sent && invite.is("INVITE") && !invite.is("INV") && invite.status().is_none());
-        assert_eq!((busy.sent, busy.status(), busy.header("Call-ID")), (false, Some(486), Some("abc")));
+        assert_eq!(
+            (busy.sent, busy.status(), busy.header("Call-ID")),
+            (false, Some(486), Some("abc"))
+        );
         let apart = busy.at.duration_since(invite.at).expect("in order");
         assert_eq!(apart.as_micros(), 18_313);
     }

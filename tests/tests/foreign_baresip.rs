@@ -22,7 +22,11 @@ const RATE: usize = 8_000;
 fn speech(engine: &Engine, sentences: &[&str], seconds: usize) -> Vec<i16> {
     let once: Vec<i16> = sentences
         .iter()
-        .flat_map(|sentence| decoded(&engine.clip(sentence)).into_iter().chain(std::iter::repeat_n(0, RATE / 2)))
+        .flat_map(|sentence| {
+            decoded(&engine.clip(sentence))
+                .into_iter()
+                .chain(std::iter::repeat_n(0, RATE / 2))
+        })
         .collect();
     once.iter().copied().cycle().take(seconds * RATE).collect()
 }
@@ -40,7 +44,12 @@ impl Said<'_> {
         let says = |fact: &Fact| matches!(fact, Fact::Said { words } if squeezed(words).contains(&wanted));
         let at = tests::wait_for(&format!("“{words}” in the book"), SOON, || {
             let facts = self.engine.facts();
-            facts.iter().enumerate().skip(self.read).find(|(_, stamped)| says(&stamped.fact)).map(|(at, _)| at)
+            facts
+                .iter()
+                .enumerate()
+                .skip(self.read)
+                .find(|(_, stamped)| says(&stamped.fact))
+                .map(|(at, _)| at)
         });
         self.read = at + 1;
     }
@@ -59,16 +68,33 @@ fn a_baresip_caller_reaches_a_baresip_doctor_and_each_records_the_other() {
     let doctor_says = speech(&words, &[OURS[2]], 60);
     let caller_says = speech(&words, &[OURS[0], OURS[1]], 180);
     drop(words);
-    let mut doctor = Baresip::start(Setup { user: DOCTOR, picks_up: true, microphone: &doctor_says });
-    let engine = Engine::start(engine::Setup { doctors: Some(doctor.address()), ..Default::default() });
-    let mut caller = Baresip::start(Setup { user: "+15125550199", picks_up: false, microphone: &caller_says });
+    let mut doctor = Baresip::start(Setup {
+        user: DOCTOR,
+        picks_up: true,
+        microphone: &doctor_says,
+    });
+    let engine = Engine::start(engine::Setup {
+        doctors: Some(doctor.address()),
+        ..Default::default()
+    });
+    let mut caller = Baresip::start(Setup {
+        user: "+15125550199",
+        picks_up: false,
+        microphone: &caller_says,
+    });
 
     caller.dial(NUMBER, engine.address(Udp));
     caller.tells("CALL_ESTABLISHED", MOMENT);
-    let mut book = Said { engine: &engine, read: 0 };
-    for (words, key) in
-        [("For English", '1'), ("May we record", '1'), ("How can we help", '4'), ("To be called back at the number", '1')]
-    {
+    let mut book = Said {
+        engine: &engine,
+        read: 0,
+    };
+    for (words, key) in [
+        ("For English", '1'),
+        ("May we record", '1'),
+        ("How can we help", '4'),
+        ("To be called back at the number", '1'),
+    ] {
         book.hears(words);
         sleep(Duration::from_millis(500));
         caller.press(key);
@@ -96,7 +122,10 @@ fn a_baresip_caller_reaches_a_baresip_doctor_and_each_records_the_other() {
     doctor.press('1');
     engine.waits_for("the bridge", MOMENT, |fact| matches!(fact, Fact::Bridged { .. }));
     // Long enough for the caller to say both sentences from the beginning, whenever that was.
-    let longest: usize = [OURS[0], OURS[1]].iter().map(|sentence| engine.clip(sentence).len() + RATE / 2).sum();
+    let longest: usize = [OURS[0], OURS[1]]
+        .iter()
+        .map(|sentence| engine.clip(sentence).len() + RATE / 2)
+        .sum();
     sleep(Duration::from_millis((2 * longest * 1_000 / RATE) as u64).min(Duration::from_secs(25)));
     caller.hang_up();
     doctor.tells("CALL_CLOSED", MOMENT);
@@ -114,9 +143,14 @@ fn a_baresip_caller_reaches_a_baresip_doctor_and_each_records_the_other() {
     };
     let beginning = by_caller.get(..15 * RATE).unwrap_or(&by_caller);
     assert!(heard("the caller", beginning, WELCOME) >= 0.95);
-    let end = by_caller.get(by_caller.len().saturating_sub(30 * RATE)..).unwrap_or_default();
+    let end = by_caller
+        .get(by_caller.len().saturating_sub(30 * RATE)..)
+        .unwrap_or_default();
     assert!(heard("the caller", end, OURS[2]) >= 0.95);
     assert!(heard("the doctor", &by_doctor, OURS[0]) >= 0.95);
     assert!(heard("the doctor", &by_doctor, OURS[1]) >= 0.95);
-    assert!(heard("the doctor", &by_doctor, OURS[2]) < 0.6, "nobody hears an echo, and the comparison can tell");
+    assert!(
+        heard("the doctor", &by_doctor, OURS[2]) < 0.6,
+        "nobody hears an echo, and the comparison can tell"
+    );
 }

@@ -22,6 +22,8 @@ const SOON: Duration = Duration::from_secs(30);
 const MOMENT: Duration = Duration::from_secs(5);
 /// The first end packet in Debian's captures of telephone-events: there the key is up.
 const KEY_LASTS: Duration = Duration::from_millis(140);
+/// What may be missing after the first frame that crosses a bridge: 60 ms.
+const SEAM_FRAMES_MAX: usize = 4;
 /// From one key to the next: SIPp plays one capture at a time.
 const BETWEEN_KEYS: Duration = Duration::from_millis(350);
 
@@ -70,7 +72,10 @@ impl Caller {
 
 /// The status of the final answer to what SIPp asked first, and the answer.
 fn final_answer(sipp: &Sipp) -> (u16, Message) {
-    let answer = sipp.messages().into_iter().rfind(|m| !m.sent && m.status().is_some_and(|status| status >= 200));
+    let answer = sipp
+        .messages()
+        .into_iter()
+        .rfind(|m| !m.sent && m.status().is_some_and(|status| status >= 200));
     let answer = answer.expect("a final answer");
     (answer.status().expect("a status"), answer)
 }
@@ -100,22 +105,38 @@ type Heard<'a> = (usize, &'a Packet);
 /// Which frames of a sound are in these packets.
 fn frames_of<'a>(sound: &[u8], packets: &'a [Packet]) -> Vec<Heard<'a>> {
     let places: HashMap<&[u8], usize> = sound.chunks(FRAME).enumerate().map(|(at, frame)| (frame, at)).collect();
-    packets.iter().filter_map(|packet| Some((*places.get(packet.payload.as_slice())?, packet))).collect()
+    packets
+        .iter()
+        .filter_map(|packet| Some((*places.get(packet.payload.as_slice())?, packet)))
+        .collect()
 }
 
-/// That these frames of a sound came one after the other, none lost, none twice.
+/// That these frames of a sound came one after the other, none lost, none twice. The first may have waited in the jitter
+/// buffer when the bridge began, while those after it pass as they arrive: there a moment may be missing, and there only.
 fn assert_in_order(who: &str, frames: &[Heard<'_>], of: &[u8]) {
     let count = of.len() / FRAME;
-    let breaks: Vec<_> = frames
-        .windows(2)
-        .filter(|pair| pair[1].0 != (pair[0].0 + 1) % count)
-        .map(|pair| {
-            let [(from, a), (to, b)] = [pair[0], pair[1]];
-            let (numbers, media) = (b.sequence.wrapping_sub(a.sequence), b.timestamp.wrapping_sub(a.timestamp));
-            format!("{from} → {to} (sequence +{numbers}, timestamp +{media}, {:?} later)", b.at - a.at)
+    let pairs = frames.iter().zip(frames.iter().skip(1)).enumerate();
+    let breaks: Vec<_> = pairs
+        .filter(|(at, ((from, _), (to, _)))| {
+            let on = (to + count - from) % count;
+            on != 1 && (*at > 0 || on > SEAM_FRAMES_MAX)
+        })
+        .map(|(_, ((from, a), (to, b)))| {
+            let (numbers, media) = (
+                b.sequence.wrapping_sub(a.sequence),
+                b.timestamp.wrapping_sub(a.timestamp),
+            );
+            format!(
+                "{from} → {to} (sequence +{numbers}, timestamp +{media}, {:?} later)",
+                b.at - a.at
+            )
         })
         .collect();
-    assert!(breaks.is_empty(), "{who} hears all {} frames in order, but for {breaks:#?}", frames.len());
+    assert!(
+        breaks.is_empty(),
+        "{who} hears all {} frames in order, but for {breaks:#?}",
+        frames.len()
+    );
 }
 
 #[test]
@@ -138,12 +159,30 @@ fn a_caller_is_answered_and_hears_the_words_as_they_were_spoken() {
     // One stream, in order, from the beginning of a talkspurt, soon after the ACK.
     let first = packets.first().expect("it heard something");
     assert!(first.marker, "a stream begins with a marker");
-    assert!(packets.iter().all(|packet| packet.ssrc == first.ssrc && packet.kind == 0), "one stream of µ-law");
-    assert!(packets.windows(2).all(|pair| pair[1].sequence == pair[0].sequence.wrapping_add(1)), "in order");
-    let acknowledged = caller.sipp.messages().into_iter().find(|m| m.sent && m.is("ACK")).expect("an ACK");
+    assert!(
+        packets
+            .iter()
+            .all(|packet| packet.ssrc == first.ssrc && packet.kind == 0),
+        "one stream of µ-law"
+    );
+    assert!(
+        packets
+            .windows(2)
+            .all(|pair| pair[1].sequence == pair[0].sequence.wrapping_add(1)),
+        "in order"
+    );
+    let acknowledged = caller
+        .sipp
+        .messages()
+        .into_iter()
+        .find(|m| m.sent && m.is("ACK"))
+        .expect("an ACK");
     let ago = acknowledged.at.elapsed().expect("the clock goes on");
     let after_ack = (first.at + ago).saturating_duration_since(Instant::now());
-    assert!(after_ack < Duration::from_millis(250), "the first packet came {after_ack:?} after the ACK");
+    assert!(
+        after_ack < Duration::from_millis(250),
+        "the first packet came {after_ack:?} after the ACK"
+    );
     assert_eq!(engine.outcomes(1, MOMENT).len(), 1);
     engine.is_empty(MOMENT);
 }
@@ -161,7 +200,11 @@ fn telephone_events_choose_the_branch_and_an_info_beside_them_is_no_second_key()
     // A second 4 would be the first digit of another number, and stop these words.
     caller.phone.hears("To be called back at the number", SOON);
     caller.phone.quiet(SOON);
-    let pressed = engine.facts().into_iter().filter(|stamped| matches!(stamped.fact, Fact::Pressed { .. })).count();
+    let pressed = engine
+        .facts()
+        .into_iter()
+        .filter(|stamped| matches!(stamped.fact, Fact::Pressed { .. }))
+        .count();
     assert_eq!(pressed, 3, "three keys were pressed, the last of them in two ways");
     caller.hangs_up();
     assert_eq!(engine.outcomes(1, MOMENT).len(), 1);
@@ -184,21 +227,33 @@ fn info_chooses_the_branch() {
             _ => None,
         })
         .collect();
-    assert_eq!(sections.last().map(String::as_str), Some("office message"), "{sections:?}");
+    assert_eq!(
+        sections.last().map(String::as_str),
+        Some("office message"),
+        "{sections:?}"
+    );
     caller.hangs_up();
     assert_eq!(engine.outcomes(1, MOMENT).len(), 1);
 }
 
 #[test]
 fn a_caller_who_cancels_gets_487_and_has_one_outcome() {
-    let engine = Engine::start(engine::Setup { ring_before_answer: Duration::from_secs(20), ..Default::default() });
+    let engine = Engine::start(engine::Setup {
+        ring_before_answer: Duration::from_secs(20),
+        ..Default::default()
+    });
     let mut caller = Caller::calls(&engine, "cancel");
     caller.sipp.succeeds(SOON);
     let (status, _) = final_answer(&caller.sipp);
     assert_eq!(status, 487);
     assert_eq!(engine.outcomes(1, MOMENT).len(), 1);
     assert_eq!(caller.phone.packets().len(), 0, "nobody was answered");
-    assert!(!engine.facts().iter().any(|stamped| matches!(stamped.fact, Fact::Answered { .. })));
+    assert!(
+        !engine
+            .facts()
+            .iter()
+            .any(|stamped| matches!(stamped.fact, Fact::Answered { .. }))
+    );
     engine.is_empty(MOMENT);
 }
 
@@ -215,7 +270,11 @@ fn a_held_caller_hears_nothing_until_the_call_is_resumed() {
 
         caller.sipp.cue(way);
         let answer = next(1 + 2 * count);
-        assert!(answer.text.contains(ours), "{way} is answered with {ours}: {}", answer.text);
+        assert!(
+            answer.text.contains(ours),
+            "{way} is answered with {ours}: {}",
+            answer.text
+        );
         // What was on its way when the answer left may still arrive.
         sleep(Duration::from_millis(100));
         let held = Instant::now();
@@ -241,12 +300,19 @@ fn a_held_caller_hears_nothing_until_the_call_is_resumed() {
 fn what_cannot_be_answered_is_refused_with_the_reason_the_rfc_names() {
     let engine = Engine::start(engine::Setup::default());
     let refused = |scenario, number| {
-        let setup = Setup { number, ..Setup::caller(scenario, engine.address(Udp)) };
+        let setup = Setup {
+            number,
+            ..Setup::caller(scenario, engine.address(Udp))
+        };
         let mut sipp = Sipp::start(Line::free(), setup);
         sipp.succeeds(SOON);
         final_answer(&sipp).0
     };
-    assert_eq!(refused("refused", "+15125550999"), 404, "a number that is no practice's");
+    assert_eq!(
+        refused("refused", "+15125550999"),
+        404,
+        "a number that is no practice's"
+    );
     assert_eq!(refused("only-g729", engine::NUMBER), 488, "a codec we do not have");
     engine.is_empty(MOMENT);
 }
@@ -256,12 +322,18 @@ fn a_call_by_tcp_is_a_call() {
     let engine = Engine::start(engine::Setup::default());
     let line = Line::free();
     let phone = Phone::start(line.media_port(), engine.words());
-    let setup = Setup { tcp: true, ..Setup::caller("brief", engine.address(Tcp)) };
+    let setup = Setup {
+        tcp: true,
+        ..Setup::caller("brief", engine.address(Tcp))
+    };
     let mut sipp = Sipp::start(line, setup);
     phone.hears(WELCOME, SOON);
     sipp.succeeds(SOON);
     let via = final_answer(&sipp).1.header("Via").map(str::to_owned);
-    assert!(via.as_deref().is_some_and(|via| via.starts_with("SIP/2.0/TCP ")), "{via:?}");
+    assert!(
+        via.as_deref().is_some_and(|via| via.starts_with("SIP/2.0/TCP ")),
+        "{via:?}"
+    );
     assert_eq!(engine.outcomes(1, MOMENT).len(), 1);
     engine.is_empty(MOMENT);
 }
@@ -270,13 +342,22 @@ fn a_call_by_tcp_is_a_call() {
 fn a_stranger_gets_no_answer_at_all() {
     let engine = Engine::start(engine::Setup::default());
     let stranger = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
-    let mut sipp = Sipp::start(Line::free(), Setup { from: stranger, ..Setup::caller("stranger", engine.address(Udp)) });
+    let mut sipp = Sipp::start(
+        Line::free(),
+        Setup {
+            from: stranger,
+            ..Setup::caller("stranger", engine.address(Udp))
+        },
+    );
     sipp.succeeds(SOON);
     let (sent, received): (Vec<_>, Vec<_>) = sipp.messages().into_iter().partition(|message| message.sent);
     assert!(sent.len() >= 2, "it asked again: {sent:?}");
     assert_eq!(received.len(), 0, "{received:?}");
     assert_eq!(engine.strangers(), sent.len() as u64);
-    assert!(engine.facts().iter().all(|stamped| stamped.call.is_none()), "no call was made of it");
+    assert!(
+        engine.facts().iter().all(|stamped| stamped.call.is_none()),
+        "no call was made of it"
+    );
 }
 
 #[test]
@@ -300,7 +381,10 @@ fn a_draining_engine_sends_new_calls_elsewhere_and_keeps_those_it_has() {
 
     let drained = Instant::now();
     caller.phone.hears("For English", SOON);
-    assert!(!caller.phone.audio_since(drained).is_empty(), "the call in progress goes on");
+    assert!(
+        !caller.phone.audio_since(drained).is_empty(),
+        "the call in progress goes on"
+    );
     caller.hangs_up();
     assert_eq!(engine.outcomes(1, MOMENT).len(), 1);
 }
@@ -308,7 +392,10 @@ fn a_draining_engine_sends_new_calls_elsewhere_and_keeps_those_it_has() {
 #[test]
 fn a_hospital_reaches_the_doctor_and_both_hear_each_other() {
     let line = Line::free();
-    let engine = Engine::start(engine::Setup { doctors: Some(line.address()), ..Default::default() });
+    let engine = Engine::start(engine::Setup {
+        doctors: Some(line.address()),
+        ..Default::default()
+    });
     let doctor_phone = Phone::start(line.media_port(), engine.words());
     let mut doctor = Sipp::start(line, Setup::called("doctor"));
     let mut caller = Caller::calls(&engine, "caller");
@@ -334,8 +421,12 @@ fn a_hospital_reaches_the_doctor_and_both_hear_each_other() {
     doctor_phone.hears("An urgent call for", SOON);
     doctor_phone.hears("Press 1 to take it now", SOON);
     sleep(Duration::from_millis(500));
-    let before = frames_of(&from_caller, &doctor_phone.packets());
-    assert_eq!(before.len(), 0, "nothing is bridged before the key");
+    let before = doctor_phone.packets();
+    assert_eq!(
+        frames_of(&from_caller, &before).len(),
+        0,
+        "nothing is bridged before the key"
+    );
     assert!(caller.phone.spoken().len() > 20, "though the caller spoke");
 
     doctor_phone.yields(BETWEEN_KEYS);
@@ -348,18 +439,28 @@ fn a_hospital_reaches_the_doctor_and_both_hear_each_other() {
     sleep(Duration::from_secs(5));
 
     let (doctor_packets, caller_packets) = (doctor_phone.packets(), caller.phone.packets());
-    for (who, sound, packets) in
-        [("the doctor", &from_caller, &doctor_packets), ("the caller", &from_doctor, &caller_packets)]
-    {
+    for (who, sound, packets) in [
+        ("the doctor", &from_caller, &doctor_packets),
+        ("the caller", &from_doctor, &caller_packets),
+    ] {
         let frames = frames_of(sound, packets);
         let first = frames.first().unwrap_or_else(|| panic!("{who} hears the other")).1.at;
         let bridged = first.saturating_duration_since(key_up);
-        println!("{who} hears the other {bridged:?} after the accept key");
-        assert!(bridged <= Duration::from_millis(300), "{who} hears the other {bridged:?} after the key");
+        let since_down = first.saturating_duration_since(key_down);
+        println!("{who} hears the other {since_down:?} after the accept key goes down, {bridged:?} after it is up");
+        assert!(
+            bridged <= Duration::from_millis(300),
+            "{who} hears the other {bridged:?} after the key"
+        );
         assert_in_order(who, &frames, sound);
         // As samples: four seconds of one side in what the other heard.
         let at = frames[25].0 * FRAME;
-        let turned: Vec<u8> = sound[at..].iter().chain(&sound[..at]).copied().take(4 * 8_000).collect();
+        let turned: Vec<u8> = sound[at..]
+            .iter()
+            .chain(&sound[..at])
+            .copied()
+            .take(4 * 8_000)
+            .collect();
         let since: Vec<Packet> = packets.iter().filter(|packet| packet.at >= first).cloned().collect();
         let alike = correlation(&samples(&since), &decoded(&turned));
         assert!(alike >= 0.95, "{who} hears what the other says: {alike}");
@@ -377,7 +478,10 @@ fn a_hospital_reaches_the_doctor_and_both_hear_each_other() {
 #[test]
 fn with_everything_broken_the_caller_still_reaches_the_doctor_and_may_hang_up_first() {
     let line = Line::free();
-    let engine = Engine::start(engine::Setup { doctors: Some(line.address()), ..Default::default() });
+    let engine = Engine::start(engine::Setup {
+        doctors: Some(line.address()),
+        ..Default::default()
+    });
     engine.break_everything();
     let doctor_phone = Phone::start(line.media_port(), engine.words());
     let mut doctor = Sipp::start(line, Setup::called("doctor"));
@@ -396,9 +500,10 @@ fn with_everything_broken_the_caller_still_reaches_the_doctor_and_may_hang_up_fi
         let caller_hears = frames_of(&from_doctor, &caller.phone.packets()).len();
         (doctor_hears > 100 && caller_hears > 100).then_some(())
     });
-    for (who, sound, packets) in
-        [("the doctor", &from_caller, doctor_phone.packets()), ("the caller", &from_doctor, caller.phone.packets())]
-    {
+    for (who, sound, packets) in [
+        ("the doctor", &from_caller, doctor_phone.packets()),
+        ("the caller", &from_doctor, caller.phone.packets()),
+    ] {
         assert_in_order(who, &frames_of(sound, &packets), sound);
     }
     caller.hangs_up();

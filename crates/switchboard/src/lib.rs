@@ -16,6 +16,7 @@ pub mod fact;
 pub mod ladder;
 pub mod phone;
 pub mod rehearse;
+pub mod weather;
 pub mod world;
 
 pub use desk::{Counts, Desk};

@@ -221,6 +221,21 @@ impl Phone {
         self.settle(now);
     }
 
+    /// Holds the call, or takes it back, by a re-INVITE; in vain while one is pending.
+    pub fn reoffer(&mut self, now: Instant, session: sip::SessionId, direction: media::sdp::Direction) {
+        if let Some(line) = self.lines.get_mut(&session)
+            && line.connected
+            && let Ok(offer) = media::sdp::reoffer(&line.said, direction)
+            && self
+                .endpoint
+                .reinvite(now, session, sip::Body::sdp(offer.clone()))
+                .is_ok()
+        {
+            line.said = offer;
+        }
+        self.settle(now);
+    }
+
     /// One datagram or framed message came.
     pub fn handle_received(&mut self, now: Instant, flow: sip::Flow, bytes: &[u8]) {
         self.endpoint.handle_received(now, flow, bytes);

@@ -17,8 +17,9 @@ use crate::door::{
     DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Network, Output, RecordingId, Released,
     Ticket, Trunk,
 };
-use crate::fact::Stamped;
+use crate::fact::{OpenEscalation, Stamped};
 use crate::phone::{Answering, Output as PhoneOutput, Phone};
+use crate::weather::{Dice, Log, Seen, Weather};
 
 /// How fast words are spoken, in characters a second (flow-language.md §18).
 pub const CHARACTERS_PER_SECOND: u64 = 15;
@@ -33,6 +34,12 @@ const VOICEMAIL: Duration = Duration::from_secs(60);
 /// A clinician listens this long before pressing a key.
 const LISTENS: Duration = Duration::from_secs(2);
 const TONE: Duration = Duration::from_millis(300);
+/// After this long without audio the media plane says that a party is lost.
+const LOST_AFTER: Duration = Duration::from_secs(30);
+/// In bad weather a person hangs up within this after picking up.
+const LEAVES_WITHIN: Duration = Duration::from_secs(30);
+/// Ports a desk may have in fair weather.
+const PORTS: usize = 20_000;
 const DESK_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1)), 5060);
 const TRUNK_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 5060);
 
@@ -85,6 +92,11 @@ pub struct World {
     people: BTreeMap<u16, (sip::SessionId, Answering)>,
     facts: Vec<Stamped>,
     next_port: u16,
+    /// Ports that exist and that the desk does not hold.
+    ports_left: usize,
+    weather: Weather,
+    dice: Dice,
+    seen: Log,
 }
 
 #[derive(Default)]
@@ -118,12 +130,32 @@ enum Happening {
     NotRecorded(Ticket),
     PersonPresses { leg: LegId, digit: char },
     HangUp(sip::SessionId),
+    Lost { leg: LegId },
+    Ended(Late),
     Wake,
+}
+
+/// What a media plane reports in its own time.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Late {
+    Clip {
+        leg: LegId,
+        recording: RecordingId,
+        heard: Option<Duration>,
+    },
+    Sealed(RecordingId),
+    Failed(RecordingId),
+    Closed(LegId),
 }
 
 impl World {
     /// A world with one practice on one trunk. `anchor` is any instant; only differences to it matter.
     pub fn new(anchor: Instant, released: Released, setting: Setting) -> Self {
+        Self::in_weather(anchor, released, setting, Weather::default())
+    }
+
+    /// The same world in bad weather.
+    pub fn in_weather(anchor: Instant, released: Released, setting: Setting, weather: Weather) -> Self {
         let config = DeskConfig {
             signalling: vec![Listener {
                 transport: sip::Transport::Udp,
@@ -172,9 +204,38 @@ impl World {
             people: BTreeMap::new(),
             facts: Vec::new(),
             next_port: 20_000,
+            ports_left: weather.ports.unwrap_or(PORTS),
+            dice: Dice::new(weather.seed),
+            weather,
+            seen: Log::new(),
         };
+        if let Some(after) = world.weather.cut_after {
+            world.schedule(after, Happening::Wake);
+        }
         world.top_up();
         world
+    }
+
+    /// What the desk did, for a judge.
+    pub fn seen(&self) -> &Log {
+        &self.seen
+    }
+
+    /// The caller holds, or comes back.
+    pub fn caller_holds(&mut self, direction: media::sdp::Direction) {
+        if let Some(session) = self.caller {
+            self.phone.reoffer(self.now, session, direction);
+        }
+    }
+
+    /// No new calls from here on.
+    pub fn drain_desk(&mut self) {
+        self.desk.handle(self.now, Input::Drain);
+    }
+
+    /// A restart found this ladder interrupted.
+    pub fn resume(&mut self, open: OpenEscalation) {
+        self.desk.handle(self.now, Input::Resume(Box::new(open)));
     }
 
     /// The telephone, to script how each number answers.
@@ -281,6 +342,11 @@ impl World {
         }
     }
 
+    /// Whether anything is still due.
+    pub fn waits(&mut self) -> bool {
+        self.next_instant().is_some()
+    }
+
     fn next_instant(&mut self) -> Option<Instant> {
         let queued = self.queue.peek().map(|Reverse((at, ..))| *at);
         let desk = match self.desk.poll_output() {
@@ -306,11 +372,31 @@ impl World {
         match happening {
             Happening::ToDesk(flow, bytes) => self.desk.handle(self.now, Input::Received { flow, bytes: &bytes }),
             Happening::ToPhone(flow, bytes) => self.phone.handle_received(self.now, flow, &bytes),
-            Happening::Recorded(ticket) => self.desk.handle(self.now, Input::Recorded { ticket }),
-            Happening::NotRecorded(ticket) => self.desk.handle(self.now, Input::NotRecorded { ticket }),
+            Happening::Recorded(ticket) => {
+                self.see(Seen::Answered { ticket, kept: true });
+                self.desk.handle(self.now, Input::Recorded { ticket });
+            }
+            Happening::NotRecorded(ticket) => {
+                self.see(Seen::Answered { ticket, kept: false });
+                self.desk.handle(self.now, Input::NotRecorded { ticket });
+            }
+            Happening::Lost { leg } => {
+                if self.legs.contains_key(&leg) {
+                    self.desk.handle(self.now, Input::Media(MediaEvent::Lost { leg }));
+                }
+            }
+            Happening::Ended(late) => self.report(late),
             Happening::PersonPresses { leg, digit } => self.press(leg, digit),
             Happening::HangUp(session) => self.phone.hang_up(self.now, session),
-            Happening::Wake => return Some(Scene::Time),
+            Happening::Wake => {
+                if self.is_cut() {
+                    let legs: Vec<LegId> = self.legs.keys().copied().collect();
+                    for leg in legs {
+                        self.schedule(LOST_AFTER, Happening::Lost { leg });
+                    }
+                }
+                return Some(Scene::Time);
+            }
             Happening::Part { leg, play, text } => {
                 let heard = self.legs.get(&leg).is_some_and(|leg| leg.playing == Some(play));
                 return (heard && self.caller_leg == Some(leg)).then_some(Scene::Hears(text));
@@ -361,15 +447,11 @@ impl World {
                         remote: transmit.flow.local,
                         ..transmit.flow
                     };
-                    self.schedule(self.setting.wire, Happening::ToPhone(flow, transmit.bytes));
+                    self.send(flow, transmit.bytes, Happening::ToPhone);
                     continue;
                 }
                 Output::Record { ticket, facts } => {
-                    self.facts.extend(facts);
-                    match self.setting.book {
-                        Some(sync) => self.schedule(sync, Happening::Recorded(ticket)),
-                        None => self.schedule(Duration::from_millis(1), Happening::NotRecorded(ticket)),
-                    }
+                    self.keep(ticket, facts);
                     continue;
                 }
                 Output::Media(command) => {
@@ -387,7 +469,7 @@ impl World {
                         remote: transmit.flow.local,
                         ..transmit.flow
                     };
-                    self.schedule(self.setting.wire, Happening::ToDesk(flow, transmit.bytes));
+                    self.send(flow, transmit.bytes, Happening::ToDesk);
                 }
                 PhoneOutput::Connected {
                     session,
@@ -397,6 +479,10 @@ impl World {
                 } => match answering {
                     Some((_, answering)) => {
                         self.people.insert(port, (session, answering));
+                        if self.dice.chance(self.weather.people_leave) {
+                            let after = self.dice.within(LEAVES_WITHIN);
+                            self.schedule(after, Happening::HangUp(session));
+                        }
                         if answering == Answering::Voicemail {
                             self.schedule(VOICEMAIL, Happening::HangUp(session));
                         }
@@ -421,6 +507,11 @@ impl World {
     fn command(&mut self, command: MediaCommand) -> Option<Scene> {
         match command {
             MediaCommand::Open { leg, stream, .. } => {
+                if self.dice.chance(self.weather.media_fails) {
+                    self.ports_left += 1;
+                    self.desk.handle(self.now, Input::Media(MediaEvent::Failed { leg }));
+                    return None;
+                }
                 let remote_port = stream.map(|stream| stream.remote.port());
                 // The first leg of a call is its caller's.
                 if self.caller_leg.is_none() && remote_port.is_none_or(|port| !self.people.contains_key(&port)) {
@@ -447,6 +538,7 @@ impl World {
             } => self.play(leg, id, &words, stops_at_key),
             MediaCommand::Hush { leg } => self.cut_short(leg),
             MediaCommand::Bridge { a, b } => {
+                self.see(Seen::Bridges);
                 for (one, other) in [(a, b), (b, a)] {
                     self.cut_short(one);
                     if let Some(leg) = self.legs.get_mut(&one) {
@@ -466,16 +558,14 @@ impl World {
                     }
                 }
             }
-            MediaCommand::Record { .. } | MediaCommand::InfoDigit { .. } => {}
-            MediaCommand::StopRecord { recording } => {
-                let sealed = MediaEvent::RecordingSealed {
-                    recording,
-                    milliseconds: 0,
-                    sha256: [0; 32],
-                    gaps: 0,
-                };
-                self.desk.handle(self.now, Input::Media(sealed));
+            MediaCommand::InfoDigit { .. } => {}
+            MediaCommand::Record { recording, .. } => {
+                self.see(Seen::Records { recording });
+                if self.dice.chance(self.weather.media_fails) {
+                    self.late(Late::Failed(recording));
+                }
             }
+            MediaCommand::StopRecord { recording } => self.late(Late::Sealed(recording)),
             MediaCommand::Clip {
                 leg,
                 recording,
@@ -483,8 +573,12 @@ impl World {
                 ends_after_silence,
                 ..
             } => {
+                self.see(Seen::Clip { recording });
                 self.cut_short(leg);
-                if let Some(known) = self.legs.get_mut(&leg) {
+                if !self.legs.contains_key(&leg) {
+                    let heard = None;
+                    self.late(Late::Clip { leg, recording, heard });
+                } else if let Some(known) = self.legs.get_mut(&leg) {
                     known.clip = Some(Clip {
                         recording,
                         ends_after_silence,
@@ -500,20 +594,92 @@ impl World {
             }
             MediaCommand::EndClip { leg } => self.end_clip(leg),
             MediaCommand::Close { leg } => {
-                self.legs.remove(&leg);
+                self.end_clip(leg);
                 if self.caller_leg == Some(leg) {
                     self.caller_leg = None;
                 }
-                self.desk.handle(
-                    self.now,
-                    Input::Media(MediaEvent::Closed {
-                        leg,
-                        quality: media::Quality::default(),
-                    }),
-                );
+                // What was never opened is not closed either.
+                if self.legs.remove(&leg).is_some() {
+                    self.ports_left += 1;
+                    self.late(Late::Closed(leg));
+                }
             }
         }
         None
+    }
+
+    /// A datagram, in whatever weather there is.
+    fn send(&mut self, flow: sip::Flow, bytes: Vec<u8>, to: fn(sip::Flow, Vec<u8>) -> Happening) {
+        if bytes.starts_with(b"INVITE ") && flow.remote == DESK_ADDRESS {
+            self.see(Seen::Rings);
+            if self.weather.unreachable {
+                return;
+            }
+        }
+        if self.is_cut() || self.dice.chance(self.weather.lost) {
+            return;
+        }
+        if self.dice.chance(self.weather.doubled) {
+            let late = self.dice.within(self.weather.late);
+            self.schedule(self.setting.wire + late, to(flow, bytes.clone()));
+        }
+        let late = self.dice.within(self.weather.late);
+        self.schedule(self.setting.wire + late, to(flow, bytes));
+    }
+
+    fn is_cut(&self) -> bool {
+        self.weather.cut_after.is_some_and(|after| after <= self.elapsed())
+    }
+
+    fn keep(&mut self, ticket: Ticket, facts: Vec<Stamped>) {
+        self.see(Seen::Asked {
+            ticket,
+            facts: facts.clone(),
+        });
+        self.facts.extend(facts);
+        let sync = match self.weather.book_slow {
+            Some(slow) => Some(self.dice.within(slow)),
+            None => self.setting.book,
+        };
+        match sync {
+            _ if self.dice.chance(self.weather.book_silent) => {}
+            Some(sync) if !self.dice.chance(self.weather.book_refuses) => {
+                self.schedule(sync, Happening::Recorded(ticket));
+            }
+            _ => self.schedule(Duration::from_millis(1), Happening::NotRecorded(ticket)),
+        }
+    }
+
+    fn see(&mut self, seen: Seen) {
+        self.seen.push((self.now, seen));
+    }
+
+    /// At once in fair weather.
+    fn late(&mut self, late: Late) {
+        if self.weather.late.is_zero() {
+            self.report(late);
+        } else {
+            let after = self.dice.within(self.weather.late);
+            self.schedule(after, Happening::Ended(late));
+        }
+    }
+
+    fn report(&mut self, late: Late) {
+        let event = match late {
+            Late::Clip { leg, recording, heard } => MediaEvent::ClipEnded { leg, recording, heard },
+            Late::Sealed(recording) => MediaEvent::RecordingSealed {
+                recording,
+                milliseconds: 0,
+                sha256: [0; 32],
+                gaps: 0,
+            },
+            Late::Failed(recording) => MediaEvent::RecordingFailed { recording },
+            Late::Closed(leg) => MediaEvent::Closed {
+                leg,
+                quality: media::Quality::default(),
+            },
+        };
+        self.desk.handle(self.now, Input::Media(event));
     }
 
     fn play(&mut self, leg: LegId, id: u64, words: &flow::Words, stops_at_key: bool) {
@@ -580,12 +746,11 @@ impl World {
         let Some(clip) = self.legs.get_mut(&leg).and_then(|leg| leg.clip.take()) else {
             return;
         };
-        let ended = MediaEvent::ClipEnded {
-            leg,
-            recording: clip.recording,
-            heard: clip.spoken,
-        };
-        self.desk.handle(self.now, Input::Media(ended));
+        let (recording, heard) = (clip.recording, clip.spoken);
+        if self.dice.chance(self.weather.media_fails) {
+            self.late(Late::Failed(recording));
+        }
+        self.late(Late::Clip { leg, recording, heard });
     }
 
     fn person(&self, leg: LegId) -> Option<(sip::SessionId, Answering)> {
@@ -594,7 +759,9 @@ impl World {
     }
 
     fn top_up(&mut self) {
-        for _ in 0..self.desk.ports_wanted() {
+        let wanted = self.desk.ports_wanted().min(self.ports_left);
+        self.ports_left -= wanted;
+        for _ in 0..wanted {
             self.next_port = self.next_port.checked_add(2).unwrap_or(20_000);
             self.desk.handle(self.now, Input::Port(self.next_port));
         }

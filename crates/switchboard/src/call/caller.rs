@@ -241,6 +241,7 @@ impl Call {
                 let recording = CallId(wires.draw());
                 wires.own_recording(recording, self.id, Some(field.name().to_owned()));
                 self.clips.insert(recording, id);
+                self.kept_clips.insert(id, recording);
                 let call = self.id;
                 self.to_caller(wires, |leg| MediaCommand::Clip {
                     leg,
@@ -346,8 +347,8 @@ impl Call {
         let Some(clip) = self.clips.remove(&recording) else {
             return;
         };
-        if heard.is_some() {
-            self.kept_clips.insert(clip, recording);
+        if heard.is_none() {
+            self.kept_clips.remove(&clip);
         }
         self.hear(now, wires, flow::Heard::Clip { id: clip, heard });
     }

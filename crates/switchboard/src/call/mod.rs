@@ -56,7 +56,8 @@ pub(crate) struct Call {
     withheld: BTreeMap<Ticket, Withheld>,
     /// Clips being recorded: which of the flow's clips each is.
     clips: HashMap<RecordingId, flow::ClipId>,
-    /// The flow's clips, by the id under which the vault keeps them.
+    /// The flow's clips, by the id under which the vault keeps them. One that is still being recorded is among them: a
+    /// message that leaves in a hurry names it all the same.
     kept_clips: HashMap<flow::ClipId, RecordingId>,
     recording: Option<RecordingId>,
     /// Where a caller can be reached, best first: keyed and confirmed, else the number calling.

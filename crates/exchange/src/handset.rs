@@ -17,9 +17,10 @@ use jiff::Timestamp;
 use media::dtmf::Digit;
 use media::{DigitWay, LegEvent, PACKET_OUT_BYTES};
 use phi::Phi;
-use ring::rand::{SecureRandom, SystemRandom};
 use switchboard::phone::{Answering, Output, Phone};
 use voice::listen::{Index, Listener, Sound};
+
+use crate::serve::draw;
 
 /// How often the thread wakes.
 const WAKE: Duration = Duration::from_millis(2);
@@ -751,17 +752,6 @@ impl Line {
             None => {}
         }
     }
-}
-
-fn draw() -> sip::Draw {
-    let random = SystemRandom::new();
-    Box::new(move || {
-        let mut octets = [0; 16];
-        random
-            .fill(&mut octets)
-            .expect("the kernel gives random numbers once it has booted");
-        octets
-    })
 }
 
 fn in_ulaw(frame: &media::Frame) -> [u8; media::FRAME_SAMPLES] {

@@ -421,7 +421,7 @@ fn follow(desk: &mut DeskConfig, bound: &[Listener]) {
 }
 
 /// Sixteen octets nobody can guess, again and again.
-fn draw() -> sip::Draw {
+pub(crate) fn draw() -> sip::Draw {
     let random = SystemRandom::new();
     Box::new(move || {
         let mut octets = [0; 16];

@@ -124,8 +124,24 @@ pub fn report(bytes: &[u8]) -> u64 {
         believed,
         view.is_some(),
         view.is_some_and(|view| view.round_trip_ms.is_some()),
-        bytes.get(1).copied().filter(|_| believed),
+        kinds(bytes),
+        about(bytes.len()),
     ))
+}
+
+/// The kinds of the first packets of a compound, as their lengths lay them out.
+fn kinds(mut bytes: &[u8]) -> [Option<(u8, u8)>; 4] {
+    std::array::from_fn(|_| {
+        let &[flags, kind, high, low] = bytes.first_chunk::<4>()?;
+        let length = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
+        bytes = bytes.get(length..).unwrap_or_default();
+        // What the packet is, where it is anything we know, and how many blocks it claims.
+        Some(if (200..=207).contains(&kind) {
+            (kind, flags & 0x1F)
+        } else {
+            (0, 0)
+        })
+    })
 }
 
 /// Keys: the bytes as an INFO body; and as a train of telephone-events, a press never told twice within a packet.

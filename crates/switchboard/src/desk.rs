@@ -712,3 +712,6 @@ fn e164(uri: &sip::message::Uri) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

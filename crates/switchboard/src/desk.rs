@@ -36,6 +36,8 @@ pub struct Desk {
     lines: HashMap<String, (Released, String)>,
     /// Every number a practice owns: a caller who seems to call from one is unknown (integrations.md §1.1).
     practices: Vec<Released>,
+    /// Calls of before a restart whose outcome is in the book.
+    have_outcomes: BTreeSet<CallId>,
     media_load_percent: u8,
     draining: bool,
     /// When the endpoint wants the clock next.
@@ -123,6 +125,7 @@ impl Desk {
             alarm_of: HashMap::new(),
             lines: HashMap::new(),
             practices: Vec::new(),
+            have_outcomes: BTreeSet::new(),
             media_load_percent: 0,
             draining: false,
             endpoint_alarm: None,
@@ -191,6 +194,9 @@ impl Desk {
                 self.tell_readiness();
             }
             Input::Resume(open) => self.resume(now, *open),
+            Input::HasOutcome(call) => {
+                self.have_outcomes.insert(call);
+            }
             Input::Time => {}
         }
         self.settle(now);
@@ -333,10 +339,15 @@ impl Desk {
                     seconds: u32::try_from(seconds).unwrap_or(0),
                 };
                 self.wires.fact(Some(id), wall, gave_up);
-                self.wires.fact(Some(id), wall, ended);
+                if !self.have_outcomes.contains(&id) {
+                    self.wires.fact(Some(id), wall, ended);
+                }
                 return;
             };
-            let call = Call::without_caller(now, &mut self.wires, &open, released);
+            let mut call = Call::without_caller(now, &mut self.wires, &open, released);
+            if self.have_outcomes.contains(&id) {
+                call.has_outcome();
+            }
             self.calls.insert(id, call);
         }
         self.with_call(now, id, |call, wires| call.resume(now, wires, open));

@@ -93,6 +93,9 @@ pub enum Input<'a> {
     Drain,
     /// An escalation that a restart interrupted, read back from the book (house.md §4, D4).
     Resume(Box<crate::fact::OpenEscalation>),
+    /// The outcome of this call is in the book already: it was told that paging goes on before the restart. To be said
+    /// before its [`Input::Resume`], or it gets a second one.
+    HasOutcome(CallId),
     /// A timeout asked for has come, or the caller of this method merely wants the clock moved.
     Time,
 }

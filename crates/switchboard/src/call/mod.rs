@@ -257,6 +257,11 @@ impl Call {
         self.note_end_if_settled(now, wires);
     }
 
+    /// Its one outcome was written before a restart.
+    pub(crate) fn has_outcome(&mut self) {
+        self.ended = true;
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
     }

@@ -146,6 +146,24 @@ fn a_practice_that_is_gone_leaves_an_outcome() {
 }
 
 #[test]
+fn a_call_that_has_its_outcome_gets_no_second_one() {
+    let mut bench = Bench::new(32);
+    for (call, ladder) in [(7, "doctor on call"), (8, "no such ladder")] {
+        let call = CallId([call; 16]);
+        bench.desk.handle(bench.now, Input::HasOutcome(call));
+        bench
+            .desk
+            .handle(bench.now, Input::Resume(Box::new(open(call, ladder))));
+    }
+    // Nobody answers, all the way up and through an hour of paging.
+    for _ in 0..7 * 600 {
+        bench.wait(Duration::from_secs(1));
+    }
+    assert!(bench.facts.iter().any(|fact| matches!(fact, Fact::Exhausted { .. })));
+    assert_eq!((bench.outcomes(), bench.desk.counts().calls), (0, 0));
+}
+
+#[test]
 fn the_last_ports_are_for_the_doctors_of_callers_who_are_here() {
     let mut bench = Bench::new(PORTS_FOR_PEOPLE + 1);
     bench.invite("first", OFFER);

@@ -251,7 +251,7 @@ impl Leg {
         let timestamp = self.timestamp.wrapping_add(self.missed_samples(now));
         self.timestamp = timestamp.wrapping_add(FRAME_SAMPLES as u32);
         let relayed_meanwhile = self.sent.take();
-        let relayed = self.relay.frame.take();
+        let relayed = self.relay.take();
         if !self.stream.direction.sends() {
             return 0;
         }
@@ -352,6 +352,7 @@ impl Leg {
             .get(audio.payload.clone())
             .and_then(|payload| payload.first_chunk::<FRAME_SAMPLES>());
         let Some(payload) = payload.filter(|payload| payload.len() == audio.payload.len()) else {
+            self.relay.by_frames();
             return 0;
         };
         let busy = self.player.is_playing() || !matches!(self.pressing, Pressing::None) || !self.digits.is_empty();
@@ -393,7 +394,7 @@ impl Leg {
 
     /// The other leg's frame for our next tick; used only while [`Leg::relay_now`] is not serving.
     pub fn relay(&mut self, frame: &Frame) {
-        self.relay.frame = Some(*frame);
+        self.relay.hold(*frame);
     }
 
     /// Presses keys, after those still waiting. Returns how many were taken.

@@ -24,7 +24,9 @@ const GAP_SAMPLES_MAX: u32 = 80_000;
 pub(crate) struct Relay {
     shift: Option<Shift>,
     live: Option<Instant>,
-    pub(crate) frame: Option<Frame>,
+    /// Their packets go out as they come, so what their jitter buffer gives later was heard already.
+    serves: bool,
+    frame: Option<Frame>,
 }
 
 /// What turns their numbers into ours.
@@ -52,6 +54,21 @@ impl Relay {
         self.live.is_some_and(|at| now.saturating_duration_since(at) < LIVE)
     }
 
+    /// The other leg's frame for the next tick.
+    pub(crate) fn hold(&mut self, frame: Frame) {
+        self.frame = Some(frame);
+    }
+
+    /// The frame held, unless it was passed on as a packet before.
+    pub(crate) fn take(&mut self) -> Option<Frame> {
+        self.frame.take().filter(|_| !self.serves)
+    }
+
+    /// Their packets cannot be passed on as they are: their frames are wanted.
+    pub(crate) fn by_frames(&mut self) {
+        self.serves = false;
+    }
+
     /// Something else goes out: the next packet passed on begins a stretch of its own.
     pub(crate) fn interrupt(&mut self) {
         self.shift = None;
@@ -60,6 +77,7 @@ impl Relay {
 
     /// The numbers for a packet of theirs; `None` when it comes too late to be of use.
     pub(crate) fn pass(&mut self, now: Instant, audio: &Audio, writer: &Writer, our_timestamp: u32) -> Option<Numbers> {
+        self.serves = true;
         if let Some(shift) = self.shift.as_mut().filter(|shift| shift.ssrc == audio.ssrc) {
             let sequence = audio.sequence.wrapping_add(shift.sequence);
             let timestamp = audio.timestamp.wrapping_add(shift.timestamp);

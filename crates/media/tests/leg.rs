@@ -317,6 +317,30 @@ fn a_bridge_passes_packets_on_as_they_come() {
 }
 
 #[test]
+fn a_bridge_says_nothing_twice_when_packets_come_in_bursts() {
+    let mut bridge = Bridge {
+        a: leg(),
+        b: leg(),
+        out: Vec::new(),
+    };
+    // Six packets at a time: between two bursts the jitter buffer still holds what was passed on already.
+    let burst = |n: u64| ms(107 + (n / 6 + 1) * 120);
+    let arrivals = (0..120_u64).map(|n| {
+        (
+            burst(n),
+            packet(0, n == 0, n as u16, n as u32 * 160, 9, &sound(n as u32 * 160, 160)),
+        )
+    });
+    bridge.run(140, arrivals.collect());
+    let places: Vec<u32> = bridge
+        .out
+        .iter()
+        .filter_map(|(_, bytes)| place(bytes[12..].first_chunk().expect("a frame")))
+        .collect();
+    assert_eq!(places, (0..120).map(|n| n * 160).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_bridge_between_laws_and_packet_times_still_carries_the_sound() {
     // Another law: the same packets, transcoded.
     let mut bridge = Bridge {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
 use ledger::{Entry, NotRecorded};
-use switchboard::{Stamped, Ticket};
+use switchboard::{Fact, Stamped, Ticket, ladder};
 use tokio::sync::mpsc;
 
 /// Batches of facts kept while the book cannot be written: hours of calls. The oldest go first beyond it, with an
@@ -77,6 +77,7 @@ impl Journal {
 
     /// Hands facts in. An error is the answer itself: they are not recorded now.
     pub(crate) fn keep(&mut self, ticket: Ticket, facts: Vec<Stamped>) -> Result<(), Outcome> {
+        facts.iter().for_each(log);
         self.submit(ticket.0, facts.iter().map(entry).collect())
             .map_err(|_| Outcome { ticket, kept: false })
     }
@@ -143,6 +144,38 @@ pub(crate) fn entry(stamped: &Stamped) -> Entry {
         call: stamped.call.map(|call| call.0),
         at_ms: stamped.at.as_millisecond(),
         body: stamped.encode(),
+    }
+}
+
+/// The log is a reader of the facts: the line that the ladder draws, which holds nothing private. INFO is what a user would
+/// notice, WARN should wake someone, DEBUG is a turn in the road (style.md §5).
+fn log(stamped: &Stamped) {
+    let call = stamped.call.map(|call| call.to_string());
+    let call = call.as_deref().unwrap_or("none");
+    let (kind, line) = (stamped.fact.kind(), ladder::line(&stamped.fact));
+    match &stamped.fact {
+        Fact::SafetyNet { .. }
+        | Fact::RecordingFailed { .. }
+        | Fact::RecordingInterrupted { .. }
+        | Fact::Exhausted { .. } => {
+            tracing::warn!(call, kind, "{line}");
+        }
+        Fact::CallBegan { .. }
+        | Fact::CallRefused { .. }
+        | Fact::Answered { .. }
+        | Fact::Disposition { .. }
+        | Fact::Told911
+        | Fact::EscalationBegan(_)
+        | Fact::Attempt { .. }
+        | Fact::Accepted { .. }
+        | Fact::Bridged { .. }
+        | Fact::NumberGiven { .. }
+        | Fact::EscalationEnded { .. }
+        | Fact::RecordingSealed { .. }
+        | Fact::CallEnded { .. }
+        | Fact::Started { .. }
+        | Fact::Stopped => tracing::info!(call, kind, "{line}"),
+        _ => tracing::debug!(call, kind, "{line}"),
     }
 }
 

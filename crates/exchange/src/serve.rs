@@ -105,6 +105,7 @@ struct Prepared {
 
 /// Starts an exchange on the runtime this is called on.
 pub async fn serve(config: Config) -> Result<Running, Fault> {
+    raise_file_limit();
     let Config {
         mut desk,
         streams,
@@ -390,6 +391,19 @@ fn reloader(mut shelf: Shelf, control: mpsc::Sender<Control>) -> io::Result<mpsc
         }
     })?;
     Ok(requests)
+}
+
+/// A call holds two sockets, a bridged one four; the limit a shell gives (1,024) would be full at a few hundred calls.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if limit.current < limit.maximum && setrlimit(Resource::Nofile, raised).is_err() {
+        tracing::warn!(files = ?limit.current, "the limit of open files stays; it bounds the calls");
+    }
 }
 
 /// Every network a trunk may talk from, the hosts we send to among them.

@@ -82,8 +82,8 @@ pub(crate) struct Thread {
     pub(super) bridges: usize,
     /// The last tick served.
     pub(super) last: u64,
-    /// Time at work since the window began.
-    pub(super) busy: Duration,
+    /// Processor time used up to the beginning of the window.
+    pub(super) used: Duration,
     pub(super) window: Instant,
     pub(super) ready: Vec<epoll::Event>,
 }
@@ -106,7 +106,7 @@ impl Thread {
             recordings: HashMap::new(),
             bridges: 0,
             last: 0,
-            busy: Duration::ZERO,
+            used: Duration::ZERO,
             window: Instant::now(),
             ready: Vec::with_capacity(READY),
         })
@@ -127,7 +127,7 @@ impl Thread {
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
-                self.worked(woke);
+                self.worked();
                 continue;
             };
             self.clock.sleep_until(next);
@@ -147,7 +147,7 @@ impl Thread {
                 self.serve(tick);
             }
             self.last = tick;
-            self.worked(woke);
+            self.worked();
         }
         let open: Vec<LegId> = self.legs.keys().copied().collect();
         for leg in open {
@@ -159,13 +159,15 @@ impl Thread {
         }
     }
 
-    /// Adds the time since `woke` to the load.
-    fn worked(&mut self, woke: Instant) {
+    /// Works out the load: processor time of this thread, in and out of the kernel. Not the time on the wall, which on a
+    /// shared machine counts our neighbours' work as ours and would refuse callers for it.
+    fn worked(&mut self) {
         let now = Instant::now();
-        self.busy += now.saturating_duration_since(woke);
         let window = now.saturating_duration_since(self.window);
         if window >= LOAD_WINDOW {
-            let permille = self.busy.as_micros() * 1000 / window.as_micros().max(1);
+            let used = processor_time();
+            let busy = used.saturating_sub(self.used);
+            let permille = busy.as_micros() * 1000 / window.as_micros().max(1);
             self.gauges
                 .load_permille
                 .store(u32::try_from(permille).unwrap_or(1000), Relaxed);
@@ -173,7 +175,7 @@ impl Thread {
                 .legs
                 .store(u32::try_from(self.legs.len()).unwrap_or(u32::MAX), Relaxed);
             self.gauges.events_held.store(self.events.held_ever, Relaxed);
-            self.busy = Duration::ZERO;
+            self.used = used;
             self.window = now;
         }
     }
@@ -442,4 +444,10 @@ pub(super) fn party(parties: &mut [Option<Party>], at: u32) -> Option<&mut Party
 /// What epoll gives back for a socket: the party's place, and whether it is the RTCP socket.
 pub(super) fn token(at: u32, rtcp: bool) -> epoll::EventData {
     epoll::EventData::new_u64(u64::from(at) << 1 | u64::from(rtcp))
+}
+
+/// What this thread has used of its core so far.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }

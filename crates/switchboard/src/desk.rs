@@ -16,7 +16,7 @@ use crate::door::{
 use crate::fact::{Fact, OpenEscalation, Stamped};
 
 /// RTP ports the desk likes to have in hand: a burst of this many calls needs no round trip to the exchange.
-pub(crate) const PORTS_IN_HAND: usize = 64;
+pub(crate) const PORTS_IN_HAND: usize = 128;
 /// Of these, as many are kept for the people our callers wait for: a new caller can be sent to another node, a caller
 /// who was promised a doctor cannot.
 pub(crate) const PORTS_FOR_PEOPLE: usize = 8;

@@ -2,7 +2,7 @@
 //!
 //! Whatever happens, at the end nothing is left over, every call has one outcome, nobody was rung or bridged before the
 //! book had its chance, nothing was recorded without permission, and no urgent call ended with nobody. A failing seed is
-//! printed; `SEED=n cargo nextest run -p tests --test storm` plays it again and prints its time line.
+//! printed; `SEED=n cargo nextest run -p tests --test storm` plays it again and prints its time line, `SEEDS=n` plays more.
 #![allow(
     clippy::disallowed_methods,
     clippy::panic,
@@ -57,6 +57,8 @@ fn a_bad_wire_loses_no_caller() {
         doubled: u16::try_from(dice.below(300)).expect("small"),
         late: dice.within(Duration::from_millis(400)),
         people_leave: 300,
+        people_hold: 300,
+        spoilt: *dice.pick(&[0, 0, 100]).expect("three"),
         unreachable: dice.chance(100),
         cut_after: dice.chance(200).then(|| dice.within(Duration::from_secs(200))),
         ..Weather::default()
@@ -75,6 +77,7 @@ fn a_bad_house_loses_no_caller() {
         book_refuses: *dice.pick(&[0, 100, 500, 1000]).expect("four"),
         book_silent: *dice.pick(&[0, 0, 100, 1000]).expect("four"),
         media_fails: *dice.pick(&[0, 50, 300]).expect("three"),
+        people_hold: *dice.pick(&[0, 300]).expect("two"),
         people_leave: *dice.pick(&[0, 500, 950]).expect("three"),
         ports: dice
             .chance(300)
@@ -103,7 +106,8 @@ fn storm(kind: u64, weather: fn(&mut Dice) -> Weather) -> Tally {
     let mut wrong = String::new();
     let anchor = Instant::now();
     let only: Option<u64> = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds = (0..SEEDS).map(|n| kind * 1_000_000 + n);
+    let many = std::env::var("SEEDS").ok().and_then(|many| many.parse().ok());
+    let seeds = (0..many.unwrap_or(SEEDS)).map(|n| kind * 1_000_000 + n);
     for seed in seeds.filter(|seed| only.is_none_or(|only| only == *seed)) {
         let night = Night::play(anchor, seed, weather);
         let faults = night.judge(&mut tally);
@@ -171,6 +175,11 @@ impl Night {
             wire: Duration::from_millis(1),
         };
         let mut world = World::in_weather(anchor, released, setting, weather.clone());
+        world.phone().busy_with(
+            *dice
+                .pick(&[486, 486, 480, 403, 404, 483, 500, 503, 600, 603])
+                .expect("ten"),
+        );
         world.phone().pick_up_after(dice.within(Duration::from_secs(26)));
         for person in practice.people.values() {
             const WAYS: [Answering; 7] = [

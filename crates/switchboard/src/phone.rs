@@ -110,6 +110,7 @@ pub struct Phone {
     pick_up: Duration,
     plans: BTreeMap<String, VecDeque<Answering>>,
     otherwise: Answering,
+    busy_status: u16,
     lines: BTreeMap<sip::SessionId, Line>,
     due: BTreeSet<(Instant, sip::SessionId)>,
     ports: VecDeque<u16>,
@@ -148,6 +149,7 @@ impl Phone {
             pick_up: Duration::from_secs(2),
             plans: BTreeMap::new(),
             otherwise: Answering::NoAnswer,
+            busy_status: 486,
             lines: BTreeMap::new(),
             due: BTreeSet::new(),
             ports: VecDeque::new(),
@@ -169,6 +171,11 @@ impl Phone {
     /// How numbers without a plan answer.
     pub fn otherwise(&mut self, answering: Answering) {
         self.otherwise = answering;
+    }
+
+    /// What a busy phone, or the network before it, says: 486 unless told otherwise.
+    pub fn busy_with(&mut self, status: u16) {
+        self.busy_status = status;
     }
 
     /// A bound RTP port the phone may promise.
@@ -335,7 +342,7 @@ impl Phone {
         };
         self.lines.insert(session, line);
         match answering {
-            Answering::Busy => self.endpoint.refuse(now, session, sip::Refusal::of(486)),
+            Answering::Busy => self.endpoint.refuse(now, session, sip::Refusal::of(self.busy_status)),
             Answering::Declines => {
                 self.endpoint.ring(now, session);
                 self.due.insert((now + self.pick_up, session));

@@ -28,6 +28,10 @@ pub struct Weather {
     pub media_fails: u16,
     /// People who hang up some seconds after picking up, whatever they are hearing.
     pub people_leave: u16,
+    /// Answers in which the session description is spoilt on its way to us.
+    pub spoilt: u16,
+    /// People who put us on hold, and some seconds later take us back.
+    pub people_hold: u16,
     /// No INVITE of ours reaches anybody.
     pub unreachable: bool,
     /// The whole wire is cut after this, in both directions, for good; audio stops too.

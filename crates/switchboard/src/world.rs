@@ -38,6 +38,8 @@ const TONE: Duration = Duration::from_millis(300);
 const LOST_AFTER: Duration = Duration::from_secs(30);
 /// In bad weather a person hangs up within this after picking up.
 const LEAVES_WITHIN: Duration = Duration::from_secs(30);
+/// In bad weather a person who holds is back after this.
+const HOLDS: Duration = Duration::from_secs(4);
 /// Ports a desk may have in fair weather.
 const PORTS: usize = 20_000;
 const DESK_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1)), 5060);
@@ -122,15 +124,35 @@ struct Clip {
 enum Happening {
     ToDesk(sip::Flow, Vec<u8>),
     ToPhone(sip::Flow, Vec<u8>),
-    Part { leg: LegId, play: u64, text: String },
-    Played { leg: LegId, play: u64 },
-    Quiet { leg: LegId, generation: u64 },
-    ClipOver { leg: LegId, generation: u64 },
+    Part {
+        leg: LegId,
+        play: u64,
+        text: String,
+    },
+    Played {
+        leg: LegId,
+        play: u64,
+    },
+    Quiet {
+        leg: LegId,
+        generation: u64,
+    },
+    ClipOver {
+        leg: LegId,
+        generation: u64,
+    },
     Recorded(Ticket),
     NotRecorded(Ticket),
-    PersonPresses { leg: LegId, digit: char },
+    PersonPresses {
+        leg: LegId,
+        digit: char,
+    },
     HangUp(sip::SessionId),
-    Lost { leg: LegId },
+    /// Holds, or is back.
+    Holds(sip::SessionId, bool),
+    Lost {
+        leg: LegId,
+    },
     Ended(Late),
     Wake,
 }
@@ -388,6 +410,11 @@ impl World {
             Happening::Ended(late) => self.report(late),
             Happening::PersonPresses { leg, digit } => self.press(leg, digit),
             Happening::HangUp(session) => self.phone.hang_up(self.now, session),
+            Happening::Holds(session, back) => {
+                use media::sdp::Direction::{SendOnly, SendRecv};
+                let direction = if back { SendRecv } else { SendOnly };
+                self.phone.reoffer(self.now, session, direction);
+            }
             Happening::Wake => {
                 if self.is_cut() {
                     let legs: Vec<LegId> = self.legs.keys().copied().collect();
@@ -479,6 +506,11 @@ impl World {
                 } => match answering {
                     Some((_, answering)) => {
                         self.people.insert(port, (session, answering));
+                        if self.dice.chance(self.weather.people_hold) {
+                            let after = self.dice.within(LEAVES_WITHIN);
+                            self.schedule(after, Happening::Holds(session, false));
+                            self.schedule(after + HOLDS, Happening::Holds(session, true));
+                        }
                         if self.dice.chance(self.weather.people_leave) {
                             let after = self.dice.within(LEAVES_WITHIN);
                             self.schedule(after, Happening::HangUp(session));
@@ -618,6 +650,13 @@ impl World {
         }
         if self.is_cut() || self.dice.chance(self.weather.lost) {
             return;
+        }
+        let mut bytes = bytes;
+        if bytes.starts_with(b"SIP/2.0 200") && flow.remote == TRUNK_ADDRESS && self.dice.chance(self.weather.spoilt) {
+            let audio = bytes.windows(8).position(|window| window == b"m=audio ");
+            if let Some(media) = audio.and_then(|at| bytes.get_mut(at..at + 7)) {
+                media.copy_from_slice(b"m=video");
+            }
         }
         if self.dice.chance(self.weather.doubled) {
             let late = self.dice.within(self.weather.late);

@@ -195,22 +195,22 @@ impl Drop for Phone {
     }
 }
 
-/// What packets of audio say, laid out by their media times; holes are silence.
+/// What packets of audio say, one after the other in the order of their numbers; what is lost is silence. A jump of the
+/// media time without a missing number is a pause the sender made, on a busy machine for instance, and no other words.
 pub fn samples(packets: &[Packet]) -> Vec<i16> {
-    let Some(first) = packets.iter().find(|packet| packet.kind == PCMU) else {
-        return Vec::new();
-    };
     let mut samples = Vec::new();
+    let mut next: Option<(u32, u16)> = None;
     for packet in packets.iter().filter(|packet| packet.kind == PCMU) {
-        // A stream that begins anew is heard where the other had come to.
-        let at = packet.timestamp.wrapping_sub(first.timestamp) as usize;
-        let at = if packet.ssrc == first.ssrc && at < packets.len() * FRAME * 50 {
-            at
-        } else {
-            samples.len()
-        };
-        samples.resize(samples.len().max(at + packet.payload.len()), 0);
-        samples[at..at + packet.payload.len()].copy_from_slice(&decoded(&packet.payload));
+        let lost = next
+            .filter(|(ssrc, _)| *ssrc == packet.ssrc)
+            .map_or(0, |(_, sequence)| packet.sequence.wrapping_sub(sequence));
+        if lost > u16::MAX / 2 {
+            // It was overtaken: its place holds silence already, and a phone that does not wait plays it as lost.
+            continue;
+        }
+        samples.resize(samples.len() + usize::from(lost) * FRAME, 0);
+        samples.extend(decoded(&packet.payload));
+        next = Some((packet.ssrc, packet.sequence.wrapping_add(1)));
     }
     samples
 }

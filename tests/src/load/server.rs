@@ -1,5 +1,6 @@
 //! The engine under load as a process: started on its own core, looked at through `/proc`, told to stop by SIGTERM.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
@@ -60,8 +61,10 @@ pub(crate) struct Usage {
     pub(crate) fds: usize,
     /// Threads.
     pub(crate) threads: usize,
-    /// UDP sockets bound to [`RTP_PORTS`].
+    /// Its UDP sockets bound to [`RTP_PORTS`].
     pub(crate) rtp_sockets: usize,
+    /// The inodes of all its sockets.
+    pub(crate) sockets: HashSet<String>,
 }
 
 impl Server {
@@ -211,21 +214,21 @@ fn usage(pid: u32) -> Usage {
         .flatten()
         .map(|entry| fs::read_link(entry.path()).map(|link| link.to_string_lossy().into_owned()).unwrap_or_default())
         .collect();
-    let sockets: std::collections::HashSet<&str> =
-        inodes.iter().filter_map(|link| link.strip_prefix("socket:[")?.strip_suffix(']')).collect();
+    let sockets: HashSet<String> = inodes.iter().filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect();
     Usage {
         cpu_s: stat(&folder).map_or(0.0, |(_, seconds)| seconds),
         by_thread,
         rss_kib: number("VmRSS:").unwrap_or(0),
         fds: inodes.len(),
         threads: usize::try_from(number("Threads:").unwrap_or(0)).unwrap_or(0),
-        rtp_sockets: udp_ports().iter().filter(|(port, inode)| RTP_PORTS.contains(port) && sockets.contains(inode.as_str())).count(),
+        rtp_sockets: udp_ports().iter().filter(|(port, inode)| RTP_PORTS.contains(port) && sockets.contains(inode)).count(),
+        sockets,
     }
 }
 
-/// UDP sockets of this machine bound to the server's range, whoever holds them.
-pub(crate) fn rtp_sockets_left() -> usize {
-    udp_ports().iter().filter(|(port, _)| RTP_PORTS.contains(port)).count()
+/// How many of these sockets (by inode) still stand in the kernel's table.
+pub(crate) fn still_bound(inodes: &HashSet<String>) -> usize {
+    udp_ports().iter().filter(|(_, inode)| inodes.contains(inode)).count()
 }
 
 /// Local port and inode of every UDP socket.
@@ -262,8 +265,9 @@ mod tests {
         let held = (20_000..20_100).find_map(|port| UdpSocket::bind(("127.0.0.1", port)).ok()).unwrap();
         let with = usage(std::process::id());
         assert!(with.rtp_sockets > before.rtp_sockets, "{with:?}");
-        assert!(rtp_sockets_left() >= 1);
+        assert!(still_bound(&with.sockets) > still_bound(&before.sockets));
         drop(held);
+        assert_eq!(still_bound(&with.sockets), still_bound(&before.sockets));
         let busy = Instant::now();
         while busy.elapsed() < Duration::from_millis(300) {
             std::hint::spin_loop();

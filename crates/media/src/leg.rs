@@ -392,7 +392,7 @@ impl Leg {
             .write(payload_type, marker, numbers.timestamp, &frame.bytes, out)
     }
 
-    /// The other leg's frame for our next tick; used only while [`Leg::relay_now`] is not serving.
+    /// The other leg's frame for our next tick; used only where [`Leg::relay_now`] found packets of another length.
     pub fn relay(&mut self, frame: &Frame) {
         self.relay.hold(*frame);
     }

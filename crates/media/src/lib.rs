@@ -14,8 +14,8 @@
 //!    This is what keeps a bridge under a tick of delay. Zero means "not this way" and needs nothing of you.
 //! 3. **Every 20 ms**: `let n = leg.tick(now, &mut out)`; send `out[..n]` to `leg.target()` when `n > 0`. Then
 //!    - `leg.take_frame()`: what was heard in these 20 ms, in order, mended. For the recorder's tap, and, when bridged,
-//!      **always** for `other.relay(&frame)`: `other` uses it only where step 2 cannot serve it (another packet
-//!      time), so that nothing is said twice; calling both is right and calling only this one works, 20–40 ms later.
+//!      **always** for `other.relay(&frame)`: `other` uses it only where step 2 found packets of another length,
+//!      so that nothing is said twice: call both.
 //!    - `leg.take_sent()`: what was said (words, tones, silence, or the frame relayed since the last tick), for the tap
 //!      of a call with one leg. To have every relayed frame, ask after each `relay_now` too.
 //!    - `leg.poll_event()` until `None`.

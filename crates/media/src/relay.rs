@@ -24,8 +24,9 @@ const GAP_SAMPLES_MAX: u32 = 80_000;
 pub(crate) struct Relay {
     shift: Option<Shift>,
     live: Option<Instant>,
-    /// Their packets go out as they come, so what their jitter buffer gives later was heard already.
-    serves: bool,
+    /// Their packets cannot be passed on as they are, so their frames are. Never both: what their jitter buffer gives
+    /// was passed on before, or lies before the bridge.
+    by_frames: bool,
     frame: Option<Frame>,
 }
 
@@ -59,14 +60,14 @@ impl Relay {
         self.frame = Some(frame);
     }
 
-    /// The frame held, unless it was passed on as a packet before.
+    /// The frame held, where frames are wanted.
     pub(crate) fn take(&mut self) -> Option<Frame> {
-        self.frame.take().filter(|_| !self.serves)
+        self.frame.take().filter(|_| self.by_frames)
     }
 
     /// Their packets cannot be passed on as they are: their frames are wanted.
     pub(crate) fn by_frames(&mut self) {
-        self.serves = false;
+        self.by_frames = true;
     }
 
     /// Something else goes out: the next packet passed on begins a stretch of its own.
@@ -77,7 +78,7 @@ impl Relay {
 
     /// The numbers for a packet of theirs; `None` when it comes too late to be of use.
     pub(crate) fn pass(&mut self, now: Instant, audio: &Audio, writer: &Writer, our_timestamp: u32) -> Option<Numbers> {
-        self.serves = true;
+        self.by_frames = false;
         if let Some(shift) = self.shift.as_mut().filter(|shift| shift.ssrc == audio.ssrc) {
             let sequence = audio.sequence.wrapping_add(shift.sequence);
             let timestamp = audio.timestamp.wrapping_add(shift.timestamp);

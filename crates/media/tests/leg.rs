@@ -341,6 +341,33 @@ fn a_bridge_says_nothing_twice_when_packets_come_in_bursts() {
 }
 
 #[test]
+fn a_bridge_begins_with_what_comes_after_it() {
+    let (mut a, mut b) = (leg(), leg());
+    let mut out = [0; 256];
+    let mut heard = Vec::new();
+    for n in 0..40_u64 {
+        let now = start() + ms(n * 20);
+        let bytes = packet(0, n == 0, n as u16, n as u32 * 160, 9, &sound(n as u32 * 160, 160));
+        let verdict = a.receive(now, at(PEER), &bytes);
+        a.tick(now + ms(1), &mut out);
+        let bridged = n >= 20;
+        if let (true, Some(frame)) = (bridged, a.take_frame()) {
+            b.relay(&frame);
+        }
+        // The bridge began after this tick's packet had come: the next is the first to be passed on.
+        if let (true, Verdict::Audio(audio)) = (n > 20, verdict) {
+            let length = b.relay_now(now, &audio, &bytes, &mut out);
+            heard.extend(place(out[12..length].first_chunk().expect("a frame")));
+        }
+        let length = b.tick(now + ms(2), &mut out);
+        if length > 0 {
+            heard.extend(place(out[12..].first_chunk().expect("a frame")));
+        }
+    }
+    assert_eq!(heard, (21..40).map(|n| n * 160).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_bridge_between_laws_and_packet_times_still_carries_the_sound() {
     // Another law: the same packets, transcoded.
     let mut bridge = Bridge {

@@ -119,7 +119,15 @@ impl Audio {
     }
 
     /// The other side is known: speech, or silence, begins.
-    pub(crate) fn begin(&mut self, now: Nanos, answered: Nanos, to: SocketAddr, event: u8, speaks: bool, id: u32) -> std::io::Result<()> {
+    pub(crate) fn begin(
+        &mut self,
+        now: Nanos,
+        answered: Nanos,
+        to: SocketAddr,
+        event: u8,
+        speaks: bool,
+        id: u32,
+    ) -> std::io::Result<()> {
         self.wire.connect(to)?;
         self.answered = Some(answered);
         let sequence = u16::try_from(id.wrapping_mul(2_654_435_761) >> 17).unwrap_or(0);
@@ -175,12 +183,16 @@ impl Audio {
     }
 
     fn hear(&mut self, packet: &[u8], at: Nanos, tally: &mut Tally) {
-        let Some(&[0x80, kind, high, low, ..]) = packet.get(..12) else { return };
+        let Some(&[0x80, kind, high, low, ..]) = packet.get(..12) else {
+            return;
+        };
         if let Some(answered) = self.answered.take() {
             tally.first_packet.add(at.saturating_sub(answered));
         }
         let sequence = u16::from_be_bytes([high, low]);
-        let ahead = self.expected.map_or(0, |expected| sequence.wrapping_sub(expected) as i16);
+        let ahead = self
+            .expected
+            .map_or(0, |expected| sequence.wrapping_sub(expected) as i16);
         if tally.open {
             self.heard.received += 1;
             if let Ok(gap) = u64::try_from(ahead) {
@@ -200,9 +212,15 @@ impl Audio {
         if kind & 0x7f != 0 {
             return;
         }
-        let Some((&magic, rest)) = packet.get(12..).and_then(|payload| payload.split_first_chunk::<8>()) else { return };
-        let Some((&number, rest)) = rest.split_first_chunk::<4>() else { return };
-        let Some((&sent, _)) = rest.split_first_chunk::<8>() else { return };
+        let Some((&magic, rest)) = packet.get(12..).and_then(|payload| payload.split_first_chunk::<8>()) else {
+            return;
+        };
+        let Some((&number, rest)) = rest.split_first_chunk::<4>() else {
+            return;
+        };
+        let Some((&sent, _)) = rest.split_first_chunk::<8>() else {
+            return;
+        };
         if magic != MAGIC {
             return;
         }
@@ -211,7 +229,9 @@ impl Audio {
         if tally.open {
             tally.delay.add(at.saturating_sub(u64::from_be_bytes(sent)));
             self.heard.marks += 1;
-            let missing = self.mark_expected.map_or(0, |expected| number.wrapping_sub(expected) as i32);
+            let missing = self
+                .mark_expected
+                .map_or(0, |expected| number.wrapping_sub(expected) as i32);
             self.heard.marks_lost += u64::try_from(missing).unwrap_or(0);
         }
         self.mark_expected = Some(number.wrapping_add(1));
@@ -227,7 +247,9 @@ impl Mouth {
             return;
         }
         if tally.open {
-            tally.lateness.add(now.saturating_sub(began + FRAME / 2 + self.frame * FRAME));
+            tally
+                .lateness
+                .add(now.saturating_sub(began + FRAME / 2 + self.frame * FRAME));
         }
         if self.speaks {
             tally.skipped += due - self.frame;
@@ -235,7 +257,11 @@ impl Mouth {
         self.frame = due + 1;
         let timestamp = (due as u32).wrapping_mul(SAMPLES);
         if self.key.is_none() {
-            self.key = self.keys.pop_front().map(|code| Key { code, timestamp, step: 0 });
+            self.key = self.keys.pop_front().map(|code| Key {
+                code,
+                timestamp,
+                step: 0,
+            });
         }
         let mut packet = [0u8; 172];
         let length = match self.key.take() {
@@ -285,7 +311,10 @@ impl Mouth {
     fn key_packet(&mut self, packet: &mut [u8; 172], key: Key) -> usize {
         if key.step >= KEY_FRAMES + KEY_ENDS {
             let over = key.step + 1 >= KEY_FRAMES + KEY_ENDS + KEY_GAP;
-            self.key = (!over).then_some(Key { step: key.step + 1, ..key });
+            self.key = (!over).then_some(Key {
+                step: key.step + 1,
+                ..key
+            });
             return 0;
         }
         let marker = if key.step == 0 { 0x80 } else { 0 };
@@ -298,7 +327,10 @@ impl Mouth {
         if let Some(event) = payload.first_chunk_mut::<4>() {
             *event = [key.code, flags, high, low];
         }
-        self.key = Some(Key { step: key.step + 1, ..key });
+        self.key = Some(Key {
+            step: key.step + 1,
+            ..key
+        });
         16
     }
 }
@@ -323,7 +355,10 @@ impl Voice {
     }
 
     fn frame(&self, number: u32) -> &[u8] {
-        self.octets.chunks_exact(SAMPLES as usize).nth(number as usize % 50).unwrap_or(&[0xff; SAMPLES as usize])
+        self.octets
+            .chunks_exact(SAMPLES as usize)
+            .nth(number as usize % 50)
+            .unwrap_or(&[0xff; SAMPLES as usize])
     }
 }
 
@@ -353,7 +388,14 @@ mod tests {
     #[test]
     fn marks_tell_what_is_missing() {
         let (mut a, mut b) = pair();
-        let (voice, mut tally, mut buffer) = (Voice::new(), Tally { open: true, ..Tally::default() }, [0; 2048]);
+        let (voice, mut tally, mut buffer) = (
+            Voice::new(),
+            Tally {
+                open: true,
+                ..Tally::default()
+            },
+            [0; 2048],
+        );
         let start = super::super::wire::now();
         // Frame 3 is never served: the mouth skips it, and numbers go on without a gap.
         for frame in [0, 1, 2, 4, 5] {
@@ -361,7 +403,15 @@ mod tests {
         }
         b.serve(start, &mut buffer, &voice, &mut tally);
         assert!(b.bridged);
-        assert_eq!((b.heard().received, b.heard().lost, b.heard().marks, b.heard().marks_lost), (5, 0, 5, 0));
+        assert_eq!(
+            (
+                b.heard().received,
+                b.heard().lost,
+                b.heard().marks,
+                b.heard().marks_lost
+            ),
+            (5, 0, 5, 0)
+        );
         assert_eq!(tally.skipped, 1);
         // A packet lost on the way is missing in both rows.
         if let Some(mouth) = &mut a.mouth {
@@ -388,7 +438,10 @@ mod tests {
         }
         let keys: Vec<_> = seen.iter().filter(|packet| packet.len() == 16).collect();
         assert_eq!(keys.len(), 8);
-        assert!(keys.iter().all(|packet| packet[4..8] == keys[0][4..8] && packet[12] == 11));
+        assert!(
+            keys.iter()
+                .all(|packet| packet[4..8] == keys[0][4..8] && packet[12] == 11)
+        );
         assert_eq!(keys.iter().filter(|packet| packet[13] & 0x80 != 0).count(), 3);
         assert_eq!(keys[0][1], 0x80 | 101);
         assert_eq!(u16::from_be_bytes([keys[7][14], keys[7][15]]), 800);

@@ -55,10 +55,46 @@ struct Workload {
 }
 
 const WORKLOADS: &[Workload] = &[
-    Workload { name: "prompt", number: "+15125550110", speaks: false, keys: &[], calls: &[200, 500, 1000, 1500], bridged: false, recorded: false, target: (24.0, 64.0, 1500) },
-    Workload { name: "recorded", number: "+15125550111", speaks: true, keys: PERMISSION, calls: &[200, 500, 900], bridged: false, recorded: true, target: (40.0, 96.0, 900) },
-    Workload { name: "bridged", number: "+15125550112", speaks: true, keys: &[], calls: &[200, 600], bridged: true, recorded: false, target: (55.0, 128.0, 600) },
-    Workload { name: "bridged+recorded", number: "+15125550113", speaks: true, keys: PERMISSION, calls: &[200, 500], bridged: true, recorded: true, target: (65.0, 128.0, 0) },
+    Workload {
+        name: "prompt",
+        number: "+15125550110",
+        speaks: false,
+        keys: &[],
+        calls: &[200, 500, 1000, 1500],
+        bridged: false,
+        recorded: false,
+        target: (24.0, 64.0, 1500),
+    },
+    Workload {
+        name: "recorded",
+        number: "+15125550111",
+        speaks: true,
+        keys: PERMISSION,
+        calls: &[200, 500, 900],
+        bridged: false,
+        recorded: true,
+        target: (40.0, 96.0, 900),
+    },
+    Workload {
+        name: "bridged",
+        number: "+15125550112",
+        speaks: true,
+        keys: &[],
+        calls: &[200, 600],
+        bridged: true,
+        recorded: false,
+        target: (55.0, 128.0, 600),
+    },
+    Workload {
+        name: "bridged+recorded",
+        number: "+15125550113",
+        speaks: true,
+        keys: PERMISSION,
+        calls: &[200, 500],
+        bridged: true,
+        recorded: true,
+        target: (65.0, 128.0, 0),
+    },
 ];
 
 /// The question comes after the emergency notice; who presses again at the next question loses nothing.
@@ -112,8 +148,10 @@ impl Row {
     }
 
     fn json(&self) -> Value {
-        let spread = |s: &Spread| json!({"p50_ms": s.ms(0.5), "p99_ms": s.ms(0.99), "max_ms": s.max_ms(), "count": s.count()});
-        let usage = |u: &Usage| json!({"rss_kib": u.rss_kib, "fds": u.fds, "threads": u.threads, "rtp_sockets": u.rtp_sockets});
+        let spread =
+            |s: &Spread| json!({"p50_ms": s.ms(0.5), "p99_ms": s.ms(0.99), "max_ms": s.max_ms(), "count": s.count()});
+        let usage =
+            |u: &Usage| json!({"rss_kib": u.rss_kib, "fds": u.fds, "threads": u.threads, "rtp_sockets": u.rtp_sockets});
         json!({
             "load": self.name, "calls_wanted": self.wanted, "calls_held": self.held, "refused": self.count.busy, "failed": self.count.failed,
             "hung_up_by_server": self.count.left, "seconds": self.seconds, "cpu_s": self.cpu_s,
@@ -131,7 +169,9 @@ impl Row {
 /// Runs everything. True when every load could be built up.
 pub(crate) fn bench(binary: &str) -> io::Result<bool> {
     let seconds = variable("BENCH_SECONDS").unwrap_or(20);
-    let own: Option<Vec<usize>> = std::env::var("BENCH_CALLS").ok().map(|text| text.split([' ', ',']).filter_map(|n| n.parse().ok()).collect());
+    let own: Option<Vec<usize>> = std::env::var("BENCH_CALLS")
+        .ok()
+        .map(|text| text.split([' ', ',']).filter_map(|n| n.parse().ok()).collect());
     let only = std::env::var("BENCH_ONLY").unwrap_or_default();
     let wanted = |name: &str| only.is_empty() || only.split(',').any(|one| one.trim() == name);
     let root = root();
@@ -149,7 +189,11 @@ pub(crate) fn bench(binary: &str) -> io::Result<bool> {
         ring_s: 0,
         ladder_speed: 1,
     };
-    println!("loop on the server's core: {:.3} ns, on ours: {:.3} ns", calibrate_on(setup.core), calibrate());
+    println!(
+        "loop on the server's core: {:.3} ns, on ours: {:.3} ns",
+        calibrate_on(setup.core),
+        calibrate()
+    );
     let mut rows = Vec::new();
     for workload in WORKLOADS.iter().filter(|w| wanted(w.name)) {
         let mut server = Server::start(&setup)?;
@@ -158,14 +202,23 @@ pub(crate) fn bench(binary: &str) -> io::Result<bool> {
             println!("{}", line(&row));
             rows.push(row);
         }
-        server.drain(Duration::from_secs(100), || std::thread::sleep(Duration::from_millis(20)));
+        server.drain(Duration::from_secs(100), || {
+            std::thread::sleep(Duration::from_millis(20))
+        });
     }
-    let rate = if wanted("rate") { Some(rate(&setup, seconds)?) } else { None };
+    let rate = if wanted("rate") {
+        Some(rate(&setup, seconds)?)
+    } else {
+        None
+    };
     let table = table(&rows, rate.as_ref());
     println!("\n{table}");
     let document = json!({"rows": rows.iter().map(Row::json).collect::<Vec<_>>(), "rate": rate.as_ref().map(Rate::json), "seconds": seconds});
     fs::write(folder.join("bench.txt"), &table)?;
-    fs::write(folder.join("bench.json"), serde_json::to_string_pretty(&document).map_err(io::Error::other)?)?;
+    fs::write(
+        folder.join("bench.json"),
+        serde_json::to_string_pretty(&document).map_err(io::Error::other)?,
+    )?;
     println!("kept in {0}/bench.txt and {0}/bench.json", folder.display());
     Ok(rows.iter().all(|row| row.held > 0) && rate.as_ref().is_none_or(|rate| rate.answered > 0))
 }
@@ -200,7 +253,8 @@ fn hold(server: &Server, setup: &Setup, workload: &Workload, calls: usize, secon
             if workload.bridged {
                 count.bridged + gone >= calls
             } else if workload.recorded {
-                (0..calls).all(|at| field.talking_since(at).is_none_or(|since| time >= since + SETTLED)) && count.talking + gone >= calls
+                (0..calls).all(|at| field.talking_since(at).is_none_or(|since| time >= since + SETTLED))
+                    && count.talking + gone >= calls
             } else {
                 count.talking + gone >= calls
             }
@@ -218,12 +272,18 @@ fn hold(server: &Server, setup: &Setup, workload: &Workload, calls: usize, secon
     let others = worked(setup.core) - core_before - (during.cpu_s - used.cpu_s);
     let (heard, parties, worst_lost) = field.end_counting();
     let count = field.count();
-    let held = if workload.bridged { count.talking.min(count.bridged) } else { count.talking };
+    let held = if workload.bridged {
+        count.talking.min(count.bridged)
+    } else {
+        count.talking
+    };
     // Take down.
     field.hang_up_all(400, Duration::from_secs(40));
     field.wait(Duration::from_secs(2));
     let after = server.usage();
-    let recordings = workload.recorded.then(|| recordings(server).saturating_sub(recordings_before));
+    let recordings = workload
+        .recorded
+        .then(|| recordings(server).saturating_sub(recordings_before));
     let should = parties as f64 * elapsed * 50.0;
     let due = (heard.received + heard.lost).max(1) as f64;
     let row = Row {
@@ -311,21 +371,44 @@ fn rate(setup: &Setup, seconds: u64) -> io::Result<Rate> {
     };
     println!(
         "100 calls/s: INVITE → 200 p50 {:.2} p99 {:.2} max {:.2} ms, {:.2} ms of CPU a call, {} not answered   {}",
-        rate.answer.ms(0.5), rate.answer.ms(0.99), rate.answer.max_ms(), rate.cpu_ms_per_call, rate.failed, threads(&rate.by_thread)
+        rate.answer.ms(0.5),
+        rate.answer.ms(0.99),
+        rate.answer.max_ms(),
+        rate.cpu_ms_per_call,
+        rate.failed,
+        threads(&rate.by_thread)
     );
     // Up in steps until it is too much, then once between.
     let (mut good, mut bad) = (0u64, None);
     let steps = [200u64, 300, 400, 500, 600, 800, 1_000, 1_400, 2_000, 2_800];
     let mut queue: Vec<u64> = steps.iter().rev().copied().collect();
     while let Some(per_second) = queue.pop() {
-        drop(std::mem::replace(&mut field, Field::open(server.address, 0, |_| Manner::Accepts)?));
-        let burst = self::burst(&server, &mut field, per_second, Duration::from_secs((seconds / 4).clamp(2, 5)))?;
+        drop(std::mem::replace(
+            &mut field,
+            Field::open(server.address, 0, |_| Manner::Accepts)?,
+        ));
+        let burst = self::burst(
+            &server,
+            &mut field,
+            per_second,
+            Duration::from_secs((seconds / 4).clamp(2, 5)),
+        )?;
         let fine = burst.failed == 0 && burst.answer.ms(0.99) <= 100.0 && burst.behind <= BEHIND_MAX;
         println!(
             "{per_second} calls/s: p50 {:.2} p99 {:.2} ms, {} not answered, {:.0} % left behind{}",
-            burst.answer.ms(0.5), burst.answer.ms(0.99), burst.failed, burst.behind * 100.0, if fine { "" } else { "   too much" }
+            burst.answer.ms(0.5),
+            burst.answer.ms(0.99),
+            burst.failed,
+            burst.behind * 100.0,
+            if fine { "" } else { "   too much" }
         );
-        rate.tried.push(Tried { per_second, p99_ms: burst.answer.ms(0.99), failed: burst.failed, behind: burst.behind, fine });
+        rate.tried.push(Tried {
+            per_second,
+            p99_ms: burst.answer.ms(0.99),
+            failed: burst.failed,
+            behind: burst.behind,
+            fine,
+        });
         if fine {
             good = good.max(per_second);
         } else {
@@ -342,7 +425,9 @@ fn rate(setup: &Setup, seconds: u64) -> io::Result<Rate> {
     }
     rate.sustained = good;
     rate.loop_ns = (before_ns + calibrate_on(setup.core)) / 2.0;
-    server.drain(Duration::from_secs(100), || std::thread::sleep(Duration::from_millis(20)));
+    server.drain(Duration::from_secs(100), || {
+        std::thread::sleep(Duration::from_millis(20))
+    });
     Ok(rate)
 }
 
@@ -362,12 +447,19 @@ const BEHIND_MAX: f64 = 0.15;
 /// Calls at a steady rate; each hangs up 100 ms after it was answered.
 fn burst(server: &Server, field: &mut Field, per_second: u64, longest: Duration) -> io::Result<Burst> {
     let from = field.made();
-    let plan = Plan { number: "+15125550110", speaks: false, keys: Vec::new(), hang_up: Some(100 * MS), cancel: None };
+    let plan = Plan {
+        number: "+15125550110",
+        speaks: false,
+        keys: Vec::new(),
+        hang_up: Some(100 * MS),
+        cancel: None,
+    };
     let began = super::wire::now();
     let wanted = longest.as_millis() as usize * per_second as usize / 1000;
     let mut broken = None;
     field.play(longest + Duration::from_secs(6), |field, time| {
-        while field.made() - from < wanted && (time - began) * per_second / (1_000 * MS) >= (field.made() - from) as u64 {
+        while field.made() - from < wanted && (time - began) * per_second / (1_000 * MS) >= (field.made() - from) as u64
+        {
             if let Err(error) = field.call(plan.clone()) {
                 broken = Some(error);
                 return true;
@@ -392,12 +484,19 @@ fn burst(server: &Server, field: &mut Field, per_second: u64, longest: Duration)
     let behind = (last - at_the_end) / longest.as_secs_f64();
     let answer = field.answer_times(from);
     let answered = usize::try_from(answer.count()).unwrap_or(0);
-    Ok(Burst { answered, failed: (field.made() - from) - answered, answer, behind })
+    Ok(Burst {
+        answered,
+        failed: (field.made() - from) - answered,
+        answer,
+        behind,
+    })
 }
 
 /// Whole recordings in the vault.
 fn recordings(server: &Server) -> usize {
-    server.ask(&["recordings", "list"]).map_or(0, |text| text.lines().filter(|line| line.contains(" Complete ")).count())
+    server.ask(&["recordings", "list"]).map_or(0, |text| {
+        text.lines().filter(|line| line.contains(" Complete ")).count()
+    })
 }
 
 /// Processor time of each thread between two looks, most first.
@@ -406,7 +505,11 @@ fn spent(before: &Usage, after: &Usage) -> Vec<(String, f64)> {
         .by_thread
         .iter()
         .map(|(name, now)| {
-            let then = before.by_thread.iter().find(|(known, _)| known == name).map_or(0.0, |(_, then)| *then);
+            let then = before
+                .by_thread
+                .iter()
+                .find(|(known, _)| known == name)
+                .map_or(0.0, |(_, then)| *then);
             (name.clone(), now - then)
         })
         .filter(|(_, seconds)| *seconds >= 0.01)
@@ -416,16 +519,35 @@ fn spent(before: &Usage, after: &Usage) -> Vec<(String, f64)> {
 }
 
 fn threads(by_thread: &[(String, f64)]) -> String {
-    by_thread.iter().take(5).map(|(name, seconds)| format!("{name} {seconds:.2} s")).collect::<Vec<_>>().join(", ")
+    by_thread
+        .iter()
+        .take(5)
+        .map(|(name, seconds)| format!("{name} {seconds:.2} s"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn line(row: &Row) -> String {
     let mut text = format!(
         "{:>4}/{:<4} {:<18} {:5.1} CPU-s/1000 call-min, pacing {:.2}/{:.2}/{:.1} ms, lost {:.3} %, unsent {:.3} %",
-        row.held, row.wanted, row.name, row.cpu_per_1000_call_minutes(), row.pacing.ms(0.5), row.pacing.ms(0.99), row.pacing.max_ms(), row.lost * 100.0, row.unsent * 100.0
+        row.held,
+        row.wanted,
+        row.name,
+        row.cpu_per_1000_call_minutes(),
+        row.pacing.ms(0.5),
+        row.pacing.ms(0.99),
+        row.pacing.max_ms(),
+        row.lost * 100.0,
+        row.unsent * 100.0
     );
     if row.delay.count() > 0 {
-        let _ = write!(text, ", bridge {:.2}/{:.2} ms, marks lost {:.3} %", row.delay.ms(0.5), row.delay.ms(0.99), row.marks_lost * 100.0);
+        let _ = write!(
+            text,
+            ", bridge {:.2}/{:.2} ms, marks lost {:.3} %",
+            row.delay.ms(0.5),
+            row.delay.ms(0.99),
+            row.marks_lost * 100.0
+        );
     }
     if let Some(recordings) = row.recordings {
         let _ = write!(text, ", {recordings} recordings");
@@ -433,8 +555,21 @@ fn line(row: &Row) -> String {
     let _ = write!(
         text,
         "\n          {} | refused {}, failed {}, hung up by the server {} | rss {} → {} → {} KiB, fds {} → {} → {}, threads {} | our lateness p99 {:.2} ms, skipped {} | others on the core {:.0} % | loop {:.3} ns",
-        threads(&row.by_thread), row.count.busy, row.count.failed, row.count.left, row.idle.rss_kib, row.during.rss_kib, row.after.rss_kib, row.idle.fds,
-        row.during.fds, row.after.fds, row.during.threads, row.lateness.ms(0.99), row.skipped, row.others * 100.0, row.loop_ns
+        threads(&row.by_thread),
+        row.count.busy,
+        row.count.failed,
+        row.count.left,
+        row.idle.rss_kib,
+        row.during.rss_kib,
+        row.after.rss_kib,
+        row.idle.fds,
+        row.during.fds,
+        row.after.fds,
+        row.during.threads,
+        row.lateness.ms(0.99),
+        row.skipped,
+        row.others * 100.0,
+        row.loop_ns
     );
     text
 }
@@ -444,30 +579,43 @@ fn memory_per_call(rows: &[&Row]) -> Option<f64> {
     let smallest = rows.iter().min_by_key(|row| row.held)?;
     let largest = rows.iter().max_by_key(|row| row.held)?;
     let (memory, calls) = if largest.held > smallest.held {
-        (largest.during.rss_kib as f64 - smallest.during.rss_kib as f64, largest.held - smallest.held)
+        (
+            largest.during.rss_kib as f64 - smallest.during.rss_kib as f64,
+            largest.held - smallest.held,
+        )
     } else {
-        (largest.during.rss_kib as f64 - largest.idle.rss_kib as f64, largest.held.max(1))
+        (
+            largest.during.rss_kib as f64 - largest.idle.rss_kib as f64,
+            largest.held.max(1),
+        )
     };
     Some(memory / calls as f64)
 }
 
 fn table(rows: &[Row], rate: Option<&Rate>) -> String {
     let mut text = String::new();
-    let mut say = |what: &str, measured: String, target: String, good: Option<bool>, loop_ns: Option<f64>, disturbed: bool| {
-        let verdict = match good {
-            Some(true) => "met",
-            Some(false) if disturbed => "busy",
-            Some(false) => "OVER",
-            None => "",
+    let mut say =
+        |what: &str, measured: String, target: String, good: Option<bool>, loop_ns: Option<f64>, disturbed: bool| {
+            let verdict = match good {
+                Some(true) => "met",
+                Some(false) if disturbed => "busy",
+                Some(false) => "OVER",
+                None => "",
+            };
+            let speed = loop_ns.map_or(String::new(), |ns| format!("{ns:.3}"));
+            let _ = writeln!(
+                text,
+                "{what:<52} {measured:>26}   {target:>18}   {verdict:<5} {speed:>8}"
+            );
         };
-        let speed = loop_ns.map_or(String::new(), |ns| format!("{ns:.3}"));
-        let _ = writeln!(text, "{what:<52} {measured:>26}   {target:>18}   {verdict:<5} {speed:>8}");
-    };
     say("", "measured".into(), "first target".into(), None, None, false);
     for row in rows {
         let cpu = row.cpu_per_1000_call_minutes();
         say(
-            &format!("CPU-s per 1000 call-minutes: {}, {} of {} calls", row.name, row.held, row.wanted),
+            &format!(
+                "CPU-s per 1000 call-minutes: {}, {} of {} calls",
+                row.name, row.held, row.wanted
+            ),
             format!("{cpu:.1}"),
             format!("≤ {:.0}", row.target),
             Some(row.held > 0 && cpu <= row.target),
@@ -479,7 +627,12 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
         let goal = (row.wanted == 1000 && row.name == "prompt").then_some(3.0);
         say(
             &format!("deviation from 20 ms: {}, {} calls, p50/p99/max ms", row.name, row.held),
-            format!("{:.2} / {:.2} / {:.1}", row.pacing.ms(0.5), row.pacing.ms(0.99), row.pacing.max_ms()),
+            format!(
+                "{:.2} / {:.2} / {:.1}",
+                row.pacing.ms(0.5),
+                row.pacing.ms(0.99),
+                row.pacing.max_ms()
+            ),
             goal.map_or("p99 ≤ 5".to_owned(), |goal| format!("p99 ≤ {goal}")),
             Some(row.pacing.ms(0.99) <= goal.unwrap_or(PACING_MS_MAX)),
             Some(row.loop_ns),
@@ -488,7 +641,10 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
     }
     for row in rows.iter().filter(|row| row.delay.count() > 0) {
         say(
-            &format!("one way through the bridge: {}, {} calls, p50/p99 ms", row.name, row.held),
+            &format!(
+                "one way through the bridge: {}, {} calls, p50/p99 ms",
+                row.name, row.held
+            ),
             format!("{:.2} / {:.2}", row.delay.ms(0.5), row.delay.ms(0.99)),
             "≤ 6 / 10".into(),
             Some(row.delay.ms(0.5) <= 6.0 && row.delay.ms(0.99) <= 10.0),
@@ -500,21 +656,48 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
         let own: Vec<&Row> = rows.iter().filter(|row| row.name == workload.name).collect();
         let Some(memory) = memory_per_call(&own) else { continue };
         let disturbed = own.iter().any(|row| row.disturbed());
-        say(&format!("memory per call, KiB: {}", workload.name), format!("{memory:.0}"), format!("≤ {:.0}", workload.target.1), Some(memory <= workload.target.1), None, disturbed);
-        let most = own.iter().filter(|row| row.holds()).map(|row| row.held).max().unwrap_or(0);
+        say(
+            &format!("memory per call, KiB: {}", workload.name),
+            format!("{memory:.0}"),
+            format!("≤ {:.0}", workload.target.1),
+            Some(memory <= workload.target.1),
+            None,
+            disturbed,
+        );
+        let most = own
+            .iter()
+            .filter(|row| row.holds())
+            .map(|row| row.held)
+            .max()
+            .unwrap_or(0);
         let tried = own.iter().map(|row| row.wanted).max().unwrap_or(0);
         let goal = workload.target.2;
         say(
             &format!("calls on one core, p99 ≤ 5 ms, loss < 0.1 %: {}", workload.name),
             format!("{most} of {tried} tried"),
-            if goal > 0 { format!("≥ {goal}") } else { "–".to_owned() },
+            if goal > 0 {
+                format!("≥ {goal}")
+            } else {
+                "–".to_owned()
+            },
             (goal > 0).then_some(most >= goal),
             None,
             disturbed,
         );
-        if let Some(row) = own.iter().filter(|row| row.recordings.is_some()).max_by_key(|row| row.held) {
+        if let Some(row) = own
+            .iter()
+            .filter(|row| row.recordings.is_some())
+            .max_by_key(|row| row.held)
+        {
             let recordings = row.recordings.unwrap_or(0);
-            say(&format!("sealed recordings of {} calls: {}", row.held, workload.name), recordings.to_string(), format!("{}", row.held), Some(recordings >= row.held), None, disturbed);
+            say(
+                &format!("sealed recordings of {} calls: {}", row.held, workload.name),
+                recordings.to_string(),
+                format!("{}", row.held),
+                Some(recordings >= row.held),
+                None,
+                disturbed,
+            );
         }
     }
     if let Some(rate) = rate {
@@ -527,12 +710,35 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
             speed,
             false,
         );
-        say("CPU per call set up and taken down, ms", format!("{:.2}", rate.cpu_ms_per_call), "≤ 1".into(), Some(rate.cpu_ms_per_call <= 1.0), speed, false);
-        say("first RTP after 200 OK, p50 ms", format!("{:.1}", rate.first_packet.ms(0.5)), "≤ 25".into(), Some(rate.first_packet.ms(0.5) <= 25.0), speed, false);
-        say("sustained new calls/s, p99 ≤ 100 ms", rate.sustained.to_string(), "≥ 500".into(), Some(rate.sustained >= 500), speed, false);
+        say(
+            "CPU per call set up and taken down, ms",
+            format!("{:.2}", rate.cpu_ms_per_call),
+            "≤ 1".into(),
+            Some(rate.cpu_ms_per_call <= 1.0),
+            speed,
+            false,
+        );
+        say(
+            "first RTP after 200 OK, p50 ms",
+            format!("{:.1}", rate.first_packet.ms(0.5)),
+            "≤ 25".into(),
+            Some(rate.first_packet.ms(0.5) <= 25.0),
+            speed,
+            false,
+        );
+        say(
+            "sustained new calls/s, p99 ≤ 100 ms",
+            rate.sustained.to_string(),
+            "≥ 500".into(),
+            Some(rate.sustained >= 500),
+            speed,
+            false,
+        );
     }
-    text.push_str("The last column is the time of a fixed loop on the server's core (ns a round): figures scale with it.\n\
-         busy: over the target while others used the server's core or ours; measure again on a quiet machine.\n");
+    text.push_str(
+        "The last column is the time of a fixed loop on the server's core (ns a round): figures scale with it.\n\
+         busy: over the target while others used the server's core or ours; measure again on a quiet machine.\n",
+    );
     text
 }
 
@@ -559,23 +765,43 @@ pub(crate) fn calibrate() -> f64 {
 fn worked(core: Option<usize>) -> f64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let name = core.map_or("cpu ".to_owned(), |core| format!("cpu{core} "));
-    let Some(line) = text.lines().find_map(|line| line.strip_prefix(&name)) else { return 0.0 };
+    let Some(line) = text.lines().find_map(|line| line.strip_prefix(&name)) else {
+        return 0.0;
+    };
     let fields: Vec<f64> = line.split_whitespace().filter_map(|field| field.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal
-    fields.iter().take(8).enumerate().filter(|(at, _)| !matches!(at, 3 | 4)).map(|(_, ticks)| ticks / 100.0).sum()
+    fields
+        .iter()
+        .take(8)
+        .enumerate()
+        .filter(|(at, _)| !matches!(at, 3 | 4))
+        .map(|(_, ticks)| ticks / 100.0)
+        .sum()
 }
 
 /// The same on another core, by a copy of this program.
 fn calibrate_on(core: Option<usize>) -> f64 {
     let Some(core) = core else { return calibrate() };
-    let Ok(program) = std::env::current_exe() else { return calibrate() };
-    let output = Command::new("taskset").arg("-c").arg(core.to_string()).arg(program).arg("calibrate").output();
-    output.ok().and_then(|output| String::from_utf8(output.stdout).ok()?.trim().parse().ok()).unwrap_or_else(calibrate)
+    let Ok(program) = std::env::current_exe() else {
+        return calibrate();
+    };
+    let output = Command::new("taskset")
+        .arg("-c")
+        .arg(core.to_string())
+        .arg(program)
+        .arg("calibrate")
+        .output();
+    output
+        .ok()
+        .and_then(|output| String::from_utf8(output.stdout).ok()?.trim().parse().ok())
+        .unwrap_or_else(calibrate)
 }
 
 /// Cores of the machine, whatever we ourselves are pinned to.
 fn cores() -> usize {
-    fs::read_to_string("/proc/cpuinfo").map_or(1, |text| text.lines().filter(|line| line.starts_with("processor")).count())
+    fs::read_to_string("/proc/cpuinfo").map_or(1, |text| {
+        text.lines().filter(|line| line.starts_with("processor")).count()
+    })
 }
 
 /// Every call needs a descriptor here and two a leg in the server, which inherits the limit.

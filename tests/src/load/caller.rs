@@ -45,10 +45,14 @@ pub(crate) enum Ending {
 }
 
 enum Phase {
-    Inviting { rung: bool },
+    Inviting {
+        rung: bool,
+    },
     /// CANCEL is out; a 200 may still cross it.
     Cancelling,
-    Talking { answered: Nanos },
+    Talking {
+        answered: Nanos,
+    },
     /// BYE is out.
     Leaving,
     Over(Ending),
@@ -85,7 +89,15 @@ struct Pending {
 
 impl Caller {
     /// Sends the INVITE.
-    pub(crate) fn call(id: u32, run: u32, plan: Plan, now: Nanos, wire: &Wire, local: SocketAddr, server: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn call(
+        id: u32,
+        run: u32,
+        plan: Plan,
+        now: Nanos,
+        wire: &Wire,
+        local: SocketAddr,
+        server: SocketAddr,
+    ) -> io::Result<Self> {
         let audio = Audio::bind()?;
         let uri = format!("sip:{}@{server}", plan.number);
         let mut caller = Self {
@@ -106,7 +118,9 @@ impl Caller {
             keys_pressed: 0,
             was_bridged: false,
         };
-        let contact = format!("Contact: <sip:load@{local}>\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO\r\nContent-Type: application/sdp\r\n");
+        let contact = format!(
+            "Contact: <sip:load@{local}>\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO\r\nContent-Type: application/sdp\r\n"
+        );
         let invite = caller.request("INVITE", 1, &contact, &sdp(audio.port(), EVENT));
         caller.audio = Some(audio);
         caller.invited = super::wire::now();
@@ -209,7 +223,9 @@ impl Caller {
 
     /// A response to one of our requests.
     pub(crate) fn answered(&mut self, now: Nanos, at: Nanos, message: &Message<'_>, wire: &Wire) {
-        let (Some(status), Some((_, method))) = (message.status(), message.cseq()) else { return };
+        let (Some(status), Some((_, method))) = (message.status(), message.cseq()) else {
+            return;
+        };
         match (method, status) {
             ("INVITE", 100..=199) => {
                 if let Phase::Inviting { rung } = &mut self.phase {
@@ -264,7 +280,16 @@ impl Caller {
         self.phase = Phase::Talking { answered: at };
         let begun = message.audio().filter(|audio| audio.pcmu).and_then(|there| {
             let audio = self.audio.as_mut()?;
-            audio.begin(now, at, there.to, there.event.unwrap_or(EVENT), self.plan.speaks, self.id).ok()
+            audio
+                .begin(
+                    now,
+                    at,
+                    there.to,
+                    there.event.unwrap_or(EVENT),
+                    self.plan.speaks,
+                    self.id,
+                )
+                .ok()
         });
         // A 200 that crosses our CANCEL is a call, and is ended like one; so is one whose answer we cannot use.
         if crossed || begun.is_none() {
@@ -281,7 +306,12 @@ impl Caller {
 
     fn ask(&mut self, request: String, now: Nanos, wire: &Wire) {
         wire.send_to(request.as_bytes(), self.server);
-        self.pending = Some(Pending { request, next: now + T1, interval: T1, since: now });
+        self.pending = Some(Pending {
+            request,
+            next: now + T1,
+            interval: T1,
+            since: now,
+        });
     }
 
     fn request(&self, method: &str, sequence: u32, extra: &str, body: &str) -> String {
@@ -294,10 +324,27 @@ impl Caller {
     }
 
     fn acknowledge_refusal(&self, message: &Message<'_>) -> String {
-        self.raw("ACK", &self.target, "INVITE", message.header("To").unwrap_or(&self.to), 1, "", "")
+        self.raw(
+            "ACK",
+            &self.target,
+            "INVITE",
+            message.header("To").unwrap_or(&self.to),
+            1,
+            "",
+            "",
+        )
     }
 
-    fn raw(&self, method: &str, target: &str, branch: &str, to: &str, sequence: u32, extra: &str, body: &str) -> String {
+    fn raw(
+        &self,
+        method: &str,
+        target: &str,
+        branch: &str,
+        to: &str,
+        sequence: u32,
+        extra: &str,
+        body: &str,
+    ) -> String {
         format!(
             "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch=z9hG4bK-{}-{branch};rport\r\nMax-Forwards: 70\r\nFrom: {}\r\nTo: {to}\r\n\
              Call-ID: {}\r\nCSeq: {sequence} {method}\r\n{extra}Content-Length: {}\r\n\r\n{body}",

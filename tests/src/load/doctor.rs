@@ -36,12 +36,28 @@ pub(crate) enum Manner {
 }
 
 enum Phase {
-    Ringing { since: Nanos },
-    Answered { since: Nanos, acknowledged: bool, next: Nanos, interval: Nanos },
+    Ringing {
+        since: Nanos,
+    },
+    Answered {
+        since: Nanos,
+        acknowledged: bool,
+        next: Nanos,
+        interval: Nanos,
+    },
     /// A refusal waits for its ACK.
-    Refused { next: Nanos, interval: Nanos, since: Nanos },
+    Refused {
+        next: Nanos,
+        interval: Nanos,
+        since: Nanos,
+    },
     /// Our BYE is out.
-    Leaving { request: String, next: Nanos, interval: Nanos, since: Nanos },
+    Leaving {
+        request: String,
+        next: Nanos,
+        interval: Nanos,
+        since: Nanos,
+    },
     Over,
 }
 
@@ -65,7 +81,16 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     /// Takes an INVITE: 180 at once.
-    pub(crate) fn ring(id: u32, manner: Manner, now: Nanos, invite: &Message<'_>, raw: &[u8], from: SocketAddr, local: SocketAddr, wire: &Wire) -> io::Result<Self> {
+    pub(crate) fn ring(
+        id: u32,
+        manner: Manner,
+        now: Nanos,
+        invite: &Message<'_>,
+        raw: &[u8],
+        from: SocketAddr,
+        local: SocketAddr,
+        wire: &Wire,
+    ) -> io::Result<Self> {
         let tag = format!("d{id}");
         let response = invite.answer("180 Ringing", &tag, &format!("Contact: <sip:doctor@{local}>\r\n"), "");
         wire.send_to(response.as_bytes(), from);
@@ -109,7 +134,12 @@ impl Doctor {
         let (server, answer_after) = (self.server, 200 * MS);
         match &mut self.phase {
             Phase::Ringing { since } if now >= *since + answer_after => self.decide(now, wire),
-            Phase::Answered { since, acknowledged, next, interval } => {
+            Phase::Answered {
+                since,
+                acknowledged,
+                next,
+                interval,
+            } => {
                 if !*acknowledged && now >= *next {
                     wire.send_to(self.response.as_bytes(), server);
                     *interval = (*interval * 2).min(8 * T1);
@@ -131,7 +161,12 @@ impl Doctor {
                     *next = now + *interval;
                 }
             }
-            Phase::Leaving { request, next, interval, since } => {
+            Phase::Leaving {
+                request,
+                next,
+                interval,
+                since,
+            } => {
                 if now > *since + PATIENCE {
                     self.end();
                 } else if now >= *next {
@@ -191,7 +226,10 @@ impl Doctor {
 
     /// SDP for a re-INVITE: nothing changed.
     pub(crate) fn description(&self) -> String {
-        self.audio.as_ref().map(|audio| sdp(audio.port(), 101)).unwrap_or_default()
+        self.audio
+            .as_ref()
+            .map(|audio| sdp(audio.port(), 101))
+            .unwrap_or_default()
     }
 
     fn decide(&mut self, now: Nanos, wire: &Wire) {
@@ -205,19 +243,32 @@ impl Doctor {
 
     fn answer(&mut self, now: Nanos, wire: &Wire) {
         let invite = self.invite.clone();
-        let Some(invite) = Message::read(invite.as_bytes()) else { return self.end() };
+        let Some(invite) = Message::read(invite.as_bytes()) else {
+            return self.end();
+        };
         let (Some(there), Some(audio)) = (invite.audio().filter(|there| there.pcmu), self.audio.as_mut()) else {
             return self.refuse("488 Not Acceptable Here", now, wire);
         };
         let event = there.event.unwrap_or(101);
-        let extra = format!("Contact: <sip:doctor@{}>\r\nContent-Type: application/sdp\r\n", self.local);
+        let extra = format!(
+            "Contact: <sip:doctor@{}>\r\nContent-Type: application/sdp\r\n",
+            self.local
+        );
         self.response = invite.answer("200 OK", &self.tag, &extra, &sdp(audio.port(), event));
         let speaks = self.manner == Manner::Accepts;
-        if audio.begin(now, now, there.to, event, speaks, 0x8000_0000 | self.id).is_err() {
+        if audio
+            .begin(now, now, there.to, event, speaks, 0x8000_0000 | self.id)
+            .is_err()
+        {
             return self.refuse("500 Server Internal Error", now, wire);
         }
         wire.send_to(self.response.as_bytes(), self.server);
-        self.phase = Phase::Answered { since: now, acknowledged: false, next: now + T1, interval: T1 };
+        self.phase = Phase::Answered {
+            since: now,
+            acknowledged: false,
+            next: now + T1,
+            interval: T1,
+        };
     }
 
     fn refuse(&mut self, status: &str, now: Nanos, wire: &Wire) {
@@ -226,7 +277,11 @@ impl Doctor {
         }
         self.audio = None;
         wire.send_to(self.response.as_bytes(), self.server);
-        self.phase = Phase::Refused { next: now + T1, interval: T1, since: now };
+        self.phase = Phase::Refused {
+            next: now + T1,
+            interval: T1,
+            since: now,
+        };
     }
 
     fn press(&mut self, now: Nanos, since: Nanos, due: Nanos, wire: &Wire) {
@@ -246,7 +301,9 @@ impl Doctor {
     }
 
     fn hang_up(&mut self, now: Nanos, wire: &Wire) {
-        let Some(invite) = Message::read(self.invite.as_bytes()) else { return self.end() };
+        let Some(invite) = Message::read(self.invite.as_bytes()) else {
+            return self.end();
+        };
         // The dialog from the callee's side: From and To change places (RFC 3261 §12.2.1.1).
         let request = format!(
             "BYE {} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch=z9hG4bK-{}-{}-bye;rport\r\nMax-Forwards: 70\r\nFrom: {};tag={}\r\nTo: {}\r\nCall-ID: {}\r\n\
@@ -263,7 +320,12 @@ impl Doctor {
         wire.send_to(request.as_bytes(), self.server);
         self.was_bridged = self.was_bridged();
         self.audio = None;
-        self.phase = Phase::Leaving { request, next: now + T1, interval: T1, since: now };
+        self.phase = Phase::Leaving {
+            request,
+            next: now + T1,
+            interval: T1,
+            since: now,
+        };
     }
 
     fn end(&mut self) {

@@ -72,7 +72,11 @@ pub(crate) struct Count {
 
 impl Field {
     /// Opens the field. `manner` decides what the n-th ringing telephone does.
-    pub(crate) fn open(server: SocketAddr, doctors_port: u16, manner: impl FnMut(u32) -> Manner + 'static) -> io::Result<Self> {
+    pub(crate) fn open(
+        server: SocketAddr,
+        doctors_port: u16,
+        manner: impl FnMut(u32) -> Manner + 'static,
+    ) -> io::Result<Self> {
         let callers_wire = Wire::bind(0, ROOM)?;
         let doctors_wire = Wire::bind(doctors_port, ROOM)?;
         let local = |wire: &Wire| Ok::<_, io::Error>(SocketAddr::from(([127, 0, 0, 1], wire.port()?)));
@@ -100,7 +104,15 @@ impl Field {
     pub(crate) fn call(&mut self, plan: Plan) -> io::Result<()> {
         let at = self.callers.len();
         let id = u32::try_from(at).unwrap_or(u32::MAX);
-        let caller = Caller::call(id, self.run, plan, now(), &self.callers_wire, self.callers_at, self.server)?;
+        let caller = Caller::call(
+            id,
+            self.run,
+            plan,
+            now(),
+            &self.callers_wire,
+            self.callers_at,
+            self.server,
+        )?;
         self.by_call_id.insert(caller.call_id().to_owned(), Party::Caller(at));
         self.callers.push(caller);
         self.seat(Party::Caller(at), at);
@@ -157,8 +169,16 @@ impl Field {
     /// Stops counting: what all parties still in a call have heard, how many they are, and the most that one of them lost.
     pub(crate) fn end_counting(&mut self) -> (Heard, usize, u64) {
         self.tally.open = false;
-        let callers = self.callers.iter().filter(|caller| caller.talking_since().is_some()).filter_map(Caller::audio);
-        let doctors = self.doctors.iter().filter(|doctor| !doctor.over()).filter_map(Doctor::audio);
+        let callers = self
+            .callers
+            .iter()
+            .filter(|caller| caller.talking_since().is_some())
+            .filter_map(Caller::audio);
+        let doctors = self
+            .doctors
+            .iter()
+            .filter(|doctor| !doctor.over())
+            .filter_map(Doctor::audio);
         let (mut sum, mut parties, mut worst) = (Heard::default(), 0, 0);
         for heard in callers.chain(doctors).map(|audio| audio.heard()) {
             sum.received += heard.received;
@@ -173,7 +193,10 @@ impl Field {
 
     /// How the parties stand.
     pub(crate) fn count(&self) -> Count {
-        let mut count = Count { doctors: self.doctors.iter().filter(|doctor| !doctor.over()).count(), ..Count::default() };
+        let mut count = Count {
+            doctors: self.doctors.iter().filter(|doctor| !doctor.over()).count(),
+            ..Count::default()
+        };
         for caller in &self.callers {
             count.bridged += usize::from(caller.was_bridged());
             count.talking += usize::from(caller.talking_since().is_some());
@@ -195,7 +218,10 @@ impl Field {
 
     /// Doctors' telephones that rang, and those that heard a caller.
     pub(crate) fn doctors(&self) -> (usize, usize) {
-        (self.doctors.len(), self.doctors.iter().filter(|doctor| doctor.was_bridged()).count())
+        (
+            self.doctors.len(),
+            self.doctors.iter().filter(|doctor| doctor.was_bridged()).count(),
+        )
     }
 
     /// INVITE to 200 OK of every call from the `from`-th on.
@@ -223,7 +249,9 @@ impl Field {
         self.play(longest, |field, time| {
             let due = usize::try_from((time - began) * per_second / (1_000 * MS)).unwrap_or(usize::MAX);
             while next < field.callers.len() && next <= due {
-                let Self { callers, callers_wire, .. } = &mut *field;
+                let Self {
+                    callers, callers_wire, ..
+                } = &mut *field;
                 if let Some(caller) = callers.get_mut(next) {
                     caller.hang_up(time, callers_wire);
                 }
@@ -236,7 +264,8 @@ impl Field {
 
     /// Callers without an ending and doctors in use.
     pub(crate) fn count_open(&self) -> usize {
-        self.callers.iter().filter(|caller| caller.ending().is_none()).count() + self.doctors.iter().filter(|doctor| !doctor.over()).count()
+        self.callers.iter().filter(|caller| caller.ending().is_none()).count()
+            + self.doctors.iter().filter(|doctor| !doctor.over()).count()
     }
 
     fn seat(&mut self, party: Party, at: usize) {
@@ -246,8 +275,20 @@ impl Field {
     }
 
     fn serve(&mut self, slot: u64, time: Nanos) {
-        let Self { callers, doctors, slots, callers_wire, doctors_wire, voice, tally, buffer, .. } = self;
-        let Some(slot) = slots.get_mut(slot as usize) else { return };
+        let Self {
+            callers,
+            doctors,
+            slots,
+            callers_wire,
+            doctors_wire,
+            voice,
+            tally,
+            buffer,
+            ..
+        } = self;
+        let Some(slot) = slots.get_mut(slot as usize) else {
+            return;
+        };
         slot.retain(|party| match *party {
             Party::Caller(at) => callers.get_mut(at).is_some_and(|caller| {
                 caller.serve(time, callers_wire, buffer, voice, tally);
@@ -263,13 +304,17 @@ impl Field {
     fn read(&mut self, time: Nanos) {
         let mut buffer = std::mem::take(&mut self.buffer);
         for _ in 0..READS {
-            let Some(came) = self.callers_wire.receive(&mut buffer) else { break };
+            let Some(came) = self.callers_wire.receive(&mut buffer) else {
+                break;
+            };
             if let Some(message) = buffer.get(..came.length).and_then(Message::read) {
                 self.to_a_caller(time, came.at, came.from, &message);
             }
         }
         for _ in 0..READS {
-            let Some(came) = self.doctors_wire.receive(&mut buffer) else { break };
+            let Some(came) = self.doctors_wire.receive(&mut buffer) else {
+                break;
+            };
             let Some(raw) = buffer.get(..came.length) else { continue };
             if let Some(message) = Message::read(raw) {
                 self.to_a_doctor(time, came.from, &message, raw);
@@ -279,14 +324,18 @@ impl Field {
     }
 
     fn to_a_caller(&mut self, time: Nanos, at: Nanos, from: SocketAddr, message: &Message<'_>) {
-        let party = message.header("Call-ID").and_then(|id| self.by_call_id.get(id)).copied();
+        let party = message
+            .header("Call-ID")
+            .and_then(|id| self.by_call_id.get(id))
+            .copied();
         let caller = match party {
             Some(Party::Caller(at)) => self.callers.get_mut(at),
             _ => None,
         };
         let Some(caller) = caller else {
             if message.method().is_some_and(|method| method != "ACK") {
-                self.callers_wire.send_to(message.answer("481 Call Does Not Exist", "x", "", "").as_bytes(), from);
+                self.callers_wire
+                    .send_to(message.answer("481 Call Does Not Exist", "x", "", "").as_bytes(), from);
             }
             return;
         };
@@ -294,15 +343,20 @@ impl Field {
             None => caller.answered(time, at, message, &self.callers_wire),
             Some("ACK") => {}
             Some("BYE") => {
-                self.callers_wire.send_to(message.answer("200 OK", "x", "", "").as_bytes(), from);
+                self.callers_wire
+                    .send_to(message.answer("200 OK", "x", "", "").as_bytes(), from);
                 caller.left_by_them();
             }
-            Some(_) => self.callers_wire.send_to(message.answer("200 OK", "x", "", "").as_bytes(), from),
+            Some(_) => self
+                .callers_wire
+                .send_to(message.answer("200 OK", "x", "", "").as_bytes(), from),
         }
     }
 
     fn to_a_doctor(&mut self, time: Nanos, from: SocketAddr, message: &Message<'_>, raw: &[u8]) {
-        let Some(call_id) = message.header("Call-ID") else { return };
+        let Some(call_id) = message.header("Call-ID") else {
+            return;
+        };
         match (self.by_call_id.get(call_id).copied(), message.method()) {
             (Some(Party::Doctor(at)), method) => {
                 let Some(doctor) = self.doctors.get_mut(at) else { return };
@@ -310,24 +364,49 @@ impl Field {
                     return doctor.answered(message);
                 }
                 if doctor.asked(time, message, &self.doctors_wire) {
-                    let body = if method == Some("INVITE") { doctor.description() } else { String::new() };
-                    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+                    let body = if method == Some("INVITE") {
+                        doctor.description()
+                    } else {
+                        String::new()
+                    };
+                    let kind = if body.is_empty() {
+                        ""
+                    } else {
+                        "Content-Type: application/sdp\r\n"
+                    };
                     let extra = format!("Contact: <sip:doctor@{}>\r\n{kind}", self.doctors_at);
-                    self.doctors_wire.send_to(message.answer("200 OK", doctor.tag(), &extra, &body).as_bytes(), from);
+                    self.doctors_wire
+                        .send_to(message.answer("200 OK", doctor.tag(), &extra, &body).as_bytes(), from);
                 }
             }
             (None, Some("INVITE")) => {
                 let at = self.doctors.len();
                 let id = u32::try_from(at).unwrap_or(u32::MAX);
                 let manner = (self.manner)(id);
-                let Ok(doctor) = Doctor::ring(id, manner, time, message, raw, from, self.doctors_at, &self.doctors_wire) else { return };
+                let Ok(doctor) = Doctor::ring(
+                    id,
+                    manner,
+                    time,
+                    message,
+                    raw,
+                    from,
+                    self.doctors_at,
+                    &self.doctors_wire,
+                ) else {
+                    return;
+                };
                 self.by_call_id.insert(call_id.to_owned(), Party::Doctor(at));
                 self.doctors.push(doctor);
                 self.seat(Party::Doctor(at), at + 3);
             }
             (None, Some(method)) if method != "ACK" => {
-                let status = if method == "OPTIONS" { "200 OK" } else { "481 Call Does Not Exist" };
-                self.doctors_wire.send_to(message.answer(status, "x", "", "").as_bytes(), from);
+                let status = if method == "OPTIONS" {
+                    "200 OK"
+                } else {
+                    "481 Call Does Not Exist"
+                };
+                self.doctors_wire
+                    .send_to(message.answer(status, "x", "", "").as_bytes(), from);
             }
             _ => {}
         }

@@ -76,12 +76,20 @@ impl Server {
         }
         fs::create_dir_all(&data)?;
         let keys = setup.folder.join("keys");
-        let made = Command::new(&setup.binary).args(["keys", "make"]).arg(&keys).stdout(Stdio::null()).status()?;
+        let made = Command::new(&setup.binary)
+            .args(["keys", "make"])
+            .arg(&keys)
+            .stdout(Stdio::null())
+            .status()?;
         if !made.success() {
             return Err(io::Error::other("no keys could be made"));
         }
         let practices = setup.root.join("tests/bench/practices");
-        let ring = if setup.ring_s > 0 { format!("ring before answering: {} seconds\n", setup.ring_s) } else { String::new() };
+        let ring = if setup.ring_s > 0 {
+            format!("ring before answering: {} seconds\n", setup.ring_s)
+        } else {
+            String::new()
+        };
         let text = format!(
             "# Written by the load generator.\nlisten: [udp 127.0.0.1:{}]\nrtp ports: {} to {}\nmedia threads: 1\ntrunks:\n  load:\n    from: [127.0.0.0/8]\n    \
              outbound: udp 127.0.0.1:{}\npractices: [{}]\ndata: {}\nkeys: {}\ncalls at most: 5000\nladder speed: {}\n{ring}drain for: 90 seconds\n",
@@ -96,7 +104,10 @@ impl Server {
         );
         let config = setup.folder.join("config.yaml");
         fs::write(&config, text)?;
-        let log = fs::OpenOptions::new().create(true).append(true).open(setup.folder.join("server.log"))?;
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(setup.folder.join("server.log"))?;
         let mut command = match setup.core {
             Some(core) => {
                 let mut command = Command::new("taskset");
@@ -105,25 +116,42 @@ impl Server {
             }
             None => Command::new(&setup.binary),
         };
-        command.arg("serve").arg("--config").arg(&config).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log);
         let mut child = command.spawn()?;
         let (sender, lines) = channel();
         if let Some(out) = child.stdout.take() {
-            std::thread::Builder::new().name("server's words".into()).spawn(move || {
-                for line in BufReader::new(out).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
-                        return;
+            std::thread::Builder::new()
+                .name("server's words".into())
+                .spawn(move || {
+                    for line in BufReader::new(out).lines().map_while(Result::ok) {
+                        if sender.send(line).is_err() {
+                            return;
+                        }
                     }
-                }
-            })?;
+                })?;
         }
-        let mut server = Self { child, config, binary: setup.binary.clone(), lines, address: SocketAddr::from(([127, 0, 0, 1], setup.port)) };
+        let mut server = Self {
+            child,
+            config,
+            binary: setup.binary.clone(),
+            lines,
+            address: SocketAddr::from(([127, 0, 0, 1], setup.port)),
+        };
         // The first start speaks every sentence.
         match server.await_line("listening on", Duration::from_secs(180)) {
             Ok(()) => Ok(server),
             Err(said) => {
                 server.kill();
-                Err(io::Error::other(format!("the server does not listen; see {}/server.log\n{said}", setup.folder.display())))
+                Err(io::Error::other(format!(
+                    "the server does not listen; see {}/server.log\n{said}",
+                    setup.folder.display()
+                )))
             }
         }
     }
@@ -170,7 +198,11 @@ impl Server {
 
     /// Runs the binary with the same configuration and gives what it printed.
     pub(crate) fn ask(&self, words: &[&str]) -> io::Result<String> {
-        let output = Command::new(&self.binary).args(words).arg("--config").arg(&self.config).output()?;
+        let output = Command::new(&self.binary)
+            .args(words)
+            .arg("--config")
+            .arg(&self.config)
+            .output()?;
         if !output.status.success() {
             return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
         }
@@ -212,16 +244,26 @@ fn usage(pid: u32) -> Usage {
         .into_iter()
         .flatten()
         .flatten()
-        .map(|entry| fs::read_link(entry.path()).map(|link| link.to_string_lossy().into_owned()).unwrap_or_default())
+        .map(|entry| {
+            fs::read_link(entry.path())
+                .map(|link| link.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        })
         .collect();
-    let sockets: HashSet<String> = inodes.iter().filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect();
+    let sockets: HashSet<String> = inodes
+        .iter()
+        .filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
     Usage {
         cpu_s: stat(&folder).map_or(0.0, |(_, seconds)| seconds),
         by_thread,
         rss_kib: number("VmRSS:").unwrap_or(0),
         fds: inodes.len(),
         threads: usize::try_from(number("Threads:").unwrap_or(0)).unwrap_or(0),
-        rtp_sockets: udp_ports().iter().filter(|(port, inode)| RTP_PORTS.contains(port) && sockets.contains(inode)).count(),
+        rtp_sockets: udp_ports()
+            .iter()
+            .filter(|(port, inode)| RTP_PORTS.contains(port) && sockets.contains(inode))
+            .count(),
         sockets,
     }
 }
@@ -261,8 +303,13 @@ mod tests {
     #[test]
     fn our_own_process_is_read() {
         let before = usage(std::process::id());
-        assert!(before.rss_kib > 100 && before.threads >= 1 && before.fds >= 3, "{before:?}");
-        let held = (20_000..20_100).find_map(|port| UdpSocket::bind(("127.0.0.1", port)).ok()).unwrap();
+        assert!(
+            before.rss_kib > 100 && before.threads >= 1 && before.fds >= 3,
+            "{before:?}"
+        );
+        let held = (20_000..20_100)
+            .find_map(|port| UdpSocket::bind(("127.0.0.1", port)).ok())
+            .unwrap();
         let with = usage(std::process::id());
         assert!(with.rtp_sockets > before.rtp_sockets, "{with:?}");
         assert!(still_bound(&with.sockets) > still_bound(&before.sockets));

@@ -38,7 +38,10 @@ const GROWTH_KIB_MAX: u64 = 3 * 1024;
 
 /// Runs it. True when nothing is left over.
 pub(crate) fn soak(binary: &str) -> io::Result<bool> {
-    let row = std::env::var("SOAK_CALLS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000usize);
+    let row = std::env::var("SOAK_CALLS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1_000usize);
     let root = root();
     let folder = root.join("target/soak");
     std::fs::create_dir_all(&folder)?;
@@ -85,7 +88,9 @@ pub(crate) fn soak(binary: &str) -> io::Result<bool> {
 
     let mut endings: BTreeMap<String, usize> = BTreeMap::new();
     for ending in field.endings() {
-        *endings.entry(ending.map_or("none".to_owned(), |ending| format!("{ending:?}"))).or_default() += 1;
+        *endings
+            .entry(ending.map_or("none".to_owned(), |ending| format!("{ending:?}")))
+            .or_default() += 1;
         if matches!(ending, None | Some(Ending::Unanswered)) {
             faults.push("a caller's telephone heard no end of its call".to_owned());
         }
@@ -112,7 +117,10 @@ pub(crate) fn soak(binary: &str) -> io::Result<bool> {
 /// Waits until every telephone is back on its hook and SIP's timers have run out, then looks.
 fn settle(field: &mut Field, server: &Server, faults: &mut Vec<String>) -> io::Result<Usage> {
     if !field.play(Duration::from_secs(60), |field, _| field.count_open() == 0) {
-        faults.push(format!("{} telephones were still in use a minute after the last call", field.count_open()));
+        faults.push(format!(
+            "{} telephones were still in use a minute after the last call",
+            field.count_open()
+        ));
     }
     steadily(field, SWEEPING, 40, |_| short())?;
     // RFC 3261 §17: no transaction outlives 64 × T1, 32 s; none of ours may hold more than itself.
@@ -149,11 +157,23 @@ fn plan(nth: usize) -> Plan {
         2 | 3 => plan(&[(200, '5')], Some(spread), None),
         4 => plan(&[(1_000, '1'), (1_400, '2')], Some(2_000 + spread), None),
         // A message, left or broken off.
-        5 => plan(&[(7_000, '1'), (9_500, '2'), (12_000, '2')], Some(11_000 + spread * 8), None),
+        5 => plan(
+            &[(7_000, '1'), (9_500, '2'), (12_000, '2')],
+            Some(11_000 + spread * 8),
+            None,
+        ),
         // Hours, and the server says goodbye.
-        6 => plan(&[(7_000, '2'), (9_500, '3'), (12_000, '3'), (14_500, '3')], Some(22_000), None),
+        6 => plan(
+            &[(7_000, '2'), (9_500, '3'), (12_000, '3'), (14_500, '3')],
+            Some(22_000),
+            None,
+        ),
         // The doctor, recorded: hangs up on the ladder or in conversation.
-        7 | 8 => plan(&[(7_000, '1'), (9_500, '1'), (12_000, '1'), (14_500, '1')], Some(12_000 + spread * 10), None),
+        7 | 8 => plan(
+            &[(7_000, '1'), (9_500, '1'), (12_000, '1'), (14_500, '1')],
+            Some(12_000 + spread * 10),
+            None,
+        ),
         // In the question.
         _ => plan(&[(7_000, '9')], Some(5_500 + spread * 3), None),
     }
@@ -161,7 +181,13 @@ fn plan(nth: usize) -> Plan {
 
 /// A caller who hangs up as soon as somebody answers.
 fn short() -> Plan {
-    Plan { number: SHORT_LINE, speaks: false, keys: Vec::new(), hang_up: Some(50 * MS), cancel: None }
+    Plan {
+        number: SHORT_LINE,
+        speaks: false,
+        keys: Vec::new(),
+        hang_up: Some(50 * MS),
+        cancel: None,
+    }
 }
 
 /// A steady row.
@@ -169,7 +195,8 @@ fn steadily(field: &mut Field, calls: usize, per_second: u64, plan: impl Fn(usiz
     let (from, began) = (field.made(), super::wire::now());
     let mut broken = None;
     field.play(Duration::from_secs(calls as u64 / per_second + 90), |field, time| {
-        while field.made() - from < calls && (time - began) * per_second / (1_000 * MS) >= (field.made() - from) as u64 {
+        while field.made() - from < calls && (time - began) * per_second / (1_000 * MS) >= (field.made() - from) as u64
+        {
             if let Err(error) = field.call(plan(field.made())) {
                 broken = Some(error);
                 return true;
@@ -186,7 +213,9 @@ fn at_once(field: &mut Field, calls: usize) -> io::Result<()> {
     for _ in 0..calls {
         field.call(plan(field.made()))?;
     }
-    field.play(Duration::from_secs(90), |field, _| field.endings().skip(from).all(|ending| ending.is_some()));
+    field.play(Duration::from_secs(90), |field, _| {
+        field.endings().skip(from).all(|ending| ending.is_some())
+    });
     Ok(())
 }
 
@@ -196,7 +225,8 @@ fn outcomes(server: &Server, folder: &std::path::Path, field: &Field, faults: &m
     let listed = listed.lines().count();
     let key = std::fs::read(folder.join("keys/book.key"))?;
     let key = seal::BookKey::from_bytes(&key).map_err(|fault| io::Error::other(fault.to_string()))?;
-    let reader = ledger::Reader::open(&folder.join("data/book"), key, 0).map_err(|fault| io::Error::other(fault.to_string()))?;
+    let reader =
+        ledger::Reader::open(&folder.join("data/book"), key, 0).map_err(|fault| io::Error::other(fault.to_string()))?;
     let mut calls: BTreeMap<CallId, (usize, usize)> = BTreeMap::new();
     let (mut kinds, mut refused) = (BTreeMap::<String, usize>::new(), 0usize);
     for row in reader {
@@ -220,24 +250,47 @@ fn outcomes(server: &Server, folder: &std::path::Path, field: &Field, faults: &m
             _ => {}
         }
     }
-    println!("the book: {} calls, {kinds:?}, {refused} refused; `nightdesk calls list`: {listed} lines", calls.len());
-    let wrong = calls.values().filter(|(began, ended)| (*began, *ended) != (1, 1)).count();
+    println!(
+        "the book: {} calls, {kinds:?}, {refused} refused; `nightdesk calls list`: {listed} lines",
+        calls.len()
+    );
+    let wrong = calls
+        .values()
+        .filter(|(began, ended)| (*began, *ended) != (1, 1))
+        .count();
     if wrong > 0 {
-        let examples: Vec<String> =
-            calls.iter().filter(|(_, facts)| **facts != (1, 1)).take(3).map(|(call, (began, ended))| format!("{call}: {began} began, {ended} ended")).collect();
-        faults.push(format!("{wrong} calls without exactly one beginning and one outcome, such as {}", examples.join("; ")));
+        let examples: Vec<String> = calls
+            .iter()
+            .filter(|(_, facts)| **facts != (1, 1))
+            .take(3)
+            .map(|(call, (began, ended))| format!("{call}: {began} began, {ended} ended"))
+            .collect();
+        faults.push(format!(
+            "{wrong} calls without exactly one beginning and one outcome, such as {}",
+            examples.join("; ")
+        ));
     }
     if calls.len() + refused < field.made() || calls.len() > field.made() {
-        faults.push(format!("{} calls were made, {} stand in the book, {refused} were refused", field.made(), calls.len()));
+        faults.push(format!(
+            "{} calls were made, {} stand in the book, {refused} were refused",
+            field.made(),
+            calls.len()
+        ));
     }
     if listed != calls.len() {
-        faults.push(format!("`nightdesk calls list` shows {listed} of {} calls", calls.len()));
+        faults.push(format!(
+            "`nightdesk calls list` shows {listed} of {} calls",
+            calls.len()
+        ));
     }
     Ok(())
 }
 
 fn shown(usage: &Usage) -> String {
-    format!("{} KiB, {} file descriptors, {} RTP sockets, {} threads, {:.1} s of CPU", usage.rss_kib, usage.fds, usage.rtp_sockets, usage.threads, usage.cpu_s)
+    format!(
+        "{} KiB, {} file descriptors, {} RTP sockets, {} threads, {:.1} s of CPU",
+        usage.rss_kib, usage.fds, usage.rtp_sockets, usage.threads, usage.cpu_s
+    )
 }
 
 fn judge(faults: &[String]) -> io::Result<bool> {
@@ -246,7 +299,14 @@ fn judge(faults: &[String]) -> io::Result<bool> {
         *counted.entry(fault).or_default() += 1;
     }
     for (fault, times) in &counted {
-        println!("LEFT OVER: {fault}{}", if *times > 1 { format!(" ({times} times)") } else { String::new() });
+        println!(
+            "LEFT OVER: {fault}{}",
+            if *times > 1 {
+                format!(" ({times} times)")
+            } else {
+                String::new()
+            }
+        );
     }
     if counted.is_empty() {
         println!("nothing is left over");

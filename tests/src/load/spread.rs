@@ -17,7 +17,11 @@ pub(crate) struct Spread {
 
 impl Default for Spread {
     fn default() -> Self {
-        Self { steps: vec![0; STEPS], count: 0, max: 0 }
+        Self {
+            steps: vec![0; STEPS],
+            count: 0,
+            max: 0,
+        }
     }
 }
 

@@ -81,7 +81,11 @@ impl<'a> Message<'a> {
             let (number, kind) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
             kind.starts_with("telephone-event/8000").then(|| number.parse().ok())?
         });
-        Some(Described { to: std::net::SocketAddr::new(address, port), pcmu: formats.contains(&0), event })
+        Some(Described {
+            to: std::net::SocketAddr::new(address, port),
+            pcmu: formats.contains(&0),
+            event,
+        })
     }
 
     /// A response to this request. `tag` is added to a To that has none; `extra` holds whole header lines.
@@ -91,7 +95,11 @@ impl<'a> Message<'a> {
             text.push_str(&format!("Via: {via}\r\n"));
         }
         let to = self.header("To").unwrap_or_default();
-        let tag = if to.contains(";tag=") || status.starts_with("100") { String::new() } else { format!(";tag={tag}") };
+        let tag = if to.contains(";tag=") || status.starts_with("100") {
+            String::new()
+        } else {
+            format!(";tag={tag}")
+        };
         text.push_str(&format!(
             "From: {}\r\nTo: {to}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\n{extra}Content-Length: {}\r\n\r\n{body}",
             self.header("From").unwrap_or_default(),
@@ -139,12 +147,22 @@ mod tests {
         assert_eq!(message.cseq(), Some((7, "INVITE")));
         assert_eq!(message.contact(), Some("sip:x@127.0.0.1:5060"));
         let described = message.audio().unwrap();
-        assert_eq!(described, Described { to: "127.0.0.1:4000".parse().unwrap(), pcmu: true, event: Some(96) });
+        assert_eq!(
+            described,
+            Described {
+                to: "127.0.0.1:4000".parse().unwrap(),
+                pcmu: true,
+                event: Some(96)
+            }
+        );
         let answer = message.answer("180 Ringing", "t2", "Contact: <sip:z>\r\n", "");
         let answer = Message::read(answer.as_bytes()).unwrap();
         assert_eq!(answer.status(), Some(180));
         assert_eq!(answer.method(), None);
-        assert_eq!(answer.headers("Via").collect::<Vec<_>>(), ["SIP/2.0/UDP a;branch=z9hG4bK1", "SIP/2.0/UDP b"]);
+        assert_eq!(
+            answer.headers("Via").collect::<Vec<_>>(),
+            ["SIP/2.0/UDP a;branch=z9hG4bK1", "SIP/2.0/UDP b"]
+        );
         assert_eq!(answer.header("To"), Some("<sip:y>;tag=t2"));
         assert!(Message::read(b"\x80\x00garbage\r\n\r\n").is_none());
     }

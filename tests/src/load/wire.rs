@@ -75,8 +75,13 @@ impl Wire {
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> Option<Came> {
         let mut control = [0u8; CONTROL];
         let mut parts = [IoSliceMut::new(buffer)];
-        let message =
-            recvmsg::<SockaddrIn>(self.socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::MSG_DONTWAIT).ok()?;
+        let message = recvmsg::<SockaddrIn>(
+            self.socket.as_raw_fd(),
+            &mut parts,
+            Some(&mut control),
+            MsgFlags::MSG_DONTWAIT,
+        )
+        .ok()?;
         let mut at = None;
         for item in message.cmsgs().ok()? {
             if let ControlMessageOwned::ScmTimestampns(time) = item {
@@ -84,8 +89,16 @@ impl Wire {
                 at = Some(seconds * 1_000_000_000 + u64::try_from(time.tv_nsec()).unwrap_or(0));
             }
         }
-        let from = message.address.map_or(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), |a| SocketAddrV4::new(a.ip(), a.port()));
-        Some(Came { length: message.bytes, from: SocketAddr::V4(from), at: at.unwrap_or_else(now) })
+        let from = message
+            .address
+            .map_or(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), |a| {
+                SocketAddrV4::new(a.ip(), a.port())
+            });
+        Some(Came {
+            length: message.bytes,
+            from: SocketAddr::V4(from),
+            at: at.unwrap_or_else(now),
+        })
     }
 }
 
@@ -106,7 +119,11 @@ mod tests {
         assert_eq!(&buffer[..came.length], b"hello");
         assert_eq!(came.from.port(), one.port().unwrap());
         // Read 30 ms later, yet stamped when it was sent.
-        assert!((before..after + MS).contains(&came.at), "{} not within {before}..{after}", came.at);
+        assert!(
+            (before..after + MS).contains(&came.at),
+            "{} not within {before}..{after}",
+            came.at
+        );
         assert!(two.receive(&mut buffer).is_none());
     }
 }

@@ -3,7 +3,7 @@
 //! Two things may be unfinished: ladders that were ringing a doctor, which go on, and calls that ended with the
 //! process, which get the one outcome every call has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Index, Reader};
@@ -17,6 +17,8 @@ const WINDOW: SignedDuration = SignedDuration::from_hours(48);
 pub(crate) struct Unfinished {
     /// Ladders nobody had answered.
     pub(crate) escalations: Vec<OpenEscalation>,
+    /// Of those, the calls whose outcome is in the book: it said that paging goes on, and no second one may follow.
+    pub(crate) settled: Vec<CallId>,
     /// The outcomes of calls that ended with the process.
     pub(crate) outcomes: Vec<Stamped>,
     /// Rows that could not be read or understood.
@@ -53,6 +55,7 @@ pub(crate) fn unfinished(index: &Index, reader: &Reader, now: Timestamp) -> Unfi
 /// Walks through the facts in order and keeps what has no end.
 fn fold(facts: impl Iterator<Item = Stamped>, now: Timestamp) -> Unfinished {
     let mut calls: BTreeMap<CallId, (Timestamp, Timestamp)> = BTreeMap::new();
+    let mut ended = BTreeSet::new();
     let mut ladders: BTreeMap<(CallId, String), OpenEscalation> = BTreeMap::new();
     for Stamped { call, at, fact } in facts {
         let Some(call) = call else { continue };
@@ -65,6 +68,7 @@ fn fold(facts: impl Iterator<Item = Stamped>, now: Timestamp) -> Unfinished {
             }
             Fact::CallEnded { .. } => {
                 calls.remove(&call);
+                ended.insert(call);
             }
             Fact::EscalationBegan(open) => {
                 ladders.insert((call, open.ladder.clone()), *open);
@@ -78,6 +82,11 @@ fn fold(facts: impl Iterator<Item = Stamped>, now: Timestamp) -> Unfinished {
             _ => {}
         }
     }
+    let settled = ladders
+        .keys()
+        .map(|(call, _)| *call)
+        .filter(|call| ended.contains(call))
+        .collect();
     // A call whose ladder goes on ends when the ladder does; the desk says how.
     calls.retain(|call, _| !ladders.keys().any(|(of, _)| of == call));
     let outcomes = calls.into_iter().map(|(call, (began, last))| Stamped {
@@ -92,6 +101,7 @@ fn fold(facts: impl Iterator<Item = Stamped>, now: Timestamp) -> Unfinished {
     Unfinished {
         outcomes: outcomes.collect(),
         escalations: ladders.into_values().collect(),
+        settled,
         unreadable: 0,
     }
 }
@@ -228,5 +238,30 @@ mod tests {
         let found = fold(facts.into_iter(), at(10));
         assert!(found.escalations.is_empty());
         assert_eq!(found.outcomes.len(), 2);
+    }
+
+    #[test]
+    fn a_ladder_that_pages_on_after_its_calls_outcome_is_settled() {
+        let ended = Stamped {
+            call: Some(call(1)),
+            at: at(90),
+            fact: Fact::CallEnded {
+                outcome: "still paging doctor on call".into(),
+                ended_by: "caller".into(),
+                seconds: 90,
+            },
+        };
+        let facts = [
+            began(1, 0),
+            ladder(1, "doctor on call"),
+            ended,
+            began(2, 0),
+            ladder(2, "doctor on call"),
+        ];
+        let found = fold(facts.into_iter(), at(100));
+        assert_eq!(
+            (found.escalations.len(), found.settled, found.outcomes.len()),
+            (2, vec![call(1)], 0)
+        );
     }
 }

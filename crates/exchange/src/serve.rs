@@ -101,6 +101,7 @@ struct Prepared {
     vault: vault::Vault,
     shelf_of_recordings: vault::Vault,
     escalations: Vec<OpenEscalation>,
+    settled: Vec<CallId>,
 }
 
 /// Starts an exchange on the runtime this is called on.
@@ -157,6 +158,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         drill: Health::default(),
         draining: false,
         unfinished: prepared.escalations,
+        settled: prepared.settled,
     };
     let signalling = tokio::spawn(signalling.run());
     let handle = Handle {
@@ -358,6 +360,7 @@ fn prepare(mut shelf: Shelf, data: &std::path::Path, keys: Keys) -> Result<Prepa
         vault,
         shelf_of_recordings,
         escalations: unfinished.escalations,
+        settled: unfinished.settled,
     })
 }
 

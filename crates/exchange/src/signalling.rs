@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use switchboard::{Counts, Desk, Health, Input, MediaCommand, MediaEvent, OpenEscalation, Output, Released};
+use switchboard::{CallId, Counts, Desk, Health, Input, MediaCommand, MediaEvent, OpenEscalation, Output, Released};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::journal::{Journal, Outcome};
@@ -85,6 +85,8 @@ pub(crate) struct Loop {
     pub(crate) draining: bool,
     /// Ladders the last stop interrupted.
     pub(crate) unfinished: Vec<OpenEscalation>,
+    /// Calls among them that have their one outcome already.
+    pub(crate) settled: Vec<CallId>,
 }
 
 impl Loop {
@@ -92,6 +94,9 @@ impl Loop {
     pub(crate) async fn run(mut self) {
         // Ports before ladders: a ladder that goes on rings at once, and a phone that answers needs audio.
         self.top_up_ports();
+        for call in std::mem::take(&mut self.settled) {
+            self.handle(Input::HasOutcome(call));
+        }
         for open in std::mem::take(&mut self.unfinished) {
             tracing::info!(call = %open.call, "a ladder interrupted by the last stop goes on");
             self.handle(Input::Resume(Box::new(open)));

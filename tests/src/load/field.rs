@@ -308,7 +308,7 @@ impl Field {
                 break;
             };
             if let Some(message) = buffer.get(..came.length).and_then(Message::read) {
-                self.to_a_caller(time, came.at, came.from, &message);
+                self.for_a_caller(time, came.at, came.from, &message);
             }
         }
         for _ in 0..READS {
@@ -317,13 +317,13 @@ impl Field {
             };
             let Some(raw) = buffer.get(..came.length) else { continue };
             if let Some(message) = Message::read(raw) {
-                self.to_a_doctor(time, came.from, &message, raw);
+                self.for_a_doctor(time, came.from, &message, raw);
             }
         }
         self.buffer = buffer;
     }
 
-    fn to_a_caller(&mut self, time: Nanos, at: Nanos, from: SocketAddr, message: &Message<'_>) {
+    fn for_a_caller(&mut self, time: Nanos, at: Nanos, from: SocketAddr, message: &Message<'_>) {
         let party = message
             .header("Call-ID")
             .and_then(|id| self.by_call_id.get(id))
@@ -353,7 +353,7 @@ impl Field {
         }
     }
 
-    fn to_a_doctor(&mut self, time: Nanos, from: SocketAddr, message: &Message<'_>, raw: &[u8]) {
+    fn for_a_doctor(&mut self, time: Nanos, from: SocketAddr, message: &Message<'_>, raw: &[u8]) {
         let Some(call_id) = message.header("Call-ID") else {
             return;
         };

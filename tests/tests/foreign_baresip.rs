@@ -17,6 +17,8 @@ const WELCOME: &str = "Thank you for calling Cedar Family Medicine. Our office i
 const SOON: Duration = Duration::from_secs(30);
 const MOMENT: Duration = Duration::from_secs(5);
 const RATE: usize = 8_000;
+/// Two seconds: several words, which no others resemble.
+const PIECE: usize = 2 * RATE;
 
 /// These sentences with a pause after each, again and again, for so long.
 fn speech(engine: &Engine, sentences: &[&str], seconds: usize) -> Vec<i16> {
@@ -136,21 +138,31 @@ fn a_baresip_caller_reaches_a_baresip_doctor_and_each_records_the_other() {
     doctor.quits();
 
     let (by_caller, by_doctor) = (caller.heard(), doctor.heard());
-    let heard = |what: &str, heard: &[i16], sentence: &str| {
-        let alike = correlation(heard, &decoded(&engine.clip(sentence)));
-        println!("{what} heard “{sentence}”: {alike:.4} in {} s", heard.len() / RATE);
-        alike
+    // A sentence is heard in pieces, each somewhere in what was recorded: baresip may drop 20 ms on a busy machine, but
+    // not all of the times that a piece is said.
+    let heard = |who: &str, heard: &[i16], sentence: &str| {
+        let clip = decoded(&engine.clip(sentence));
+        let pieces = clip.chunks(PIECE).filter(|piece| piece.len() >= PIECE / 2);
+        let alike: Vec<f32> = pieces.map(|piece| correlation(heard, piece)).collect();
+        println!("{who} heard “{sentence}” in {} s: {alike:.4?}", heard.len() / RATE);
+        (
+            alike.iter().copied().fold(1.0, f32::min),
+            alike.iter().copied().fold(0.0, f32::max),
+        )
     };
-    let beginning = by_caller.get(..15 * RATE).unwrap_or(&by_caller);
-    assert!(heard("the caller", beginning, WELCOME) >= 0.95);
     let end = by_caller
         .get(by_caller.len().saturating_sub(30 * RATE)..)
         .unwrap_or_default();
-    assert!(heard("the caller", end, OURS[2]) >= 0.95);
-    assert!(heard("the doctor", &by_doctor, OURS[0]) >= 0.95);
-    assert!(heard("the doctor", &by_doctor, OURS[1]) >= 0.95);
-    assert!(
-        heard("the doctor", &by_doctor, OURS[2]) < 0.6,
-        "nobody hears an echo, and the comparison can tell"
-    );
+    let beginning = by_caller.get(..15 * RATE).unwrap_or(&by_caller);
+    for (who, sound, sentence) in [
+        ("the caller", beginning, WELCOME),
+        ("the caller", end, OURS[2]),
+        ("the doctor", &by_doctor, OURS[0]),
+        ("the doctor", &by_doctor, OURS[1]),
+    ] {
+        let (worst, _) = heard(who, sound, sentence);
+        assert!(worst >= 0.95, "{who} hears “{sentence}” as it was spoken: {worst}");
+    }
+    let (_, echo) = heard("the doctor", &by_doctor, OURS[2]);
+    assert!(echo < 0.8, "nobody hears an echo, and the comparison can tell: {echo}");
 }

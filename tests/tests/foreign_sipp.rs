@@ -22,8 +22,6 @@ const SOON: Duration = Duration::from_secs(30);
 const MOMENT: Duration = Duration::from_secs(5);
 /// The first end packet in Debian's captures of telephone-events: there the key is up.
 const KEY_LASTS: Duration = Duration::from_millis(140);
-/// What may be missing after the first frame that crosses a bridge: 60 ms.
-const SEAM_FRAMES_MAX: usize = 4;
 /// From one key to the next: SIPp plays one capture at a time.
 const BETWEEN_KEYS: Duration = Duration::from_millis(350);
 
@@ -111,17 +109,13 @@ fn frames_of<'a>(sound: &[u8], packets: &'a [Packet]) -> Vec<Heard<'a>> {
         .collect()
 }
 
-/// That these frames of a sound came one after the other, none lost, none twice. The first may have waited in the jitter
-/// buffer when the bridge began, while those after it pass as they arrive: there a moment may be missing, and there only.
+/// That these frames of a sound came one after the other, none lost, none twice.
 fn assert_in_order(who: &str, frames: &[Heard<'_>], of: &[u8]) {
     let count = of.len() / FRAME;
-    let pairs = frames.iter().zip(frames.iter().skip(1)).enumerate();
+    let pairs = frames.iter().zip(frames.iter().skip(1));
     let breaks: Vec<_> = pairs
-        .filter(|(at, ((from, _), (to, _)))| {
-            let on = (to + count - from) % count;
-            on != 1 && (*at > 0 || on > SEAM_FRAMES_MAX)
-        })
-        .map(|(_, ((from, a), (to, b)))| {
+        .filter(|((from, _), (to, _))| *to != (from + 1) % count)
+        .map(|((from, a), (to, b))| {
             let (numbers, media) = (
                 b.sequence.wrapping_sub(a.sequence),
                 b.timestamp.wrapping_sub(a.timestamp),
@@ -446,17 +440,17 @@ fn a_hospital_reaches_the_doctor_and_both_hear_each_other() {
             "{who} hears the other {bridged:?} after the key"
         );
         assert_in_order(who, &frames, sound);
-        // As samples: four seconds of one side in what the other heard.
-        let at = frames[25].0 * FRAME;
-        let turned: Vec<u8> = sound[at..]
-            .iter()
-            .chain(&sound[..at])
-            .copied()
-            .take(4 * 8_000)
-            .collect();
+        // As samples, half a second at a time: where this machine paused, so did the sound, and no piece spans a pause.
         let since: Vec<Packet> = packets.iter().filter(|packet| packet.at >= first).cloned().collect();
-        let alike = correlation(&samples(&since), &decoded(&turned));
-        assert!(alike >= 0.95, "{who} hears what the other says: {alike}");
+        let (heard, said) = (samples(&since), decoded(sound));
+        let pieces: Vec<f32> = said.chunks(4_000).map(|piece| correlation(&heard, piece)).collect();
+        let alike = pieces.iter().filter(|alike| **alike >= 0.95).count();
+        let told = frames.len() * FRAME / 4_000;
+        println!("{who} hears {told} half seconds of the other: {pieces:.3?}");
+        assert!(
+            alike >= 6 && alike * 10 >= (told - 1).min(pieces.len()) * 8,
+            "{who} hears {alike} of {told}: {pieces:?}"
+        );
     }
 
     // The doctor hangs up, and that ends the caller's call: they talked for longer than somebody who was cut off.

@@ -492,6 +492,8 @@ proptest! {
         for _ in 0..3 {
             storm.strike(&Blow::Said);
         }
+        // The practice's own numbers are public and stand there; digits that are part of them prove nothing.
+        prop_assume!(!format!("{:?}", storm.run).contains(&digits[..5]));
         for key in digits.chars() {
             storm.strike(&Blow::Key(key));
             let debug = format!("{:?}", storm.run);

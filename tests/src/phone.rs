@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -52,6 +53,7 @@ pub struct Phone {
     shared: Arc<Mutex<Shared>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    socket: UdpSocket,
     cursor: Mutex<usize>,
 }
 
@@ -66,6 +68,8 @@ struct Shared {
     /// Nothing is sent before this.
     yields_until: Option<Instant>,
     spoken: Vec<(Instant, Vec<u8>)>,
+    /// Where the engine sends from, once it does: there it listens (RFC 4961).
+    engine: Option<SocketAddr>,
 }
 
 impl Phone {
@@ -78,6 +82,7 @@ impl Phone {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let ear = Listener::new(&Index::new(words, Codec::Pcmu));
+        let ours = socket.try_clone().expect("a socket can be shared");
         let thread = std::thread::spawn({
             let (shared, stop) = (shared.clone(), stop.clone());
             move || work(&socket, ear, &shared, &stop)
@@ -87,6 +92,7 @@ impl Phone {
             shared,
             stop,
             thread: Some(thread),
+            socket: ours,
             cursor: Mutex::new(0),
         }
     }
@@ -153,6 +159,16 @@ impl Phone {
     /// at a time.
     pub fn yields(&self, long: Duration) {
         self.shared().yields_until = Some(Instant::now() + long);
+    }
+
+    /// Plays the packets of a capture, as SIPp would where it may open raw sockets. Returns when they are out.
+    pub fn plays(&self, capture: &Path) {
+        let engine = wait_for("the engine's audio", Duration::from_secs(5), || self.shared().engine);
+        let began = Instant::now();
+        for (at, packet) in captured(&std::fs::read(capture).expect("Debian's sip-tester has captures")) {
+            std::thread::sleep((began + at).saturating_duration_since(Instant::now()));
+            self.socket.send_to(&packet, engine).expect("loopback");
+        }
     }
 
     /// The frames it sent, and when.
@@ -230,7 +246,6 @@ pub fn squeezed(text: &str) -> String {
 
 fn work(socket: &UdpSocket, mut ear: Listener, shared: &Mutex<Shared>, stop: &AtomicBool) {
     let mut buffer = [0; 2048];
-    let mut engine: Option<SocketAddr> = None;
     let mut tick = Instant::now();
     let mut last = Instant::now();
     let (mut sequence, mut timestamp, mut refrain_at) = (20_000_u16, 160_000_u32, 0);
@@ -238,10 +253,9 @@ fn work(socket: &UdpSocket, mut ear: Listener, shared: &Mutex<Shared>, stop: &At
         if let Ok((length, source)) = socket.recv_from(&mut buffer)
             && let Some(packet) = parse(&buffer[..length])
         {
-            // The engine sends from where it listens (RFC 4961).
-            engine = Some(source);
             last = packet.at;
             let mut shared = shared.lock().expect("nobody panics with it");
+            shared.engine = Some(source);
             if packet.kind == PCMU
                 && let Ok(frame) = <&[u8; FRAME]>::try_from(packet.payload.as_slice())
                 && let Some(sound) = ear.hear(frame)
@@ -263,7 +277,7 @@ fn work(socket: &UdpSocket, mut ear: Listener, shared: &Mutex<Shared>, stop: &At
         }
         timestamp = timestamp.wrapping_add(FRAME as u32);
         let yields = shared.yields_until.is_some_and(|until| now < until);
-        let Some(engine) = engine.filter(|_| !yields) else {
+        let Some(engine) = shared.engine.filter(|_| !yields) else {
             continue;
         };
         let mut frame: Vec<u8> = if shared.mouth.is_empty() {
@@ -286,6 +300,27 @@ fn work(socket: &UdpSocket, mut ear: Listener, shared: &Mutex<Shared>, stop: &At
         let _ = socket.send_to(&packet, engine);
         shared.spoken.push((Instant::now(), frame));
     }
+}
+
+/// The RTP packets of a capture file and when each was sent: pcap of Ethernet, IPv4 without options, UDP.
+fn captured(file: &[u8]) -> Vec<(Duration, Vec<u8>)> {
+    const FILE_HEADER: usize = 24;
+    const RECORD_HEADER: usize = 16;
+    const LOWER_LAYERS: usize = 14 + 20 + 8;
+    let mut packets: Vec<(Duration, Vec<u8>)> = Vec::new();
+    let mut rest = file.get(FILE_HEADER..).unwrap_or_default();
+    while let Some((header, body)) = rest.split_at_checked(RECORD_HEADER) {
+        let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let Some((frame, next)) = body.split_at_checked(word(8) as usize) else {
+            break;
+        };
+        let at = Duration::new(u64::from(word(0)), word(4) * 1_000);
+        packets.push((at, frame.get(LOWER_LAYERS..).unwrap_or_default().to_vec()));
+        rest = next;
+    }
+    let first = packets.first().map_or(Duration::ZERO, |(at, _)| *at);
+    packets.iter_mut().for_each(|(at, _)| *at -= first);
+    packets
 }
 
 /// A packet without extension or padding: a foreign phone may insist on what the engine never sends.

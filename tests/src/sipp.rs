@@ -15,8 +15,28 @@ use tempfile::TempDir;
 
 use crate::{BLOCK, Child, LOOPBACK, free_ports, printed, root, wait_for};
 
+/// The first end packet in the captures: there the key is up.
+pub const KEY_LASTS: Duration = Duration::from_millis(140);
+/// From one key to the next: SIPp plays one capture at a time.
+pub const BETWEEN_KEYS: Duration = Duration::from_millis(350);
 /// Where the scenario's SDP says that audio is heard: so far above the port SIPp binds for itself.
 const MEDIA_OFFSET: u16 = 4;
+
+/// A key in Debian's captures of telephone-events.
+pub fn capture(key: char) -> PathBuf {
+    let name = match key {
+        '*' => "star".to_owned(),
+        '#' => "pound".to_owned(),
+        digit => digit.to_string(),
+    };
+    PathBuf::from(format!("/usr/share/sip-tester/dtmf_2833_{name}.pcap"))
+}
+
+/// Whether SIPp may play captures: it sends them through a raw socket, which needs root or CAP_NET_RAW.
+pub fn may_play_captures() -> bool {
+    use socket2::{Domain, Protocol, Socket, Type};
+    Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)).is_ok()
+}
 
 /// How a SIPp is started.
 pub struct Setup<'a> {
@@ -180,6 +200,21 @@ impl Sipp {
             });
         }
         sipp
+    }
+
+    /// Presses a key, now: from SIPp, or from its ears where SIPp may not.
+    pub fn presses(&self, key: char, phone: &crate::phone::Phone) -> Instant {
+        phone.yields(BETWEEN_KEYS);
+        let at = Instant::now();
+        let at = if may_play_captures() {
+            self.cue(&format!("press {key}"));
+            self.cued()
+        } else {
+            phone.plays(&capture(key));
+            at
+        };
+        std::thread::sleep((at + KEY_LASTS).saturating_duration_since(Instant::now()));
+        at
     }
 
     /// Tells it what to do next: `press 4`, `info 4`, `both 4`, `hold`, `old hold`, `resume`, `bye`.

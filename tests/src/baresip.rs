@@ -15,8 +15,8 @@ use tempfile::TempDir;
 
 use crate::{BLOCK, Child, LOOPBACK, free_ports, printed, wait_for};
 
-/// Where Debian keeps its modules.
-const MODULES: &str = "/usr/lib/baresip/modules";
+/// Where Debian keeps its modules, by release.
+const MODULES: [&str; 2] = ["/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules"];
 const RATE: u32 = 8_000;
 
 /// How a baresip is started.
@@ -50,13 +50,15 @@ impl Baresip {
         let control = SocketAddr::new(LOOPBACK, first + 2);
         write_wav(&folder.path().join("microphone.wav"), setup.microphone);
         let here = folder.path().display();
+        let modules = MODULES.iter().find(|folder| Path::new(folder).is_dir());
+        let modules = modules.expect("baresip is installed: apt-get install baresip-core");
         let config = format!(
             "poll_method epoll\nsip_listen {address}\nnet_interface {LOOPBACK}\nrtp_ports {from}-{to}\n\
              call_local_timeout 120\ncall_max_calls 2\nstatmode_default off\n\
              audio_source aufile,{here}/microphone.wav\naudio_player aubridge,ear\naudio_alert aubridge,alert\n\
              ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 1\nauplay_channels 1\naudio_txmode thread\n\
              audio_buffer 20-160\njitter_buffer_delay 2-10\nsnd_path {here}\n\
-             module_path {MODULES}\nmodule g711.so\nmodule sndfile.so\nmodule aufile.so\nmodule aubridge.so\n\
+             module_path {modules}\nmodule g711.so\nmodule sndfile.so\nmodule aufile.so\nmodule aubridge.so\n\
              module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen {control}\n",
             from = first + 4,
             to = first + BLOCK - 1,

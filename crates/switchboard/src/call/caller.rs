@@ -519,7 +519,31 @@ impl Call {
         }
     }
 
-    /// No audio for too long: the other side is gone without a BYE.
+    /// No audio for a while is no proof that nobody is there: a trunk may suppress silence, and whoever listens sends none.
+    /// A re-INVITE that changes nothing asks the signalling instead (integrations.md §1.2). Whoever is gone answers 481 or
+    /// nothing, and the session ends by itself (RFC 3261 §12.2.1.2).
+    pub(super) fn fallen_silent(&mut self, now: Instant, wires: &mut Wires, leg: LegId) {
+        let asked = match (&self.caller, &self.partner) {
+            (
+                Caller::Here {
+                    session,
+                    leg: caller,
+                    said,
+                    ..
+                },
+                _,
+            ) if *caller == leg => Some((*session, said.clone())),
+            (_, Some(partner)) if partner.leg == leg => Some((partner.session, partner.said.clone())),
+            _ => None,
+        };
+        let Some((session, said)) = asked else {
+            return self.silent(now, wires, leg);
+        };
+        // Not established, or an offer is under way: the signalling is alive, or has its own timer.
+        let _ = wires.endpoint.reinvite(now, session, sip::Body::sdp(said));
+    }
+
+    /// The leg cannot be heard: whoever was on it is let go.
     pub(super) fn silent(&mut self, now: Instant, wires: &mut Wires, leg: LegId) {
         if self.caller.is(leg) {
             self.hang_up_caller(now, wires);

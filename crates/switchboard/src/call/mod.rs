@@ -286,7 +286,8 @@ impl Call {
             MediaEvent::Played { leg, id, whole } => self.person_heard(now, wires, leg, id, whole),
             MediaEvent::ClipEnded { recording, heard, .. } => self.clip_ended(now, wires, recording, heard),
             MediaEvent::RecordingFailed { recording } => self.recording_failed(now, wires, recording),
-            MediaEvent::Lost { leg } | MediaEvent::Failed { leg } => self.silent(now, wires, leg),
+            MediaEvent::Lost { leg } => self.fallen_silent(now, wires, leg),
+            MediaEvent::Failed { leg } => self.silent(now, wires, leg),
             MediaEvent::FirstPacket { .. } | MediaEvent::Closed { .. } | MediaEvent::RecordingSealed { .. } => {}
         }
     }

@@ -200,6 +200,38 @@ fn a_leg_that_cannot_be_opened_leaves_nothing_behind() {
     );
 }
 
+#[test]
+fn a_caller_who_sends_no_audio_is_asked_for_and_not_hung_up() {
+    let mut bench = Bench::new(16);
+    bench.invite("listens", OFFER);
+    bench.wait(Duration::from_secs(1));
+    let ok = bench.sent("SIP/2.0 200").expect("answered");
+    bench.ack("listens", &ok, "");
+    let leg = bench.media.iter().find_map(|order| match order {
+        MediaCommand::Open { leg, .. } => Some(*leg),
+        _ => None,
+    });
+    bench.desk.handle(
+        bench.now,
+        Input::Media(MediaEvent::Lost {
+            leg: leg.expect("opened"),
+        }),
+    );
+    bench.drain();
+    assert!(bench.sent("BYE ").is_none(), "listening is no reason to be hung up");
+    assert!(
+        bench.sent("INVITE ").is_some(),
+        "the signalling is asked whether anybody is there"
+    );
+    assert_eq!(bench.outcomes(), 0);
+    // Nobody answers: 64*T1 later the session is over by itself (RFC 3261 §12.2.1.2, §17.1.1.2).
+    for _ in 0..80 {
+        bench.wait(Duration::from_millis(500));
+    }
+    assert!(bench.sent("BYE ").is_some());
+    assert_eq!(bench.outcomes(), 1);
+}
+
 /// A desk whose wire, book and media plane are this test.
 struct Bench {
     desk: Desk,

@@ -642,7 +642,7 @@ impl World {
 
     /// A datagram, in whatever weather there is.
     fn send(&mut self, flow: sip::Flow, bytes: Vec<u8>, to: fn(sip::Flow, Vec<u8>) -> Happening) {
-        if bytes.starts_with(b"INVITE ") && flow.remote == DESK_ADDRESS {
+        if begins_a_call(&bytes) && flow.remote == DESK_ADDRESS {
             self.see(Seen::Rings);
             if self.weather.unreachable {
                 return;
@@ -814,6 +814,14 @@ impl World {
         self.sequence += 1;
         self.queue.push(Reverse((self.now + after, self.sequence, happening)));
     }
+}
+
+/// An INVITE outside any dialog: its To has no tag yet (RFC 3261 §12.1). One within a call rings nobody.
+fn begins_a_call(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"INVITE ")
+        && bytes
+            .split(|byte| *byte == b'\n')
+            .any(|line| line.starts_with(b"To:") && !line.windows(5).any(|part| part == b";tag="))
 }
 
 /// How long a text takes to say.

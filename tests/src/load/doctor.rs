@@ -18,6 +18,9 @@ const KEY_EVERY: Nanos = 2_000 * MS;
 /// Then the doctor gives up pressing.
 const KEYS_MAX: u32 = 8;
 
+/// A doctor to whom no caller is given, but a number to call back, hangs up after hearing it.
+const NOTED: Nanos = 25_000 * MS;
+
 /// What a doctor does with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
@@ -291,6 +294,7 @@ impl Doctor {
                 audio.press('1');
                 self.keys += 1;
             }
+            Manner::Accepts if !audio.bridged && now >= since + NOTED => self.hang_up(now, wire),
             Manner::Passes if self.keys == 0 && now >= since + due => {
                 audio.press('2');
                 self.keys += 1;

@@ -1,6 +1,6 @@
 //! `make soak`: 1,000 calls in a row, then 200 at once; nothing may be left over.
 //!
-//! The row is a steady one, sixteen calls a second, each with an ending of its own: cancelled while it rings, hung up in
+//! The row is a steady one, twenty calls a second, each with an ending of its own: cancelled while it rings, hung up in
 //! the greeting, after a key, in a message, on the ladder, in conversation with a doctor who takes the call, passes it on,
 //! is busy, declines, lets it ring or has a voicemail. The same row in small, and the same 200, come before the measure is
 //! taken, so that what is compared is the same house after the same peak, a thousand calls apart. Before that, thousands of
@@ -24,11 +24,13 @@ const PORT: u16 = 15_160;
 const DOCTORS_PORT: u16 = 15_170;
 const SHORT_LINE: &str = "+15125550114";
 
-const PER_S: u64 = 16;
+const PER_S: u64 = 20;
 
-/// Calls that fill the index's memory, and how fast they come.
-const FILLING: usize = 3_000;
-const FILLING_PER_S: u64 = 200;
+/// Calls that fill the index's memory: so many a round and a second, until a round adds little, or for so many rounds.
+const FILLING: usize = 1_000;
+const FILLING_PER_S: u64 = 250;
+const FILLING_ADDS_KIB: u64 = 1024;
+const FILLINGS_MAX: usize = 9;
 
 /// Calls that use up RTP ports beyond those the server keeps in hand: a cancelled call gives its pair back.
 const SWEEPING: usize = 90;
@@ -62,8 +64,15 @@ pub(crate) fn soak(binary: &str) -> io::Result<bool> {
     let mut field = Field::open(server.address, DOCTORS_PORT, manner)?;
     let mut faults = Vec::new();
 
-    steadily(&mut field, FILLING, FILLING_PER_S, |_| short())?;
-    println!("after {} calls: {}", field.made(), shown(&server.usage()));
+    let mut full = server.usage().rss_kib;
+    for _ in 0..FILLINGS_MAX {
+        steadily(&mut field, FILLING, FILLING_PER_S, |_| short())?;
+        let before = std::mem::replace(&mut full, server.usage().rss_kib);
+        println!("after {} calls: {full} KiB", field.made());
+        if full < before + FILLING_ADDS_KIB {
+            break;
+        }
+    }
     steadily(&mut field, 100, PER_S, plan)?;
     at_once(&mut field, 200)?;
     let warm = settle(&mut field, &server, &mut faults)?;

@@ -15,6 +15,7 @@ mod failure;
 mod flows;
 mod keys;
 mod over_sip;
+mod panics;
 mod recordings;
 mod serve;
 

@@ -7,7 +7,7 @@ use flow::Severity;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Settings};
-use crate::{Failure, flows, keys, out};
+use crate::{Failure, flows, keys, out, panics};
 
 /// Reads a configuration, and says everything that is wrong with it.
 pub(crate) fn settings(path: &Path) -> Result<Settings, Failure> {
@@ -156,6 +156,7 @@ pub(crate) fn logs() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .try_init();
+    panics::hush();
 }
 
 /// How long commands that start an engine of their own wait for it to end.

@@ -19,8 +19,15 @@ use crate::{Access, Book, Checkpoint, Class, Entry, Fault, Index, Position, Rece
 pub const QUEUE_MAX: usize = 8192;
 /// Most rows in one batch.
 const BATCH_ROWS_MAX: usize = 2048;
-/// How long a batch is left open for others to join.
+/// How long a batch is left open for others to join, when the book is quiet: whoever records alone is answered at once.
 const GATHER: Duration = Duration::from_millis(1);
+/// The same when the book is busy: it was written to less than [`BUSY`] ago, and a sync for each row would cost more
+/// than the calls themselves.
+const GATHER_BUSY: Duration = Duration::from_millis(8);
+const BUSY: Duration = Duration::from_millis(25);
+/// How long rows gather before the index follows: it is read by people, and a barrier of its own for every row would cost
+/// more than the rows.
+const INDEX_GATHER: Duration = Duration::from_millis(500);
 /// How long the disk may hang before what waits for it is answered with [`NotRecorded::Stalled`].
 pub const STALL_MAX: Duration = Duration::from_secs(5);
 
@@ -161,6 +168,7 @@ impl Committer {
                         if nudged.recv().is_err() {
                             return;
                         }
+                        gather(&nudged);
                     }
                 };
                 Some(spawn("ledger-index", follow)?)
@@ -279,6 +287,12 @@ impl Door {
     }
 }
 
+/// Lets [`INDEX_GATHER`] pass, or less when the book is being closed.
+fn gather(nudged: &Receiver<()>) {
+    let until = Instant::now() + INDEX_GATHER;
+    while let Ok(()) = nudged.recv_timeout(until.saturating_duration_since(Instant::now())) {}
+}
+
 fn wait<T>(answered: &Receiver<Result<T, NotRecorded>>) -> Result<T, NotRecorded> {
     match answered.recv_timeout(STALL_MAX + STALL_MAX) {
         Ok(answer) => answer,
@@ -301,12 +315,14 @@ struct Front {
 impl Front {
     fn run(mut self) {
         let mut finishing = false;
+        let mut written_at: Option<Instant> = None;
         while !finishing {
             let Ok(first) = self.work.recv() else { return };
+            let busy = written_at.is_some_and(|at| at.elapsed() < BUSY);
             let mut rows = Vec::new();
             let mut waiting = Vec::new();
             let mut checkpoint = false;
-            let until = Instant::now() + GATHER;
+            let mut open = Some(if busy { GATHER_BUSY } else { GATHER });
             let mut next = Some(first);
             while let Some(work) = next {
                 match work {
@@ -338,10 +354,14 @@ impl Front {
                 if finishing || checkpoint || rows.len() >= BATCH_ROWS_MAX {
                     break;
                 }
-                next = self
-                    .work
-                    .recv_timeout(until.saturating_duration_since(Instant::now()))
-                    .ok();
+                next = self.work.try_recv().ok();
+                // One sleep rather than a wake-up for each that joins.
+                if next.is_none()
+                    && let Some(gather) = open.take()
+                {
+                    thread::sleep(gather);
+                    next = self.work.try_recv().ok();
+                }
             }
             let mut written = Ok((Vec::new(), None));
             if !rows.is_empty() {
@@ -351,6 +371,7 @@ impl Front {
                 written = self.order(Order::Checkpoint).map(|(_, newest)| (positions, newest));
             }
             self.answer(waiting, written);
+            written_at = Some(Instant::now());
             if self.shared.stalled.load(Ordering::Relaxed) {
                 finishing |= self.wait_for_the_disk();
             }

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use crate::{Fault, Position, Reader, Row};
 
+/// Rows put into the index at once. sled keeps what a batch replaces until the batch is over: large ones cost memory.
+const BATCH_ROWS: usize = 64;
 /// Rows put into the index between two syncs.
-const BATCH_ROWS: usize = 4096;
+const SYNC_ROWS: u64 = 4096;
 /// Memory the index may use for what it has read.
 const CACHE_OCTETS: u64 = 16 * 1024 * 1024;
 
@@ -74,7 +76,8 @@ impl Index {
 
     /// Takes in every row `reader` has that the index has not. Durable when it returns; says how many there were.
     pub fn catch_up(&mut self, reader: &mut Reader) -> Result<u64, Fault> {
-        let mut taken = 0;
+        let before = self.rows;
+        let mut synced = self.rows;
         let mut damage = None;
         loop {
             let mut batch = sled::Batch::default();
@@ -95,24 +98,27 @@ impl Index {
                     None => break,
                 }
             }
-            let (Some((position, hash)), 1..) = (last, rows) else {
-                break;
-            };
-            let count = self.rows + rows as u64;
-            batch.insert(LAST, [position_bytes(position).as_slice(), &hash].concat());
-            batch.insert(ROWS, count.to_be_bytes().as_slice());
-            self.commit(batch)?;
-            self.rows = count;
-            self.last = last;
-            taken += rows as u64;
-            if rows < BATCH_ROWS {
+            if let (Some((position, hash)), 1..) = (last, rows) {
+                let count = self.rows + rows as u64;
+                batch.insert(LAST, [position_bytes(position).as_slice(), &hash].concat());
+                batch.insert(ROWS, count.to_be_bytes().as_slice());
+                self.db.apply_batch(batch).map_err(Fault::Index)?;
+                self.rows = count;
+                self.last = last;
+            }
+            let whole = rows < BATCH_ROWS;
+            if self.rows > synced && (whole || self.rows - synced >= SYNC_ROWS) {
+                self.sync()?;
+                synced = self.rows;
+            }
+            if whole {
                 break;
             }
         }
         if let Some(fault) = damage {
             tracing::warn!(%fault, "the book is damaged; the index goes on after the damage");
         }
-        Ok(taken)
+        Ok(self.rows - before)
     }
 
     /// Rows it has.
@@ -181,8 +187,7 @@ impl Index {
     }
 
     /// The barrier: nothing counts as indexed before the file itself is synced.
-    fn commit(&self, batch: sled::Batch) -> Result<(), Fault> {
-        self.db.apply_batch(batch).map_err(Fault::Index)?;
+    fn sync(&self) -> Result<(), Fault> {
         self.db.flush().map_err(Fault::Index)?;
         File::open(self.path.join("db"))
             .and_then(|db| db.sync_all())

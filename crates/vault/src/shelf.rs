@@ -199,10 +199,10 @@ impl Vault {
                 source,
             });
         }
-        if self.syncer.is_none() {
-            self.syncer = Some(Syncer::start()?);
-        }
-        let queue = self.syncer.as_mut().and_then(Syncer::queue).ok_or(Fault::Stopped)?;
+        let queue = match &self.syncer {
+            Some(syncer) => syncer.queue(),
+            None => self.syncer.insert(Syncer::start()?).queue(),
+        };
         Ok(Writer::new(
             id,
             part,

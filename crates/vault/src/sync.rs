@@ -1,7 +1,8 @@
-//! The threads that wait for the disk so that whoever records does not have to.
+//! The thread that waits for the disk so that whoever records does not have to.
 //!
-//! Each file belongs to one of [`THREADS`] threads and stands in its queue at most once, so the queue is as long as
-//! there are recordings. Several threads, because a file system's journal commits for all that wait at that moment.
+//! Recordings that have something new gather for a moment and are synced together: a few one by one, many by one barrier
+//! for their whole file system, because each `fdatasync` costs a commit of its journal. A file stands in the queue at most
+//! once, so the queue is as long as there are recordings.
 
 use std::fs::File;
 use std::io;
@@ -10,18 +11,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::Fault;
 
-/// Threads that sync.
-const THREADS: usize = 4;
-/// Files one thread may have waiting; beyond that a file waits for its next chunk.
-const WAITING_MAX: usize = 4096;
+/// Files that may wait; beyond that a file waits for its next chunk.
+const WAITING_MAX: usize = 16_384;
+/// How long files gather before they are synced.
+const GATHER: Duration = Duration::from_millis(50);
+/// From so many files on, one barrier for all is cheaper than one for each.
+const TOGETHER_MIN: usize = 8;
 
-/// The syncing threads of a vault. They end when it and its writers are gone.
+/// The syncing thread of a vault. It ends when the vault and its writers are gone.
 pub(crate) struct Syncer {
-    queues: Vec<SyncSender<Arc<Syncing>>>,
-    next: usize,
+    queue: SyncSender<Arc<Syncing>>,
 }
 
 /// A file being written, as its syncing thread sees it.
@@ -38,22 +41,17 @@ pub(crate) struct Syncing {
 
 impl Syncer {
     pub(crate) fn start() -> Result<Self, Fault> {
-        let mut queues = Vec::with_capacity(THREADS);
-        for _ in 0..THREADS {
-            let (queue, files) = sync_channel::<Arc<Syncing>>(WAITING_MAX);
-            thread::Builder::new()
-                .name("vault-sync".to_owned())
-                .spawn(move || work(&files))
-                .map_err(Fault::disk("start its threads"))?;
-            queues.push(queue);
-        }
-        Ok(Self { queues, next: 0 })
+        let (queue, files) = sync_channel::<Arc<Syncing>>(WAITING_MAX);
+        thread::Builder::new()
+            .name("vault-sync".to_owned())
+            .spawn(move || work(&files))
+            .map_err(Fault::disk("start its threads"))?;
+        Ok(Self { queue })
     }
 
     /// The queue for one more file.
-    pub(crate) fn queue(&mut self) -> Option<SyncSender<Arc<Syncing>>> {
-        self.next = (self.next + 1) % THREADS;
-        self.queues.get(self.next).cloned()
+    pub(crate) fn queue(&self) -> SyncSender<Arc<Syncing>> {
+        self.queue.clone()
     }
 }
 
@@ -97,6 +95,12 @@ impl Syncing {
         synced
     }
 
+    /// What was written before is on the disk, by a barrier for the whole file system.
+    fn synced_with_others(&self, written: u32) {
+        self.folder_synced.store(true, Ordering::Release);
+        self.durable.fetch_max(written, Ordering::AcqRel);
+    }
+
     /// Chunks that are on the disk for certain.
     pub(crate) fn durable(&self) -> u32 {
         self.durable.load(Ordering::Acquire)
@@ -109,11 +113,40 @@ impl Syncing {
 }
 
 fn work(files: &Receiver<Arc<Syncing>>) {
-    while let Ok(file) = files.recv() {
-        // Before the sync: what is written during it asks again.
-        file.queued.store(false, Ordering::Release);
-        if let Err(error) = file.sync() {
-            tracing::error!(%error, "a recording cannot be synced");
+    let mut due: Vec<Arc<Syncing>> = Vec::new();
+    while let Ok(first) = files.recv() {
+        due.push(first);
+        let until = Instant::now() + GATHER;
+        while due.len() < WAITING_MAX
+            && let Ok(file) = files.recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            due.push(file);
         }
+        for file in &due {
+            // Before the sync: what is written during it asks again.
+            file.queued.store(false, Ordering::Release);
+        }
+        if due.len() < TOGETHER_MIN || !sync_together(&due) {
+            for file in &due {
+                if let Err(error) = file.sync() {
+                    tracing::error!(%error, "a recording cannot be synced");
+                }
+            }
+        }
+        due.clear();
     }
+}
+
+/// One barrier for all of them. When it fails, each is asked for its own fate: the fault may be another file's.
+fn sync_together(files: &[Arc<Syncing>]) -> bool {
+    let written: Vec<u32> = files.iter().map(|file| file.written.load(Ordering::Acquire)).collect();
+    let Some(any) = files.first() else { return true };
+    // A vault is one folder on one file system: any of its files names it.
+    if nix::unistd::syncfs(&any.file).is_err() {
+        return false;
+    }
+    for (file, written) in files.iter().zip(written) {
+        file.synced_with_others(written);
+    }
+    true
 }

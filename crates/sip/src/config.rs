@@ -17,12 +17,43 @@ pub struct Config {
     pub timers: Timers,
     /// The most of everything.
     pub limits: Limits,
+    /// How often a session must show that it is alive; a call of ours may ask for something else.
+    pub session_timer: SessionTimer,
+}
+
+/// What we ask and accept of session timers (RFC 4028).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionTimer {
+    /// The Session-Expires we ask for, in seconds. 0 asks for none, and still serves theirs.
+    pub expires_s: u32,
+    /// The Min-SE we ask for, in seconds; RFC 4028 §5 wants at least 90.
+    pub min_se_s: u32,
+    /// An interval of theirs below this is answered 422, one below 90 but not below this is tolerated: carriers send 30.
+    pub tolerated_s: u32,
+}
+
+impl SessionTimer {
+    /// Asks for no session timer.
+    pub const OFF: Self = Self {
+        expires_s: 0,
+        min_se_s: 90,
+        tolerated_s: 30,
+    };
+}
+
+impl Default for SessionTimer {
+    fn default() -> Self {
+        Self {
+            expires_s: 1_800,
+            ..Self::OFF
+        }
+    }
 }
 
 /// One of our sockets and the name others know it by (Via sent-by and Contact).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Address {
-    /// UDP or TCP.
+    /// How messages travel to it.
     pub transport: Transport,
     /// The address [`crate::Flow::local`] carries.
     pub local: SocketAddr,
@@ -80,6 +111,8 @@ pub struct Limits {
     pub sessions_max: usize,
     /// Transactions, all four kinds.
     pub transactions_max: usize,
+    /// Requests of ours outside any dialog that wait for their answer.
+    pub requests_max: usize,
     /// INVITEs from one address that the application has not answered yet.
     pub pending_per_source_max: usize,
     /// What Retry-After says beside an overload's 503, in seconds.
@@ -91,6 +124,7 @@ impl Default for Limits {
         Self {
             sessions_max: 20_000,
             transactions_max: 100_000,
+            requests_max: 10_000,
             pending_per_source_max: 2_000,
             retry_after_s: 5,
         }

@@ -168,16 +168,14 @@ impl Dialog {
         if !uri.is_sip() {
             return None;
         }
-        let default = 5060;
+        let default = self.flow.transport.default_port();
         let host = match uri.param("maddr") {
             Some(maddr) => Host::parse(maddr).ok()?.ip()?,
             None => uri.host.ip()?,
         };
         // A next hop that wants another transport than the dialog's is reached the way the dialog came; one that names none
         // listens where the dialog speaks, whatever RFC 3263 §4.1 would make of it.
-        let same = uri
-            .param("transport")
-            .is_none_or(|wants| wants.eq_ignore_ascii_case(self.flow.transport.as_str()));
+        let same = self.flow.transport.serves(uri);
         same.then(|| SocketAddr::new(host, uri.port.unwrap_or(default)))
     }
 }

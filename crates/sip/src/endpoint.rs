@@ -10,11 +10,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use crate::config::{Address, Config};
-use crate::event::{Counts, Draw, Event, OfferId, Output, Ready, SessionId};
+use crate::event::{Counts, Draw, Event, OfferId, Output, Ready, RequestId, SessionId};
 use crate::fault::Fault;
 use crate::message::{
-    HeaderName, Host, MAGIC_COOKIE, Message, Method, NameAddr, Request, Response, StatusCode, Uri, Via,
+    HeaderName, Host, MAGIC_COOKIE, Message, Method, NameAddr, Request, Response, Scheme, StatusCode, Uri, Via,
 };
+use crate::outside::Asked;
 use crate::session::{Session, User, ack};
 use crate::transaction::Act;
 use crate::transaction::table::{
@@ -41,6 +42,8 @@ pub struct Endpoint {
     outputs: VecDeque<Output>,
     pub(crate) transactions: Table<User>,
     pub(crate) sessions: HashMap<SessionId, Session>,
+    /// Requests of ours outside any dialog.
+    pub(crate) asked: HashMap<RequestId, Asked>,
     /// By Call-ID and our tag.
     dialogs: HashMap<(String, String), SessionId>,
     due: BTreeSet<(Instant, SessionId)>,
@@ -50,6 +53,7 @@ pub struct Endpoint {
     gone: Vec<(TransactionId, User)>,
     next_session: u64,
     next_offer: u64,
+    next_request: u64,
     /// Makes the tags of stateless responses unlike anybody else's.
     salt: [u8; 16],
 }
@@ -65,12 +69,14 @@ impl Endpoint {
             outputs: VecDeque::new(),
             transactions: Table::default(),
             sessions: HashMap::new(),
+            asked: HashMap::new(),
             dialogs: HashMap::new(),
             due: BTreeSet::new(),
             pending: HashMap::new(),
             gone: Vec::new(),
             next_session: 1,
             next_offer: 1,
+            next_request: 1,
             salt,
         }
     }
@@ -155,6 +161,7 @@ impl Endpoint {
             transactions: self.transactions.len(),
             dialogs: self.dialogs.len(),
             sessions: self.sessions.len(),
+            requests: self.asked.len(),
         }
     }
 }
@@ -553,7 +560,9 @@ impl Endpoint {
             };
             request.headers.set_top_via(&self.via(flow, &branch));
             if request.headers.has(HeaderName::Contact) {
-                request.headers.set(HeaderName::Contact, self.contact(flow));
+                request
+                    .headers
+                    .set(HeaderName::Contact, self.contact_value(flow, false));
             }
             bytes = request.to_bytes();
         }
@@ -578,21 +587,31 @@ impl Endpoint {
     pub(crate) fn via(&self, flow: Flow, branch: &str) -> Via {
         let address = self.advertised(flow);
         Via::new(
-            flow.transport.as_str(),
+            flow.transport.name(),
             Host::from(address.ip()),
             Some(address.port()),
             branch,
         )
     }
 
-    /// Our Contact on this way.
-    pub(crate) fn contact(&self, flow: Flow) -> String {
+    /// Our Contact on this way, as a registration or an OPTIONS would name it. `secure` makes it `sips:`, which whoever was
+    /// asked by a `sips:` URI owes (RFC 3261 §8.1.1.8, §12.1.1).
+    pub fn contact(&self, flow: Flow, secure: bool) -> Uri {
         let address = self.advertised(flow);
         let mut uri = Uri::sip(None, Host::from(address.ip()), Some(address.port()));
-        if flow.transport == Transport::Tcp {
-            uri = uri.with_param("transport", "tcp");
+        if secure {
+            uri.scheme = Scheme::Sips;
         }
-        NameAddr::new(uri).to_wire()
+        match flow.transport.param() {
+            // RFC 3261 §26.2.2: `sips:` says TLS by itself.
+            Some("tls" | "tcp") if secure => uri,
+            Some(param) => uri.with_param("transport", param),
+            None => uri,
+        }
+    }
+
+    pub(crate) fn contact_value(&self, flow: Flow, secure: bool) -> String {
+        NameAddr::new(self.contact(flow, secure)).to_wire()
     }
 
     fn advertised(&self, flow: Flow) -> SocketAddr {
@@ -643,6 +662,12 @@ impl Endpoint {
     pub(crate) fn new_offer_id(&mut self) -> OfferId {
         let id = OfferId(self.next_offer);
         self.next_offer += 1;
+        id
+    }
+
+    pub(crate) fn new_request_id(&mut self) -> RequestId {
+        let id = RequestId(self.next_request);
+        self.next_request += 1;
         id
     }
 
@@ -719,7 +744,7 @@ fn response_flow(flow: Flow, via: &Via) -> Flow {
     if flow.transport.is_reliable() || via.rport().is_some() {
         return flow;
     }
-    let port = via.port.unwrap_or(5060);
+    let port = via.port.unwrap_or(flow.transport.default_port());
     Flow {
         remote: SocketAddr::new(flow.remote.ip(), port),
         ..flow

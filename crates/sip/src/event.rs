@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Instant;
 
+use crate::config::SessionTimer;
 use crate::digest::Credentials;
-use crate::message::{NameAddr, Request, Uri};
+use crate::message::{NameAddr, Request, Response, Uri};
 use crate::transport::{Flow, Transmit};
 
 /// Randomness, handed in by the shell: tags, branches, Call-IDs and waits are made of it.
@@ -17,6 +18,10 @@ pub struct SessionId(pub(crate) u64);
 /// One offer of theirs within a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OfferId(pub(crate) u64);
+
+/// One request of ours outside any dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub(crate) u64);
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,7 +69,7 @@ pub enum Output {
 /// What the endpoint tells the application.
 #[derive(Debug)]
 pub enum Event {
-    /// Somebody calls. Answer with `ring`, `accept`, `refuse` or `hang_up`.
+    /// Somebody calls. Answer with `ring`, `progress`, `accept`, `refuse` or `hang_up`.
     Incoming {
         /// Ours from here on.
         session: SessionId,
@@ -81,10 +86,12 @@ pub enum Event {
         body: Option<Body>,
     },
     /// Our INVITE was answered; the ACK has left. Further 2xx of other forks are acknowledged and hung up inside.
+    ///
+    /// When our INVITE had no offer, theirs follows as `Offered` and the ACK waits for `answer_offer`.
     Accepted {
         /// Which of ours.
         session: SessionId,
-        /// Their answer.
+        /// Their answer: the 2xx's, or the one a reliable provisional response had brought before (RFC 3262 §5).
         body: Option<Body>,
     },
     /// Our INVITE came to nothing and the session is gone.
@@ -101,7 +108,8 @@ pub enum Event {
         /// Their answer, when the offer was in our 200.
         body: Option<Body>,
     },
-    /// They want to change the session. Answer with `answer_offer` or `refuse_offer`.
+    /// They offer: to change the session, by re-INVITE or UPDATE, early ones too; or what our INVITE without an offer asked
+    /// for. Answer with `answer_offer` or `refuse_offer`. A refresh that repeats the last offer is answered inside.
     Offered {
         /// Which of ours.
         session: SessionId,
@@ -110,8 +118,9 @@ pub enum Event {
         /// `None`: they ask us to make the offer (RFC 3261 §14.2).
         body: Option<Body>,
     },
-    /// What became of our `reinvite`, or of the offer we made in answer to an empty re-INVITE (then the status is 200
-    /// and the body is their answer from the ACK).
+    /// What became of our `reinvite`, or of the offer we made in answer to an empty re-INVITE or in a reliable provisional
+    /// response (then the status is 200 and the body is their answer from the ACK or the PRACK). It also tells the new answer
+    /// of a peer who changed his mind while we only refreshed the session.
     OfferAnswered {
         /// Which of ours.
         session: SessionId,
@@ -127,6 +136,15 @@ pub enum Event {
         /// What it carried.
         body: Body,
     },
+    /// A `request` of ours came to this; told exactly once for each.
+    Response {
+        /// Which of ours.
+        request: RequestId,
+        /// The final status; 408 when nobody answered, 503 when the network refused.
+        status: u16,
+        /// The response itself; `None` when there was none.
+        response: Option<Box<Response>>,
+    },
     /// The session is over: exactly once for each session that got `Incoming` or `Accepted`.
     Ended {
         /// Which of ours; the id means nothing from here on.
@@ -137,8 +155,8 @@ pub enum Event {
 }
 
 impl Event {
-    /// The session it concerns.
-    pub fn session(&self) -> SessionId {
+    /// The session it concerns; a `Response` concerns none.
+    pub fn session(&self) -> Option<SessionId> {
         match self {
             Event::Incoming { session, .. }
             | Event::Progress { session, .. }
@@ -148,7 +166,8 @@ impl Event {
             | Event::Offered { session, .. }
             | Event::OfferAnswered { session, .. }
             | Event::Info { session, .. }
-            | Event::Ended { session, .. } => *session,
+            | Event::Ended { session, .. } => Some(*session),
+            Event::Response { .. } => None,
         }
     }
 }
@@ -169,6 +188,8 @@ pub enum Ended {
     NoAck,
     /// They no longer know the session, or no longer answer (RFC 3261 §12.2.1.2).
     TimedOut,
+    /// Nobody refreshed the session in time (RFC 4028 §10); a BYE has left.
+    Expired,
     /// The way to them broke before the session was established.
     TransportFailed,
 }
@@ -201,12 +222,14 @@ pub struct Invite {
     pub to: Option<NameAddr>,
     /// P-Asserted-Identity (RFC 3325).
     pub identity: Option<NameAddr>,
-    /// The offer. Without one the callee makes it in its 2xx, and our ACK, which leaves at once, cannot answer it.
+    /// The offer. Without one the callee makes it, and it is told as `Offered`.
     pub body: Option<Body>,
     /// What answers a 401 or 407.
     pub credentials: Option<Credentials>,
     /// Max-Forwards; one less than the incoming call's when this call is made on its behalf (RFC 7332).
     pub max_forwards: u8,
+    /// What to ask of session timers; the endpoint's own settings when absent.
+    pub session_timer: Option<SessionTimer>,
     /// Further headers, written as they are.
     pub headers: Vec<(String, String)>,
 }
@@ -224,6 +247,7 @@ impl Invite {
             body: None,
             credentials: None,
             max_forwards: crate::session::MAX_FORWARDS,
+            session_timer: None,
             headers: Vec::new(),
         }
     }
@@ -240,6 +264,27 @@ impl fmt::Debug for Invite {
             self.headers.len()
         )
     }
+}
+
+/// A provisional response to an incoming call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provisional {
+    /// 101-199.
+    pub status: u16,
+    /// The answer, or our offer when their INVITE had none. An offer travels only reliably (RFC 3262 §5), so it is left out
+    /// of a response that is not.
+    pub body: Option<Body>,
+    /// When to ask for a PRACK.
+    pub reliable: Reliable,
+}
+
+/// Whether a provisional response asks to be acknowledged (RFC 3262 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reliable {
+    /// When they understand 100rel.
+    IfSupported,
+    /// Only when they insist on it.
+    IfRequired,
 }
 
 /// A refusal of an incoming call.
@@ -308,4 +353,6 @@ pub struct Counts {
     pub dialogs: usize,
     /// Sessions, those that are still ending included.
     pub sessions: usize,
+    /// Requests of ours outside any dialog that wait for their answer.
+    pub requests: usize,
 }

@@ -28,14 +28,16 @@ mod config;
 mod dialog;
 mod endpoint;
 mod event;
+mod outside;
 mod session;
 mod transaction;
 mod transport;
 
 pub use crate::digest::Credentials;
-pub use config::{Address, Config, Limits, Timers};
+pub use config::{Address, Config, Limits, SessionTimer, Timers};
 pub use endpoint::Endpoint;
 pub use event::{
-    Body, Counts, Draw, Ended, Event, Incoming, Invite, Misuse, OfferId, Output, Ready, Refusal, SessionId,
+    Body, Counts, Draw, Ended, Event, Incoming, Invite, Misuse, OfferId, Output, Provisional, Ready, Refusal, Reliable,
+    RequestId, SessionId,
 };
 pub use transport::{Flow, Transmit, Transport};

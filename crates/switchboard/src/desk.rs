@@ -247,8 +247,7 @@ impl Desk {
             self.incoming(now, session, invite);
             return;
         }
-        let session = event.session();
-        let Some(&(call, leg)) = self.wires.sessions.get(&session) else {
+        let Some(&(call, leg)) = event.session().and_then(|session| self.wires.sessions.get(&session)) else {
             return;
         };
         self.with_call(now, call, |call, wires| call.signalled(now, wires, leg, event));

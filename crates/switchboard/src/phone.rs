@@ -310,7 +310,8 @@ impl Phone {
             sip::Event::Progress { .. }
             | sip::Event::Confirmed { .. }
             | sip::Event::OfferAnswered { .. }
-            | sip::Event::Info { .. } => {}
+            | sip::Event::Info { .. }
+            | sip::Event::Response { .. } => {}
         }
     }
 

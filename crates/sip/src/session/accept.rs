@@ -168,7 +168,9 @@ impl Endpoint {
     pub(super) fn dialog_response(&self, request: &Request, status: u16, tag: &str, flow: Flow) -> Response {
         let mut response = self.reply(request, status, tag);
         response.headers.copy(&request.headers, HeaderName::RecordRoute);
-        response.headers.push(HeaderName::Contact, self.contact(flow));
+        response
+            .headers
+            .push(HeaderName::Contact, self.contact_value(flow, false));
         response.headers.push(HeaderName::Allow, ALLOW);
         response
     }

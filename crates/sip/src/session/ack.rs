@@ -51,8 +51,7 @@ impl Endpoint {
         let bytes = Bytes::from(ack.to_bytes());
         self.transmit(flow, &bytes);
         let remote_tag = response.to_tag().unwrap_or_default();
-        // The credentials were good, so the next challenge is a new one.
-        session.answers = 0;
+        session.answering.succeeded();
         // Only the latest INVITE of each fork can still be repeated for long; the older ones make room.
         session.acks.retain(|sent| sent.remote_tag != remote_tag);
         session.acks.push(SentAck {

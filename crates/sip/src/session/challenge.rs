@@ -3,32 +3,53 @@
 use std::time::Instant;
 
 use super::{Session, User};
-use crate::digest::{CHALLENGES_MAX, Challenge};
+use crate::digest::{CHALLENGES_MAX, Challenge, Credentials};
 use crate::endpoint::{Endpoint, Sent};
-use crate::message::{HeaderName, Method, Response};
+use crate::message::{HeaderName, Method, Request, Response};
 use crate::transaction::table::TransactionId;
 
 /// Answers in a row that were not good enough (a chain of proxies, stale nonces) before we give up.
 const ANSWERS_MAX: u8 = 4;
 
+/// What answers the challenges to a row of requests: a session's, or one outside any dialog and its second tries.
+pub(crate) struct Answering {
+    credentials: Option<Credentials>,
+    /// The challenges answered so far; their nonces count on.
+    challenges: Vec<Challenge>,
+    /// Answers in a row that brought another challenge.
+    answers: u8,
+}
+
+impl Answering {
+    pub(crate) const fn new(credentials: Option<Credentials>) -> Self {
+        Self {
+            credentials,
+            challenges: Vec::new(),
+            answers: 0,
+        }
+    }
+
+    /// The credentials were good, so the next challenge is a new one.
+    pub(crate) fn succeeded(&mut self) {
+        self.answers = 0;
+    }
+}
+
 impl Endpoint {
-    /// Sends the request of this transaction again if the response is a challenge we can answer and have not answered
-    /// in vain already.
-    pub(super) fn try_again_with_credentials(
+    /// The request of this transaction with credentials, if the response is a challenge we can answer and have not answered in
+    /// vain already. Its Via is left to who sends it, its CSeq is still the old one.
+    pub(crate) fn answer_challenge(
         &mut self,
-        now: Instant,
-        session: &mut Session,
+        answering: &mut Answering,
         client: TransactionId,
-        user: User,
         response: &Response,
-    ) -> Option<Sent> {
+    ) -> Option<Request> {
         if response.status != 401 && response.status != 407 {
-            session.answers = 0;
+            answering.succeeded();
             return None;
         }
-        let credentials = session.credentials.clone()?;
+        let credentials = answering.credentials.clone()?;
         let mut request = self.transactions.request(client)?.clone();
-        let flow = self.transactions.flow(client)?;
         let asked = Challenge::to_answer(&response.headers, &credentials);
         let in_vain = |challenge: &Challenge| {
             let answered = if challenge.proxy {
@@ -36,20 +57,20 @@ impl Endpoint {
             } else {
                 HeaderName::Authorization
             };
-            let before = session.challenges.iter().any(|earlier| challenge.repeats(earlier));
+            let before = answering.challenges.iter().any(|earlier| challenge.repeats(earlier));
             request.headers.has(answered) && before
         };
-        if asked.is_empty() || asked.iter().any(in_vain) || session.answers >= ANSWERS_MAX {
+        if asked.is_empty() || asked.iter().any(in_vain) || answering.answers >= ANSWERS_MAX {
             return None;
         }
-        session.answers += 1;
+        answering.answers += 1;
         for challenge in asked {
-            session
+            answering
                 .challenges
                 .retain(|known| known.realm != challenge.realm || known.proxy != challenge.proxy);
-            session.challenges.push(challenge);
-            if session.challenges.len() > CHALLENGES_MAX {
-                session.challenges.remove(0);
+            answering.challenges.push(challenge);
+            if answering.challenges.len() > CHALLENGES_MAX {
+                answering.challenges.remove(0);
             }
         }
         for name in [
@@ -60,12 +81,27 @@ impl Endpoint {
             request.headers.remove(name);
         }
         let uri = request.uri.to_wire();
-        for challenge in &mut session.challenges {
+        for challenge in &mut answering.challenges {
             let drawn = self.drawn();
             let (name, value) = challenge.answer(&credentials, &request.method, &uri, &request.body, drawn);
             request.headers.push(name, value);
         }
-        let cseq = match session.dialog() {
+        Some(request)
+    }
+
+    /// Sends a session's request again with credentials, when that may help.
+    pub(super) fn try_again_with_credentials(
+        &mut self,
+        now: Instant,
+        session: &mut Session,
+        client: TransactionId,
+        user: User,
+        response: &Response,
+    ) -> Option<Sent> {
+        let flow = self.transactions.flow(client)?;
+        let mut request = self.answer_challenge(&mut session.answering, client, response)?;
+        let peer = request.to_tag();
+        let cseq = match peer.and_then(|tag| session.dialog_with(&tag)) {
             Some(dialog) => dialog.next_cseq(),
             None => request.cseq().map_or(1, |cseq| cseq.number) + 1,
         };

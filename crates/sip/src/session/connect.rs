@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
+use super::challenge::Answering;
 use super::{Calling, Established, Ours, Over, Session, State, User};
 use crate::dialog::Dialog;
 use crate::endpoint::{ALLOW, Endpoint, SUPPORTED, Sent};
 use crate::event::{Event, Invite, SessionId};
 use crate::message::{HeaderName, Method, NameAddr, Request, Response};
 use crate::transaction::table::TransactionId;
-use crate::transport::{Flow, Transport};
+use crate::transport::Flow;
 
 impl Endpoint {
     /// Calls somebody. The session hears `Progress`, then `Accepted` or `Refused`.
@@ -30,7 +31,7 @@ impl Endpoint {
         headers.push(HeaderName::To, to.to_wire());
         headers.push(HeaderName::CallId, &call_id);
         headers.push(HeaderName::CSeq, "1 INVITE");
-        headers.push(HeaderName::Contact, self.contact(invite.flow));
+        headers.push(HeaderName::Contact, self.contact_value(invite.flow, false));
         headers.push(HeaderName::Allow, ALLOW);
         headers.push(HeaderName::Supported, SUPPORTED);
         if let Some(identity) = &invite.identity {
@@ -51,7 +52,7 @@ impl Endpoint {
             fallback: sent.fallback,
         };
         let mut session = Session::new(id, &call_id, &tag, State::Calling(calling));
-        session.credentials = invite.credentials;
+        session.answering = Answering::new(invite.credentials);
         session.live = 1;
         session.invites.push(sent.client);
         self.enter(session);
@@ -106,6 +107,7 @@ impl Endpoint {
                     endpoint.try_again_with_credentials(now, session, client, User::Bye(id), response);
                 });
             }
+            User::Asked(id) => self.asked_response(now, id, client, response),
             User::Nobody | User::Incoming(_) | User::Offer(_) => {}
         }
     }
@@ -160,6 +162,7 @@ impl Endpoint {
                     }
                 });
             }
+            User::Asked(request) => self.asked_in_vain(request, id, status),
             User::Info(_) | User::Bye(_) | User::Nobody => {}
         }
     }
@@ -234,7 +237,7 @@ impl Endpoint {
             return;
         };
         // A stream we asked for without naming it has its name now.
-        let flow = if sent_on.transport == Transport::Tcp && arrived.remote == sent_on.remote {
+        let flow = if sent_on.transport.is_reliable() && arrived.remote == sent_on.remote {
             arrived
         } else {
             sent_on
@@ -285,7 +288,9 @@ impl Endpoint {
     /// RFC 3261 §18.1.1: the stream was only for the size; the datagram is the second try.
     fn fall_back(&mut self, now: Instant, session: &mut Session, datagram: Flow, mut request: Request) {
         request.headers.remove(HeaderName::Via);
-        request.headers.set(HeaderName::Contact, self.contact(datagram));
+        request
+            .headers
+            .set(HeaderName::Contact, self.contact_value(datagram, false));
         let sent = self.send_for(now, session, datagram, User::Invite(session.id), request);
         session.state = State::Calling(Calling {
             client: sent.client,

@@ -7,10 +7,10 @@
 
 use std::time::{Duration, Instant};
 
+use self::challenge::Answering;
 use crate::dialog::Dialog;
-use crate::digest::{Challenge, Credentials};
 use crate::endpoint::Endpoint;
-use crate::event::{Body, Ended, Event, OfferId, SessionId};
+use crate::event::{Body, Ended, Event, OfferId, RequestId, SessionId};
 use crate::message::multipart;
 use crate::message::{Headers, Request};
 use crate::transaction::table::{Bytes, TransactionId};
@@ -20,7 +20,7 @@ mod accept;
 pub(crate) mod ack;
 mod bye;
 mod cancel;
-mod challenge;
+pub(crate) mod challenge;
 mod connect;
 mod info;
 mod modify;
@@ -50,6 +50,8 @@ pub(crate) enum User {
     Incoming(SessionId),
     /// An offer of theirs within the session.
     Offer(SessionId),
+    /// A request of ours outside any dialog.
+    Asked(RequestId),
 }
 
 impl User {
@@ -57,7 +59,7 @@ impl User {
     pub(crate) fn keeps(self) -> Option<SessionId> {
         match self {
             User::Invite(id) | User::Reinvite(id) | User::Info(id) | User::Bye(id) => Some(id),
-            User::Nobody | User::Incoming(_) | User::Offer(_) => None,
+            User::Nobody | User::Incoming(_) | User::Offer(_) | User::Asked(_) => None,
         }
     }
 }
@@ -69,11 +71,7 @@ pub(crate) struct Session {
     pub(crate) local_tag: String,
     pub(crate) state: State,
     /// Answers challenges to any request of ours.
-    pub(crate) credentials: Option<Credentials>,
-    /// The challenges answered so far; their nonces count on.
-    pub(crate) challenges: Vec<Challenge>,
-    /// Answers in a row that brought another challenge.
-    pub(crate) answers: u8,
+    pub(crate) answering: Answering,
     /// The ACKs of the 2xx we received, to be sent again when a 2xx is repeated.
     pub(crate) acks: Vec<SentAck>,
     /// Client transactions that may still bring something.
@@ -208,9 +206,7 @@ impl Session {
             call_id: call_id.to_owned(),
             local_tag: local_tag.to_owned(),
             state,
-            credentials: None,
-            challenges: Vec::new(),
-            answers: 0,
+            answering: Answering::new(None),
             acks: Vec::new(),
             live: 0,
             invites: Vec::new(),
@@ -230,6 +226,11 @@ impl Session {
             State::Over(over) => over.dialog.as_mut(),
             State::Calling(_) => None,
         }
+    }
+
+    /// The dialog with the peer of this tag.
+    pub(crate) fn dialog_with(&mut self, tag: &str) -> Option<&mut Dialog> {
+        self.dialog().filter(|dialog| dialog.remote_tag == tag)
     }
 
     /// When something is due.

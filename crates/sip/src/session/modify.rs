@@ -165,7 +165,9 @@ impl Endpoint {
 
     fn target_response(&self, request: &Request, tag: &str, flow: crate::transport::Flow) -> Response {
         let mut response = self.reply(request, 200, tag);
-        response.headers.push(HeaderName::Contact, self.contact(flow));
+        response
+            .headers
+            .push(HeaderName::Contact, self.contact_value(flow, false));
         response.headers.push(HeaderName::Allow, ALLOW);
         response.headers.push(HeaderName::Supported, SUPPORTED);
         response
@@ -193,7 +195,9 @@ impl Endpoint {
         let cseq = established.dialog.next_cseq();
         let flow = established.dialog.way();
         let mut request = established.dialog.request(Method::Invite, cseq);
-        request.headers.push(HeaderName::Contact, self.contact(flow));
+        request
+            .headers
+            .push(HeaderName::Contact, self.contact_value(flow, false));
         request.headers.push(HeaderName::Allow, ALLOW);
         request.headers.push(HeaderName::Supported, SUPPORTED);
         request.set_body(&offer.content_type, offer.bytes.clone());

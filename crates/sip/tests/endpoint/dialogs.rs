@@ -11,7 +11,7 @@ fn a_callee_keeps_the_route_set_in_order_and_copies_it() {
     let mut alone = Alone::new();
     let extra = format!("{RECORDED}Contact: <sip:10.0.0.1:5080>\n");
     alone.hear(&request("INVITE", "b1", "", &extra, "offer"));
-    let session = alone.events[0].session();
+    let session = alone.events[0].session().unwrap();
     alone.sent.clear();
     alone.act(|endpoint, now| endpoint.ring(now, session));
     alone.act(|endpoint, now| endpoint.accept(now, session, Body::sdp("answer")));
@@ -174,7 +174,7 @@ fn a_private_contact_behind_a_nat_is_answered_where_it_spoke_from() {
     let nat = "Contact: <sip:phone@10.1.2.3:5060>\n";
     let text = request("INVITE", "b1", "", nat, "offer").replace("branch=", "rport;branch=");
     alone.hear(&text);
-    let session = alone.events[0].session();
+    let session = alone.events[0].session().unwrap();
     assert!(
         alone
             .sent
@@ -207,7 +207,7 @@ fn a_nat_between_two_private_networks_is_seen_by_the_via() {
             .replace("UDP 192.0.2.1:5060", "UDP 192.168.1.5:5060")
             .replace("branch=", "rport;branch="),
     );
-    let session = alone.events[0].session();
+    let session = alone.events[0].session().unwrap();
     alone.sent.clear();
     alone.act(|endpoint, now| endpoint.accept(now, session, Body::sdp("answer")));
     let tag = alone.response().to_tag().unwrap();

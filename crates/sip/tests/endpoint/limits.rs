@@ -41,7 +41,8 @@ fn one_source_cannot_take_every_place() {
         Counts {
             transactions: 10,
             dialogs: 10,
-            sessions: 10
+            sessions: 10,
+            requests: 0,
         }
     );
     let refusals = alone.responses();
@@ -55,7 +56,7 @@ fn one_source_cannot_take_every_place() {
     flood(&mut alone, 2, 0..1);
     assert_eq!(alone.endpoint.counts().sessions, 11);
     // What has been answered no longer counts as pending.
-    let answered = alone.events[0].session();
+    let answered = alone.events[0].session().unwrap();
     alone.act(|endpoint, now| endpoint.refuse(now, answered, Refusal::of(404)));
     flood(&mut alone, 1, 50..52);
     assert_eq!(alone.endpoint.counts().sessions, 11);

@@ -141,7 +141,7 @@ proptest! {
         let counts = alone.endpoint.counts();
         prop_assert!(counts.sessions <= 16 && counts.transactions <= 64, "{counts:?}");
         // Whoever is left hangs up, and everything fades.
-        let sessions: Vec<_> = std::mem::take(&mut alone.events).iter().map(sip::Event::session).collect();
+        let sessions: Vec<_> = std::mem::take(&mut alone.events).iter().filter_map(sip::Event::session).collect();
         for session in sessions.into_iter().chain(all()) {
             alone.act(|endpoint, now| endpoint.hang_up(now, session));
         }

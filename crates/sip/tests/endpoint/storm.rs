@@ -117,7 +117,7 @@ fn storm(seed: u64) -> Vec<String> {
                 .take(side)
                 .iter()
                 .filter(|event| matches!(event, Event::Incoming { .. } | Event::Accepted { .. }))
-                .map(Event::session)
+                .filter_map(Event::session)
                 .collect();
             for session in late {
                 world.on(side, |endpoint, now| endpoint.hang_up(now, session));
@@ -130,7 +130,7 @@ fn storm(seed: u64) -> Vec<String> {
 
 fn hear(world: &mut World, chance: &mut Chance, side: usize, open: &mut [Vec<SessionId>; 2]) {
     for event in world.take(side) {
-        let session = event.session();
+        let Some(session) = event.session() else { continue };
         match event {
             Event::Incoming { .. } => {
                 open[side].push(session);

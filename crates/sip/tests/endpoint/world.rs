@@ -239,7 +239,10 @@ impl World {
 
     fn note(&mut self, side: usize, event: Event) {
         let tally = &mut self.tally[side];
-        let session = event.session();
+        let Some(session) = event.session() else {
+            self.events[side].push(event);
+            return;
+        };
         assert!(
             !tally.over.contains_key(&session),
             "{event:?} after the end of {session}"
@@ -633,6 +636,7 @@ pub(crate) fn kinds(events: &[Event]) -> Vec<String> {
             Event::Offered { body, .. } => format!("Offered{}", text(body)),
             Event::OfferAnswered { status, body, .. } => format!("OfferAnswered {status}{}", text(body)),
             Event::Info { body, .. } => format!("Info {}", String::from_utf8_lossy(&body.bytes)),
+            Event::Response { status, .. } => format!("Response {status}"),
             Event::Ended { why, .. } => ended(*why),
         })
         .collect()

@@ -463,7 +463,8 @@ impl Call {
             sip::Event::Incoming { .. }
             | sip::Event::Progress { .. }
             | sip::Event::Accepted { .. }
-            | sip::Event::Refused { .. } => {}
+            | sip::Event::Refused { .. }
+            | sip::Event::Response { .. } => {}
         }
     }
 

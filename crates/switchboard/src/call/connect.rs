@@ -132,7 +132,10 @@ impl Call {
                     until,
                 });
             }
-            sip::Event::Incoming { .. } | sip::Event::Confirmed { .. } | sip::Event::Info { .. } => {
+            sip::Event::Incoming { .. }
+            | sip::Event::Confirmed { .. }
+            | sip::Event::Info { .. }
+            | sip::Event::Response { .. } => {
                 self.connecting = Some(Connecting {
                     leg,
                     to,

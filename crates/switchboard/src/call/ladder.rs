@@ -554,7 +554,7 @@ impl Call {
                 body: Phi::new(body.bytes),
             }),
             sip::Event::OfferAnswered { body, .. } => reoffer_answered(wires, leg, &ring.said, body.as_ref()),
-            sip::Event::Incoming { .. } | sip::Event::Confirmed { .. } => {}
+            sip::Event::Incoming { .. } | sip::Event::Confirmed { .. } | sip::Event::Response { .. } => {}
         }
         self.climb(now, wires);
     }

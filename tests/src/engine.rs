@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use flow::{Language, Part};
 use media::Codec;
-use switchboard::{CallId, DeskConfig, Fact, Health, Listener, Network, Stamped, Trunk};
+use switchboard::{CallId, DeskConfig, Fact, Health, Listener, Network, Outbound, Stamped, Trunk};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -70,31 +70,21 @@ impl Engine {
         };
         let book = seal::BookKey::generate(&mut fill);
         let key = book.to_bytes().to_vec();
+        let outbound = setup.doctors.map(|doctors| Outbound::at(sip::Transport::Udp, doctors));
+        let trunk = Trunk::new("loopback", [Network::host(LOOPBACK)]).calling(outbound);
         let config = exchange::Config {
             desk: DeskConfig {
-                signalling: vec![listener(sip::Transport::Udp), listener(sip::Transport::Tcp)],
-                media_address: LOOPBACK,
-                trunks: vec![Trunk {
-                    id: "loopback".into(),
-                    sources: vec![Network {
-                        address: LOOPBACK,
-                        prefix: 32,
-                    }],
-                    outbound: setup.doctors.map(|remote| sip::Flow {
-                        transport: sip::Transport::Udp,
-                        local,
-                        remote,
-                        connection: None,
-                    }),
-                    credentials: None,
-                }],
                 calls_max: 100,
                 media_load_max_percent: 100,
                 retry_after_s: 7,
                 ring_before_answer: setup.ring_before_answer,
                 ladder_speed: 20,
                 book_patience: Duration::from_secs(5),
-                codecs: vec![Codec::Pcmu, Codec::Pcma],
+                ..DeskConfig::new(
+                    vec![listener(sip::Transport::Udp), listener(sip::Transport::Tcp)],
+                    LOOPBACK,
+                    vec![trunk],
+                )
             },
             streams: exchange::StreamLimits::default(),
             media: exchange::Media {

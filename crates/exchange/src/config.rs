@@ -11,8 +11,7 @@ use crate::transport::StreamLimits;
 
 /// Everything about one exchange.
 pub struct Config {
-    /// Listeners, trunks, limits and timings of the desk. A listener's port 0 takes any; an outbound flow of a trunk
-    /// whose local address is the one configured here follows it.
+    /// Listeners, trunks, limits and timings of the desk. A listener's port 0 takes any.
     pub desk: DeskConfig,
     /// Limits of TCP connections.
     pub streams: StreamLimits,

@@ -133,7 +133,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     let (transports, listeners, arrivals) = Transports::bind(&desk.signalling, known(&desk), streams)
         .await
         .map_err(Fault::Listen)?;
-    follow(&mut desk, &listeners);
+    desk.signalling = listeners.clone();
     let counters = transports.counters();
     let mut desk = Desk::new(desk, draw(), draw(), Instant::now(), Timestamp::now());
     desk.handle(Instant::now(), Input::Practices(prepared.loaded.released));
@@ -411,30 +411,14 @@ fn raise_file_limit() {
 
 /// Every network a trunk may talk from, the hosts we send to among them.
 fn known(desk: &DeskConfig) -> Vec<Network> {
-    let outbound = desk.trunks.iter().filter_map(|trunk| trunk.outbound).map(|flow| {
-        let address = flow.remote.ip();
-        Network {
-            address,
-            prefix: if address.is_ipv4() { 32 } else { 128 },
-        }
-    });
     desk.trunks
         .iter()
-        .flat_map(|trunk| trunk.sources.iter().copied())
-        .chain(outbound)
+        .flat_map(|trunk| {
+            let targets = trunk.outbound.iter().flat_map(|outbound| &outbound.targets);
+            let hosts = targets.filter_map(|target| target.address()).map(Network::host);
+            trunk.sources.iter().copied().chain(hosts)
+        })
         .collect()
-}
-
-/// Puts the addresses that were really bound in place of those that were wished for, in trunks' flows too.
-fn follow(desk: &mut DeskConfig, bound: &[Listener]) {
-    for (wished, bound) in desk.signalling.iter().zip(bound) {
-        for flow in desk.trunks.iter_mut().filter_map(|trunk| trunk.outbound.as_mut()) {
-            if flow.transport == wished.transport && flow.local == wished.local {
-                flow.local = bound.local;
-            }
-        }
-    }
-    desk.signalling = bound.to_vec();
 }
 
 /// Sixteen octets nobody can guess, again and again.

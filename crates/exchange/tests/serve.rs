@@ -17,7 +17,7 @@ use exchange::serve;
 use phi::Phi;
 use phone::*;
 use sip::Transport;
-use switchboard::{CallId, Fact, OpenEscalation, Stamped};
+use switchboard::{CallId, Fact, OpenEscalation, Outbound, Stamped};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -224,12 +224,7 @@ async fn a_ladder_interrupted_by_a_crash_goes_on_ringing() {
 
     let trunk = UdpSocket::bind(ANY).await.expect("a port");
     let mut config = config(data.path(), &shipped());
-    config.desk.trunks[0].outbound = Some(sip::Flow {
-        transport: Transport::Udp,
-        local: ANY,
-        remote: trunk.local_addr().expect("bound"),
-        connection: None,
-    });
+    config.desk.trunks[0].outbound = Some(Outbound::at(Transport::Udp, trunk.local_addr().expect("bound")));
     let running = serve(config).await.expect("starts");
     let mut buffer = vec![0; 4096];
     let (length, from) = timeout(PATIENCE, trunk.recv_from(&mut buffer))

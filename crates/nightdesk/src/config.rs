@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use flow::source::{Kind, Node};
 use flow::{Diagnostic, Severity};
-use switchboard::{DeskConfig, Listener, Network, Trunk};
+use switchboard::{DeskConfig, Listener, Network, Outbound, Trunk};
 
 /// What the file said, with paths made absolute against its folder.
 pub(crate) struct Settings {
@@ -129,21 +129,16 @@ impl Reader {
                 "write `keys: /etc/nightdesk/keys`",
             );
         }
-        let codecs = vec![media::sdp::Codec::Pcmu, media::sdp::Codec::Pcma];
+        let calls_max = self.number(tree, "calls at most", 1..=100_000).unwrap_or(1_000);
         let desk = DeskConfig {
-            signalling: listen,
-            media_address: external.unwrap_or(media_bind),
-            trunks,
-            calls_max: self.number(tree, "calls at most", 1..=100_000).unwrap_or(1_000),
-            media_load_max_percent: 70,
-            retry_after_s: 5,
+            calls_max,
+            calls_per_practice_max: calls_max,
             ring_before_answer: self.duration(tree, "ring before answering").unwrap_or(Duration::ZERO),
             ladder_speed: self
                 .number(tree, "ladder speed", 1..=100)
                 .and_then(|n| u32::try_from(n).ok())
                 .unwrap_or(1),
-            book_patience: Duration::from_secs(2),
-            codecs,
+            ..DeskConfig::new(listen, external.unwrap_or(media_bind), trunks)
         };
         Some(Settings {
             desk,
@@ -219,12 +214,7 @@ impl Reader {
                                 "add a `listen` entry of the same transport",
                             );
                         }
-                        local.map(|l| sip::Flow {
-                            transport,
-                            local: l.local,
-                            remote,
-                            connection: None,
-                        })
+                        local.map(|_| Outbound::at(transport, remote))
                     }
                     None => {
                         self.wrong(
@@ -242,10 +232,8 @@ impl Reader {
                 sip::digest::Credentials::new(user.to_owned(), password.to_owned())
             });
             trunks.push(Trunk {
-                id: name.text.clone(),
-                sources,
-                outbound,
                 credentials,
+                ..Trunk::new(&name.text, sources).calling(outbound)
             });
         }
         trunks

@@ -64,8 +64,8 @@ pub(crate) fn demo(demo: &Demo) -> Result<(), Failure> {
         .desk
         .trunks
         .iter()
-        .find_map(|trunk| trunk.outbound)
-        .map(|flow| flow.remote)
+        .find_map(|trunk| trunk.outbound.as_ref()?.targets.first())
+        .and_then(|target| Some(SocketAddr::new(target.address()?, target.port?)))
     else {
         return Err(Failure::new(
             "the configuration names no outbound target",

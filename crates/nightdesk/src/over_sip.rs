@@ -12,7 +12,7 @@ use flow::Part;
 use flow::rehearse::{Failing, Scenario, Turn};
 use media::Codec;
 use switchboard::phone::Answering;
-use switchboard::{DeskConfig, Fact, Health, Listener, Network, Stamped, Trunk, rehearse};
+use switchboard::{DeskConfig, Fact, Health, Listener, Network, Outbound, Stamped, Trunk, rehearse};
 
 use crate::{Failure, flows, keys, out, serve};
 
@@ -250,34 +250,18 @@ impl Stage {
 
     fn desk(&self, phone: SocketAddr) -> DeskConfig {
         let local = SocketAddr::new(LOOPBACK, 0);
+        let listener = Listener {
+            transport: sip::Transport::Udp,
+            local,
+            advertised: local,
+        };
+        let trunk =
+            Trunk::new("loopback", [Network::host(LOOPBACK)]).calling(Some(Outbound::at(sip::Transport::Udp, phone)));
         DeskConfig {
-            signalling: vec![Listener {
-                transport: sip::Transport::Udp,
-                local,
-                advertised: local,
-            }],
-            media_address: LOOPBACK,
-            trunks: vec![Trunk {
-                id: "loopback".into(),
-                sources: vec![Network {
-                    address: LOOPBACK,
-                    prefix: 32,
-                }],
-                outbound: Some(sip::Flow {
-                    transport: sip::Transport::Udp,
-                    local,
-                    remote: phone,
-                    connection: None,
-                }),
-                credentials: None,
-            }],
-            calls_max: 100,
             media_load_max_percent: 95,
-            retry_after_s: 5,
-            ring_before_answer: Duration::ZERO,
             ladder_speed: self.ladder_speed,
             book_patience: Duration::from_secs(5),
-            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            ..DeskConfig::new(vec![listener], LOOPBACK, vec![trunk])
         }
     }
 

@@ -510,7 +510,7 @@ impl Desk {
     }
 
     fn trunk_of(&self, address: IpAddr) -> Option<String> {
-        let known = |trunk: &&crate::door::Trunk| trunk.sources.iter().any(|network| network.contains(address));
+        let known = |trunk: &&crate::trunk::Trunk| trunk.sources.iter().any(|network| network.contains(address));
         self.wires
             .config
             .trunks
@@ -645,8 +645,8 @@ impl Wires {
     }
 
     /// The trunk that takes our call: the one that brought the caller when it can, else the first that can.
-    pub(crate) fn outbound_trunk(&self, preferred: &str) -> Option<crate::door::Trunk> {
-        let can = |trunk: &&crate::door::Trunk| trunk.outbound.is_some();
+    pub(crate) fn outbound_trunk(&self, preferred: &str) -> Option<crate::trunk::Trunk> {
+        let can = |trunk: &&crate::trunk::Trunk| trunk.outbound.is_some();
         let trunks = &self.config.trunks;
         trunks
             .iter()
@@ -657,11 +657,10 @@ impl Wires {
     }
 
     fn is_outbound_target(&self, address: IpAddr) -> bool {
-        self.config
-            .trunks
-            .iter()
-            .filter_map(|trunk| trunk.outbound)
-            .any(|flow| flow.remote.ip() == address)
+        let outbound = self.config.trunks.iter().filter_map(|trunk| trunk.outbound.as_ref());
+        outbound
+            .flat_map(|outbound| &outbound.targets)
+            .any(|target| target.address() == Some(address))
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use phi::Phi;
 
 use crate::fact::Stamped;
+use crate::trunk::Trunk;
 
 /// One caller's call, for its whole life and in every record of it. Drawn by us: the SIP Call-ID is the attacker's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -307,58 +308,6 @@ pub enum MediaEvent {
     },
 }
 
-/// A network from which a trunk's signalling may come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Network {
-    /// Any address of it.
-    pub address: IpAddr,
-    /// How many leading bits count.
-    pub prefix: u8,
-}
-
-impl Network {
-    /// Reads `192.0.2.0/24`, or a single address.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address.parse().ok()?, prefix.parse().ok()?),
-            None => {
-                let address: IpAddr = text.parse().ok()?;
-                (address, if address.is_ipv4() { 32 } else { 128 })
-            }
-        };
-        let widest = if address.is_ipv4() { 32 } else { 128 };
-        (prefix <= widest).then_some(Self { address, prefix })
-    }
-
-    /// Whether the address lies in this network. An IPv4 address mapped into IPv6 counts as the IPv4 address.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address.to_canonical(), address.to_canonical()) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
-                ours.to_bits() & mask == theirs.to_bits() & mask
-            }
-            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
-                ours.to_bits() & mask == theirs.to_bits() & mask
-            }
-            _ => false,
-        }
-    }
-}
-
-/// A carrier that brings us calls and takes ours.
-#[derive(Clone, Debug)]
-pub struct Trunk {
-    /// The name used in configuration, facts and logs.
-    pub id: String,
-    /// Where its signalling may come from; everything else is a stranger.
-    pub sources: Vec<Network>,
-    /// Where our outbound calls go, and from which of our sockets; `None`: inbound only.
-    pub outbound: Option<sip::Flow>,
-    /// User and password, where the trunk challenges our INVITE with 401 or 407.
-    pub credentials: Option<sip::digest::Credentials>,
-}
-
 /// How this switchboard is set up. Everything with a limit names it here.
 #[derive(Clone, Debug)]
 pub struct DeskConfig {
@@ -382,6 +331,47 @@ pub struct DeskConfig {
     pub book_patience: Duration,
     /// Codecs in our order of preference.
     pub codecs: Vec<media::sdp::Codec>,
+    /// Calls one practice may have at a time, so that a busy one leaves room for the others.
+    pub calls_per_practice_max: usize,
+}
+
+impl DeskConfig {
+    /// The usual, on these sockets and for these carriers.
+    pub fn new(signalling: Vec<Listener>, media_address: IpAddr, trunks: Vec<Trunk>) -> Self {
+        Self {
+            signalling,
+            media_address,
+            trunks,
+            calls_max: 1_000,
+            calls_per_practice_max: 1_000,
+            media_load_max_percent: 70,
+            retry_after_s: 5,
+            ring_before_answer: Duration::ZERO,
+            ladder_speed: 1,
+            book_patience: Duration::from_secs(2),
+            codecs: vec![media::sdp::Codec::Pcmu, media::sdp::Codec::Pcma],
+        }
+    }
+
+    /// The way from one of our sockets to an address. A stream leaves from the address of any socket of its family.
+    pub(crate) fn flow_to(&self, transport: sip::Transport, remote: SocketAddr) -> Option<sip::Flow> {
+        let family = |listener: &&Listener| listener.local.is_ipv4() == remote.is_ipv4();
+        let same = |listener: &&Listener| listener.transport == transport && family(listener);
+        let local = match self.signalling.iter().find(same) {
+            Some(listener) => listener.local,
+            None if transport.is_reliable() => {
+                let address = self.signalling.iter().find(family)?.local.ip();
+                SocketAddr::new(address, 0)
+            }
+            None => return None,
+        };
+        Some(sip::Flow {
+            transport,
+            local,
+            remote,
+            connection: None,
+        })
+    }
 }
 
 /// One of our signalling sockets.
@@ -397,26 +387,7 @@ pub struct Listener {
 
 #[cfg(test)]
 mod tests {
-    use super::{CallId, Network};
-
-    #[test]
-    fn networks_hold_their_own_and_no_others() {
-        let trunk = Network::parse("54.172.60.0/30").expect("a network");
-        assert!(trunk.contains("54.172.60.3".parse().expect("an address")));
-        assert!(!trunk.contains("54.172.60.4".parse().expect("an address")));
-        assert!(trunk.contains("::ffff:54.172.60.1".parse().expect("an address")));
-        assert!(
-            Network::parse("0.0.0.0/0")
-                .expect("all")
-                .contains("203.0.113.9".parse().expect("an address"))
-        );
-        assert!(
-            Network::parse("2001:db8::/32")
-                .expect("v6")
-                .contains("2001:db8::5".parse().expect("an address"))
-        );
-        assert_eq!(Network::parse("192.0.2.0/33"), None);
-    }
+    use super::CallId;
 
     #[test]
     fn a_call_id_reads_what_it_prints() {

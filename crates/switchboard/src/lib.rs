@@ -16,12 +16,13 @@ pub mod fact;
 pub mod ladder;
 pub mod phone;
 pub mod rehearse;
+pub mod trunk;
 pub mod weather;
 pub mod world;
 
 pub use desk::{Counts, Desk};
 pub use door::{
-    CallId, DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Network, Output, RecordingId,
-    Released, Ticket, Trunk,
+    CallId, DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Output, RecordingId, Released, Ticket,
 };
 pub use fact::{Fact, OpenEscalation, Stamped, UnknownFact};
+pub use trunk::{Network, Outbound, Trunk};

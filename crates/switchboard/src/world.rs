@@ -14,11 +14,11 @@ use phi::Phi;
 
 use crate::desk::Desk;
 use crate::door::{
-    DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Network, Output, RecordingId, Released,
-    Ticket, Trunk,
+    DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Output, RecordingId, Released, Ticket,
 };
 use crate::fact::{OpenEscalation, Stamped};
 use crate::phone::{Answering, Output as PhoneOutput, Phone};
+use crate::trunk::{Network, Outbound, Trunk};
 use crate::weather::{Dice, Log, Seen, Weather};
 
 /// How fast words are spoken, in characters a second (flow-language.md §18).
@@ -178,34 +178,16 @@ impl World {
 
     /// The same world in bad weather.
     pub fn in_weather(anchor: Instant, released: Released, setting: Setting, weather: Weather) -> Self {
+        let listener = Listener {
+            transport: sip::Transport::Udp,
+            local: DESK_ADDRESS,
+            advertised: DESK_ADDRESS,
+        };
+        let trunk = Trunk::new("carrier", [Network::host(TRUNK_ADDRESS.ip())])
+            .calling(Some(Outbound::at(sip::Transport::Udp, TRUNK_ADDRESS)));
         let config = DeskConfig {
-            signalling: vec![Listener {
-                transport: sip::Transport::Udp,
-                local: DESK_ADDRESS,
-                advertised: DESK_ADDRESS,
-            }],
-            media_address: DESK_ADDRESS.ip(),
-            trunks: vec![Trunk {
-                id: "carrier".into(),
-                sources: vec![Network {
-                    address: TRUNK_ADDRESS.ip(),
-                    prefix: 32,
-                }],
-                outbound: Some(sip::Flow {
-                    transport: sip::Transport::Udp,
-                    local: DESK_ADDRESS,
-                    remote: TRUNK_ADDRESS,
-                    connection: None,
-                }),
-                credentials: None,
-            }],
-            calls_max: 1000,
-            media_load_max_percent: 70,
-            retry_after_s: 5,
             ring_before_answer: Duration::from_secs(1),
-            ladder_speed: 1,
-            book_patience: Duration::from_secs(2),
-            codecs: vec![media::sdp::Codec::Pcmu, media::sdp::Codec::Pcma],
+            ..DeskConfig::new(vec![listener], DESK_ADDRESS.ip(), vec![trunk])
         };
         let mut desk = Desk::new(config, counting(1), counting(2), anchor, setting.now);
         desk.handle(anchor, Input::Practices(vec![released]));

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use exchange::{Config, Fault, Handle, Keys, Media, Running, StreamLimits, serve};
 use ledger::BookKeys;
-use media::Codec;
 use sip::Transport;
 use switchboard::{DeskConfig, Listener, Network, Stamped, Trunk};
 use tokio::net::UdpSocket;
@@ -33,21 +32,14 @@ pub(crate) fn config(data: &Path, practices: &Path) -> Config {
     };
     Config {
         desk: DeskConfig {
-            signalling: vec![listener(Transport::Udp), listener(Transport::Tcp)],
-            media_address: LOOPBACK,
-            trunks: vec![Trunk {
-                id: "test trunk".into(),
-                sources: vec![Network::parse("127.0.0.1").expect("an address")],
-                outbound: None,
-                credentials: None,
-            }],
             calls_max: 100,
             media_load_max_percent: 90,
             retry_after_s: 7,
-            ring_before_answer: Duration::ZERO,
-            ladder_speed: 1,
-            book_patience: Duration::from_secs(2),
-            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            ..DeskConfig::new(
+                vec![listener(Transport::Udp), listener(Transport::Tcp)],
+                LOOPBACK,
+                vec![Trunk::new("test trunk", [Network::host(LOOPBACK)])],
+            )
         },
         streams: StreamLimits::default(),
         media: Media {

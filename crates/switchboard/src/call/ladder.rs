@@ -5,6 +5,7 @@
 //! or, when the caller is gone, given the number to call back (D3). Nothing a caller supplies is ever dialled.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -454,7 +455,13 @@ impl Call {
         number: &Phi<String>,
     ) -> Option<(LegId, Dialled)> {
         let trunk = wires.outbound_trunk(&self.trunk)?;
-        let flow = trunk.outbound?;
+        let outbound = trunk.outbound?;
+        let flow = outbound.targets.iter().find_map(|target| {
+            let remote = SocketAddr::new(target.address()?, target.port.unwrap_or(5060));
+            wires
+                .config
+                .flow_to(target.transport.unwrap_or(sip::Transport::Udp), remote)
+        })?;
         let credentials = trunk.credentials.clone();
         let port = wires.take_port()?;
         let local = local_description(wires, port);

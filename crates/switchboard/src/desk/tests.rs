@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use phi::Phi;
 
 use super::{Desk, PORTS_FOR_PEOPLE};
-use crate::door::{CallId, DeskConfig, Input, Listener, MediaCommand, MediaEvent, Network, Output, Released, Trunk};
+use crate::door::{CallId, DeskConfig, Input, Listener, MediaCommand, MediaEvent, Output, Released};
 use crate::fact::{Fact, OpenEscalation};
+use crate::trunk::{Network, Outbound, Trunk};
 
 const DESK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
 const TRUNK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 5060);
@@ -244,34 +245,17 @@ struct Bench {
 
 impl Bench {
     fn new(ports: usize) -> Self {
+        let listener = Listener {
+            transport: sip::Transport::Udp,
+            local: DESK,
+            advertised: DESK,
+        };
+        let trunk =
+            Trunk::new("carrier", [Network::host(TRUNK.ip())]).calling(Some(Outbound::at(sip::Transport::Udp, TRUNK)));
         let config = DeskConfig {
-            signalling: vec![Listener {
-                transport: sip::Transport::Udp,
-                local: DESK,
-                advertised: DESK,
-            }],
-            media_address: DESK.ip(),
-            trunks: vec![Trunk {
-                id: "carrier".into(),
-                sources: vec![Network {
-                    address: TRUNK.ip(),
-                    prefix: 32,
-                }],
-                outbound: Some(sip::Flow {
-                    transport: sip::Transport::Udp,
-                    local: DESK,
-                    remote: TRUNK,
-                    connection: None,
-                }),
-                credentials: None,
-            }],
-            calls_max: 100,
-            media_load_max_percent: 70,
-            retry_after_s: 5,
             ring_before_answer: Duration::from_secs(1),
-            ladder_speed: 1,
-            book_patience: Duration::from_secs(2),
             codecs: vec![media::sdp::Codec::Pcmu],
+            ..DeskConfig::new(vec![listener], DESK.ip(), vec![trunk])
         };
         let now = Instant::now();
         let night = "2026-11-22T05:40:00Z".parse().expect("a time");

@@ -5,6 +5,10 @@
 //!
 //! * [`message`] turns bytes into messages and back. It is our own lexer: every byte string is survived, every limit is named.
 //! * [`digest`] answers and checks 401/407 challenges (RFC 7616).
+//! * [`locate`] finds the addresses behind a name, as questions and answers (RFC 3263), and remembers the dead ones.
+//! * [`number`] makes E.164 of telephone numbers and bars the ones that are never dialled; [`identity`] reads who calls, on whose
+//!   behalf and who vouches for it.
+//! * [`registration`] keeps a REGISTER alive (RFC 3261 §10.2).
 //! * [`fault`] is the one table from what is wrong to the SIP status that says so.
 //! * `transaction`, `dialog` and `session` are RFC 3261's layers; [`Endpoint`] is the door to all of them.
 //!
@@ -22,7 +26,11 @@
 
 pub mod digest;
 pub mod fault;
+pub mod identity;
+pub mod locate;
 pub mod message;
+pub mod number;
+pub mod registration;
 
 mod config;
 mod dialog;

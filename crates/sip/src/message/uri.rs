@@ -398,7 +398,12 @@ impl Host {
         let start = scan.at();
         if scan.eat(b'[') {
             let address = scan.take_while(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
-            let address = text(address).parse::<Ipv6Addr>();
+            let address = text(address);
+            // RFC 5118 §4.10: RFC 3261's grammar makes three colons of two before an IPv4 part; both must be read.
+            let address = match address.split_once(":::") {
+                Some((front, back)) if !back.starts_with(':') => format!("{front}::{back}").parse::<Ipv6Addr>(),
+                _ => address.parse::<Ipv6Addr>(),
+            };
             return match (address, scan.eat(b']')) {
                 (Ok(address), true) => Ok(Host::V6(address)),
                 _ => Err(Malformed::new(What::Host, start)),

@@ -80,27 +80,28 @@ impl Via {
     /// Reads one Via value.
     pub fn parse(value: &[u8]) -> Result<Self, Malformed> {
         let mut scan = Scan::new(value);
-        let via = Self::parse_hop(&mut scan)?;
+        let via = Self::parse_hop(&mut scan, false)?;
         Ok(Self {
             params: Params::parse(&mut scan)?,
             ..via
         })
     }
 
-    /// The hop of a value whose parameters are broken: where a refusal goes needs no more (RFC 4475 §3.1.2.1).
+    /// The hop of a value whose parameters are broken (RFC 4475 §3.1.2.1) or whose version is not ours (§3.1.2.16): where a refusal
+    /// goes needs no more.
     pub(crate) fn salvage(value: &[u8]) -> Option<Self> {
         Self::parse(value)
-            .or_else(|_| Self::parse_hop(&mut Scan::new(value)))
+            .or_else(|_| Self::parse_hop(&mut Scan::new(value), true))
             .ok()
     }
 
-    fn parse_hop(scan: &mut Scan<'_>) -> Result<Self, Malformed> {
+    fn parse_hop(scan: &mut Scan<'_>, any_version: bool) -> Result<Self, Malformed> {
         let name = scan.token();
         if !name.eq_ignore_ascii_case(b"SIP") || !slash(scan) {
             return Err(Malformed::new(What::Via, 0));
         }
         let version_at = scan.at();
-        if scan.token() != b"2.0" || !slash(scan) {
+        if !(scan.token() == b"2.0" || any_version) || !slash(scan) {
             return Err(Malformed::new(What::Via, version_at));
         }
         let transport = scan.token();

@@ -241,7 +241,7 @@ fn a_panic_tells_nothing() {
         Box::new(move || {
             panic!(
                 "{digit:?} {:?} {:#?}",
-                media::LegEvent::Digit(digit.into()),
+                media::LegEvent::Digit(digit.into(), media::dtmf::press::Way::Event),
                 flow::Heard::Key(Phi::new('7'))
             )
         }),

@@ -436,6 +436,11 @@ impl Loop {
             }
             MediaCommand::EndClip { leg } => Order::EndClip { leg },
             MediaCommand::InfoDigit { leg, body } => Order::InfoDigit { leg, body },
+            MediaCommand::SendDigits { leg, digits, how } => Order::SendDigits {
+                leg,
+                digits: digits.into_exposed(),
+                how,
+            },
             MediaCommand::Close { leg } => Order::Close { leg },
         };
         plane.order(order);

@@ -595,7 +595,7 @@ impl Leg {
         if !self.presses.is_new(way, digit, began) {
             return;
         }
-        self.tell(LegEvent::Digit(Phi::new(digit)));
+        self.tell(LegEvent::Digit(Phi::new(digit), way));
         if let Some(id) = self.player.barge_in() {
             self.tell(LegEvent::Played { id, whole: false });
         }
@@ -680,7 +680,7 @@ impl Leg {
     fn tell(&mut self, event: LegEvent) {
         let must = matches!(
             event,
-            LegEvent::Digit(_) | LegEvent::Played { .. } | LegEvent::DigitsSent
+            LegEvent::Digit(..) | LegEvent::Played { .. } | LegEvent::DigitsSent
         );
         let limit = if must { EVENTS_MAX } else { EVENTS_MAX / 2 };
         if self.told.len() < limit {

@@ -233,6 +233,15 @@ pub enum MediaCommand {
         /// The body as it came.
         body: Phi<Vec<u8>>,
     },
+    /// Press keys towards a party.
+    SendDigits {
+        /// To whom.
+        leg: LegId,
+        /// Which keys.
+        digits: Phi<Vec<media::Digit>>,
+        /// How they travel.
+        how: media::DigitWay,
+    },
     /// The party is gone: free the port, report the figures.
     Close {
         /// Whose.
@@ -249,6 +258,8 @@ pub enum MediaEvent {
         leg: LegId,
         /// Which key: `0`–`9`, `*`, `#`, `A`–`D`.
         digit: Phi<char>,
+        /// The way that told of it first.
+        way: media::dtmf::press::Way,
     },
     /// The words ended.
     Played {

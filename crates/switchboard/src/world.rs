@@ -572,7 +572,7 @@ impl World {
                     }
                 }
             }
-            MediaCommand::InfoDigit { .. } => {}
+            MediaCommand::InfoDigit { .. } | MediaCommand::SendDigits { .. } => {}
             MediaCommand::Record { recording, .. } => {
                 self.see(Seen::Records { recording });
                 if self.dice.chance(self.weather.media_fails) {
@@ -759,6 +759,7 @@ impl World {
             Input::Media(MediaEvent::Digit {
                 leg,
                 digit: Phi::new(digit),
+                way: media::dtmf::press::Way::Event,
             }),
         );
     }

@@ -80,6 +80,7 @@ mod tests {
         MediaEvent::Digit {
             leg: LegId(1),
             digit: Phi::new(char::from_digit(n % 10, 10).expect("a digit")),
+            way: media::dtmf::press::Way::Event,
         }
     }
 

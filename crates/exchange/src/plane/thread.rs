@@ -398,9 +398,10 @@ impl Thread {
         let leg = party.id;
         while let Some(event) = party.leg.as_mut().and_then(Leg::poll_event) {
             self.events.push(match event {
-                LegEvent::Digit(digit) => MediaEvent::Digit {
+                LegEvent::Digit(digit, way) => MediaEvent::Digit {
                     leg,
                     digit: digit.map(|digit| digit.as_char()),
+                    way,
                 },
                 LegEvent::Played { id: BEEP, .. } => {
                     if let Some((_, _, clip, _)) = &mut party.clip {

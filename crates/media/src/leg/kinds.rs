@@ -2,6 +2,7 @@
 
 use crate::codec::{Codec, FRAME_SAMPLES};
 use crate::dtmf::Digit;
+use crate::dtmf::press::Way;
 use phi::Phi;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -86,8 +87,8 @@ pub enum Verdict {
 /// What a leg has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegEvent {
-    /// A key was pressed: once per press, whichever way it came.
-    Digit(Phi<Digit>),
+    /// A key was pressed: once per press, however many ways it came; this is the first of them.
+    Digit(Phi<Digit>, Way),
     /// Words of [`crate::Leg::play`] ended.
     Played {
         /// Which.

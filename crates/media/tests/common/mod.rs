@@ -64,7 +64,7 @@ pub fn leg() -> Leg {
 pub fn told(leg: &mut Leg) -> Vec<String> {
     std::iter::from_fn(|| leg.poll_event())
         .map(|event| match event {
-            LegEvent::Digit(digit) => format!("digit {}", digit.expose().as_char()),
+            LegEvent::Digit(digit, _) => format!("digit {}", digit.expose().as_char()),
             LegEvent::Played { id, whole } => format!("played {id}{}", if whole { "" } else { " cut off" }),
             other => format!("{other:?}"),
         })

@@ -280,8 +280,8 @@ impl Call {
     /// The media plane reports on one of the call's legs.
     pub(crate) fn media(&mut self, now: Instant, wires: &mut Wires, event: MediaEvent) {
         match event {
-            MediaEvent::Digit { leg, digit } if self.caller.is(leg) => self.caller_pressed(now, wires, digit),
-            MediaEvent::Digit { leg, digit } => self.person_pressed(now, wires, leg, digit),
+            MediaEvent::Digit { leg, digit, .. } if self.caller.is(leg) => self.caller_pressed(now, wires, digit),
+            MediaEvent::Digit { leg, digit, .. } => self.person_pressed(now, wires, leg, digit),
             MediaEvent::Played { leg, id, whole } if self.caller.is(leg) => self.caller_heard(now, wires, id, whole),
             MediaEvent::Played { leg, id, whole } => self.person_heard(now, wires, leg, id, whole),
             MediaEvent::ClipEnded { recording, heard, .. } => self.clip_ended(now, wires, recording, heard),

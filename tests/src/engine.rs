@@ -87,6 +87,11 @@ impl Engine {
                 )
             },
             streams: exchange::StreamLimits::default(),
+            floods: exchange::FloodLimits::default(),
+            tls: None,
+            resolver: exchange::Resolver::default(),
+            trace: None,
+            hep: None,
             media: exchange::Media {
                 bind: LOOPBACK,
                 ports: 10_000..=29_999,

@@ -7,14 +7,26 @@ use std::time::Duration;
 
 use switchboard::DeskConfig;
 
-use crate::transport::StreamLimits;
+use crate::resolver::Resolver;
+use crate::trace::{Hep, Trace};
+use crate::transport::{FloodLimits, StreamLimits, Tls};
 
 /// Everything about one exchange.
 pub struct Config {
     /// Listeners, trunks, limits and timings of the desk. A listener's port 0 takes any.
     pub desk: DeskConfig,
-    /// Limits of TCP connections.
+    /// Limits of connections.
     pub streams: StreamLimits,
+    /// What trunks and strangers may send before it is dropped.
+    pub floods: FloodLimits,
+    /// Who we are over TLS, and whom we trust; needed for a `tls` or `wss` listener or trunk.
+    pub tls: Option<Tls>,
+    /// Which name servers are asked, and for how long.
+    pub resolver: Resolver,
+    /// A trace of the signalling, from the start on.
+    pub trace: Option<Trace>,
+    /// A Homer collector that gets every message.
+    pub hep: Option<Hep>,
     /// Where and how audio flows.
     pub media: Media,
     /// Folders of practices: each holds one, or folders that do.

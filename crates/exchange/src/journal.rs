@@ -82,6 +82,14 @@ impl Journal {
             .map_err(|_| Outcome { ticket, kept: false })
     }
 
+    /// Keeps a fact of the house, for which nobody waits.
+    pub(crate) fn note(&mut self, fact: &Stamped) {
+        log(fact);
+        self.next_retry += 1;
+        // Refused facts are put by and handed in again.
+        let _ = self.submit(self.next_retry, vec![entry(fact)]);
+    }
+
     /// An answer came. Gives it back when it is the desk's.
     pub(crate) fn answered(&mut self, outcome: Outcome) -> Option<Outcome> {
         if let Some(entries) = self.waiting.remove(&outcome.ticket.0)
@@ -174,7 +182,9 @@ fn log(stamped: &Stamped) {
         | Fact::RecordingSealed { .. }
         | Fact::CallEnded { .. }
         | Fact::Started { .. }
-        | Fact::Stopped => tracing::info!(call, kind, "{line}"),
+        | Fact::Stopped
+        | Fact::TraceBegan { .. }
+        | Fact::TraceEnded { .. } => tracing::info!(call, kind, "{line}"),
         _ => tracing::debug!(call, kind, "{line}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Telephone sockets and the clock: the shell around the switchboard.
 //!
 //! ```text
-//!  UDP, TCP ──▶ transport ──▶ ┌───────────────┐ ──▶ transport ──▶ UDP, TCP
+//!  sockets ───▶ transport ──▶ ┌───────────────┐ ──▶ transport ──▶ sockets, trace
 //!  timers ──────────────────▶ │  signalling   │
 //!  ledger ──▶ outcomes ─────▶ │ owns the Desk │ ──▶ journal ──▶ ledger's committer
 //!                             └──────┬──▲─────┘
@@ -32,14 +32,18 @@ pub mod plane;
 mod ports;
 mod practices;
 mod recorder;
+mod resolver;
 mod serve;
 mod signalling;
+mod trace;
 mod transport;
 
 pub use config::{Config, Keys, Media};
 pub use ports::{Pair, Ports};
 pub use practices::{Clips, Loaded, Problem, RECORDED, SHIFT_LIST, Shelf};
 pub use recorder::Recorder;
+pub use resolver::Resolver;
 pub use serve::{Fault, Handle, Running, Snapshot, serve};
 pub use signalling::Held;
-pub use transport::{ARRIVALS, StreamLimits};
+pub use trace::{Hep, Numbers, Trace, TraceFault, TraceFigures};
+pub use transport::{ARRIVALS, FloodLimits, Identity, StreamLimits, SYSTEM_ROOTS, Tls, TlsFault};

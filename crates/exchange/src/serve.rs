@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use ledger::{Book, Committer, Index, Reader};
 use ring::rand::{SecureRandom, SystemRandom};
-use switchboard::{CallId, Desk, DeskConfig, Fact, Health, Input, Listener, Network, OpenEscalation, Stamped};
+use switchboard::{CallId, Desk, DeskConfig, Fact, Health, Input, Listener, Network, OpenEscalation, Stamped, Trunk};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -23,7 +23,8 @@ use crate::ports::Ports;
 use crate::practices::{Loaded, Problem, Shelf};
 use crate::recorder::Recorder;
 use crate::signalling::{Control, Held, Loop};
-use crate::transport::{Counters, Transports};
+use crate::trace::{Numbers, Tap, Trace, TraceFault, TraceFigures};
+use crate::transport::{Certificates, Counters, FloodLimits, Peer, TlsFault, Transports, Wires};
 
 /// Requests to the loop from outside.
 const CONTROLS: usize = 16;
@@ -47,6 +48,12 @@ pub enum Fault {
     /// A socket.
     #[error("cannot listen")]
     Listen(#[source] io::Error),
+    /// Certificates and keys.
+    #[error("TLS cannot be offered")]
+    Tls(#[from] TlsFault),
+    /// A trace that was asked for.
+    #[error("the signalling cannot be traced")]
+    Trace(#[from] TraceFault),
     /// Threads, or the data folder.
     #[error("a part of the exchange cannot start or end")]
     Start(#[source] io::Error),
@@ -69,6 +76,7 @@ pub struct Handle {
     listeners: Arc<[Listener]>,
     gauges: Arc<[Arc<Gauges>]>,
     counters: Arc<Counters>,
+    certificates: Option<Arc<Certificates>>,
     book: ledger::Door,
     index: Index,
     drained: watch::Receiver<bool>,
@@ -81,8 +89,18 @@ pub struct Snapshot {
     pub media: Figures,
     /// The book's committer.
     pub book: ledger::Measures,
-    /// Datagrams and connections from no known network, dropped unread.
+    /// Datagrams and connections of strangers, dropped unread; what the kernel dropped on our UDP sockets included.
     pub strangers: u64,
+    /// Messages dropped because their sender sends more than its share.
+    pub flooded: u64,
+    /// Connections ended because a handshake, a message or a write took too long.
+    pub connections_slow: u64,
+    /// Datagrams and connections that were not SIP.
+    pub garbage: u64,
+    /// TLS handshakes that failed.
+    pub handshakes_failed: u64,
+    /// Answers that a stranger did not get, being one too many.
+    pub answers_withheld: u64,
     /// Connections refused by a limit.
     pub connections_refused: u64,
     /// Datagrams the kernel would not take.
@@ -110,6 +128,11 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     let Config {
         mut desk,
         streams,
+        floods,
+        tls,
+        resolver: _,
+        trace,
+        hep,
         media,
         practices,
         data,
@@ -130,7 +153,32 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     let plane = Plane::start(media.thread_count(), events, tap).map_err(Fault::Start)?;
     let gauges: Arc<[Arc<Gauges>]> = plane.gauges().into();
 
-    let (transports, listeners, arrivals) = Transports::bind(&desk.signalling, known(&desk), streams)
+    let certificates = tls.map(Certificates::read).transpose()?.map(Arc::new);
+    let traced: Vec<Fact> = trace
+        .iter()
+        .map(|trace| ("files", trace.numbers))
+        .chain(hep.iter().map(|hep| ("collector", hep.numbers)))
+        .map(|(into, numbers)| Fact::TraceBegan {
+            into: into.into(),
+            numbers_shown: numbers == Numbers::Shown,
+        })
+        .collect();
+    let (trace, hep) = (trace.map(Tap::files).transpose()?, hep.map(Tap::collector).transpose()?);
+    let wires = Wires {
+        peers: peers(&desk),
+        streams,
+        floods: FloodLimits {
+            // A trunk without a network proves itself by digest, from wherever it is; so strangers must be heard.
+            hear_strangers: floods.hear_strangers
+                || desk
+                    .trunks
+                    .iter()
+                    .any(|trunk| trunk.sources.is_empty() && trunk.inbound_digest.is_some()),
+            ..floods
+        },
+        certificates: certificates.clone(),
+    };
+    let (transports, listeners, arrivals) = Transports::bind(&desk.signalling, wires)
         .await
         .map_err(Fault::Listen)?;
     desk.signalling = listeners.clone();
@@ -140,6 +188,14 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
 
     let (control, controls) = mpsc::channel(CONTROLS);
     let (drained_sender, drained) = watch::channel(false);
+    let mut journal = Journal::new(committer.door());
+    for fact in traced {
+        journal.note(&Stamped {
+            call: None,
+            at: Timestamp::now(),
+            fact,
+        });
+    }
     let signalling = Loop {
         desk,
         transports,
@@ -149,7 +205,9 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         media_events,
         ports: Ports::new(media.bind, media.ports, draw_number()),
         clips: prepared.loaded.clips,
-        journal: Journal::new(committer.door()),
+        journal,
+        trace,
+        hep,
         outcomes,
         control: controls,
         drained: drained_sender,
@@ -167,6 +225,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         listeners: listeners.into(),
         gauges,
         counters,
+        certificates,
         book: committer.door(),
         index: prepared.index,
         drained,
@@ -254,7 +313,12 @@ impl Handle {
         Snapshot {
             media: figures(&self.gauges),
             book: self.book.measures(),
-            strangers: self.counters.strangers.load(Relaxed),
+            strangers: self.counters.strangers(),
+            flooded: self.counters.flooded.load(Relaxed),
+            connections_slow: self.counters.slow.load(Relaxed),
+            garbage: self.counters.garbage.load(Relaxed),
+            handshakes_failed: self.counters.handshakes.load(Relaxed),
+            answers_withheld: self.counters.unanswered.load(Relaxed),
             connections_refused: self.counters.refused.load(Relaxed),
             datagrams_unsent: self.counters.unsent.load(Relaxed),
         }
@@ -279,6 +343,48 @@ impl Handle {
             return Ok(Vec::new());
         }
         told.await.unwrap_or_else(|_| Ok(Vec::new()))
+    }
+
+    /// Reads certificates, keys and authorities again: handshakes from here on take them, connections that stand keep
+    /// what they have. Files with a fault change nothing. Without TLS there is nothing to read.
+    pub async fn reload_certificates(&self) -> Result<(), TlsFault> {
+        let Some(certificates) = self.certificates.clone() else {
+            return Ok(());
+        };
+        let read = tokio::task::spawn_blocking(move || certificates.reload());
+        // A reader that panicked has changed nothing.
+        read.await.unwrap_or(Err(TlsFault::NotConfigured))
+    }
+
+    /// Traces the signalling into files from now on. A trace in progress ends first.
+    pub async fn trace(&self, trace: Trace) -> Result<(), TraceFault> {
+        let shown = trace.numbers == Numbers::Shown;
+        let tap = tokio::task::spawn_blocking(move || Tap::files(trace)).await;
+        let tap = tap.map_err(|fault| TraceFault::Thread(io::Error::other(fault)))??;
+        self.retrace(Some((tap, shown))).await.map(drop)
+    }
+
+    /// Ends the trace into files; what it has taken is written when this returns. `None` when there was none.
+    pub async fn end_trace(&self) -> Result<Option<TraceFigures>, TraceFault> {
+        self.retrace(None).await
+    }
+
+    /// What the trace into files has taken so far.
+    pub async fn traced(&self) -> Option<TraceFigures> {
+        let (answer, told) = oneshot::channel();
+        self.control.send(Control::Traced(answer)).await.ok()?;
+        told.await.ok()?
+    }
+
+    async fn retrace(&self, tap: Option<(Tap, bool)>) -> Result<Option<TraceFigures>, TraceFault> {
+        let (answer, told) = oneshot::channel();
+        let sent = self.control.send(Control::Trace(tap, answer)).await;
+        sent.map_err(|_| TraceFault::Ended)?;
+        let Some(before) = told.await.map_err(|_| TraceFault::Ended)? else {
+            return Ok(None);
+        };
+        let ended = tokio::task::spawn_blocking(move || before.end()).await;
+        ended.map(Some).map_err(|fault| TraceFault::Thread(io::Error::other(fault)))
     }
 
     /// The book's door, for facts of other rooms and for access rows.
@@ -409,16 +515,18 @@ fn raise_file_limit() {
     }
 }
 
-/// Every network a trunk may talk from, the hosts we send to among them.
-fn known(desk: &DeskConfig) -> Vec<Network> {
-    desk.trunks
-        .iter()
-        .flat_map(|trunk| {
-            let targets = trunk.outbound.iter().flat_map(|outbound| &outbound.targets);
-            let hosts = targets.filter_map(|target| target.address()).map(Network::host);
-            trunk.sources.iter().copied().chain(hosts)
-        })
-        .collect()
+/// Who the trunks are to the sockets: every network one may talk from, the hosts we send to among them, and the names
+/// it may prove instead.
+fn peers(desk: &DeskConfig) -> Vec<Peer> {
+    let peer = |trunk: &Trunk| {
+        let targets = trunk.outbound.iter().flat_map(|outbound| &outbound.targets);
+        let hosts = targets.filter_map(|target| target.address()).map(Network::host);
+        Peer {
+            networks: trunk.sources.iter().copied().chain(hosts).collect(),
+            names: trunk.client_names.clone(),
+        }
+    };
+    desk.trunks.iter().map(peer).collect()
 }
 
 /// Sixteen octets nobody can guess, again and again.

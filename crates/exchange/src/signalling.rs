@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use switchboard::{CallId, Counts, Desk, Health, Input, MediaCommand, MediaEvent, OpenEscalation, Output, Released};
+use switchboard::{CallId, Counts, Desk, Fact, Health, Input, MediaCommand, MediaEvent, OpenEscalation, Output, Released, Stamped};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::journal::{Journal, Outcome};
@@ -14,7 +14,8 @@ use crate::plane::{Order, Plane};
 use crate::ports::Ports;
 use crate::practices::Clips;
 use crate::recorder::Recorder;
-use crate::transport::{Arrived, Transports};
+use crate::trace::{Tap, TraceFigures};
+use crate::transport::{Arrivals, Arrived, Transports};
 
 /// Things taken from one queue before the others are looked at again.
 const BATCH: usize = 64;
@@ -42,6 +43,10 @@ pub(crate) enum Control {
     Drill(Health),
     /// What is held now.
     Count(oneshot::Sender<Held>),
+    /// Trace into these files from now on, or no more; what was traced before is handed back to be ended.
+    Trace(Option<(Tap, bool)>, oneshot::Sender<Option<Tap>>),
+    /// What has been traced into files so far.
+    Traced(oneshot::Sender<Option<TraceFigures>>),
     /// End now, whatever is going on.
     Stop,
 }
@@ -65,7 +70,10 @@ pub struct Held {
 pub(crate) struct Loop {
     pub(crate) desk: Desk,
     pub(crate) transports: Transports,
-    pub(crate) arrivals: mpsc::Receiver<Arrived>,
+    pub(crate) arrivals: Arrivals,
+    /// Where a copy of every message goes: files, a collector.
+    pub(crate) trace: Option<Tap>,
+    pub(crate) hep: Option<Tap>,
     /// None while everything is being closed.
     pub(crate) plane: Option<Plane>,
     pub(crate) recorder: Recorder,
@@ -158,7 +166,12 @@ impl Loop {
     }
 
     /// Closes everything in order: sockets, legs and recordings, and the facts that this still brings.
-    async fn end(self) {
+    async fn end(mut self) {
+        for tap in [self.trace.take(), self.hep.take()].into_iter().flatten() {
+            self.note(ended(&tap));
+            // The disk may take its time; nothing else here waits for it.
+            tokio::task::spawn_blocking(move || tap.end());
+        }
         let Self {
             mut desk,
             transports,
@@ -229,17 +242,32 @@ impl Loop {
 
     fn arrived(&mut self, arrived: Arrived) {
         match arrived {
-            Arrived::Message { flow, bytes } => self.handle(Input::Received { flow, bytes: &bytes }),
-            Arrived::Accepted { stream, local, remote } => self.transports.accept(stream, local, remote),
+            Arrived::Message { flow, bytes } => {
+                self.transports.heard(&flow);
+                for tap in self.trace.iter().chain(&self.hep) {
+                    tap.take(flow, false, &bytes);
+                }
+                self.handle(Input::Received { flow, bytes: &bytes });
+            }
+            Arrived::Accepted {
+                stream,
+                transport,
+                local,
+                remote,
+            } => self.transports.accept(stream, transport, local, remote),
+            Arrived::Connected { flow, names, class } => {
+                self.transports.connected(&flow, class);
+                tracing::debug!(connection = flow.connection, names = names.len(), "a TLS peer proved its names");
+            }
             Arrived::Closed {
                 connection,
                 flow,
                 asked,
             } => {
-                self.transports.closed(connection);
+                let lent = self.transports.closed(connection);
                 self.handle(Input::TransportFailed { flow });
                 // What the desk sent to "any connection" went over this one.
-                if asked {
+                if asked || lent {
                     self.handle(Input::TransportFailed {
                         flow: sip::Flow {
                             connection: None,
@@ -298,8 +326,34 @@ impl Loop {
                 // Whoever asked may have gone meanwhile.
                 let _ = answer.send(self.held());
             }
+            Control::Trace(tap, answer) => {
+                if let Some((_, shown)) = &tap {
+                    self.note(Fact::TraceBegan {
+                        into: "files".into(),
+                        numbers_shown: *shown,
+                    });
+                }
+                let before = std::mem::replace(&mut self.trace, tap.map(|(tap, _)| tap));
+                if let Some(before) = &before {
+                    self.note(ended(before));
+                }
+                // Whoever asked may have gone; the tap then ends here.
+                let _ = answer.send(before);
+            }
+            Control::Traced(answer) => {
+                let _ = answer.send(self.trace.as_ref().map(Tap::figures));
+            }
             Control::Stop => {}
         }
+    }
+
+    /// A fact of the house.
+    fn note(&mut self, fact: Fact) {
+        self.journal.note(&Stamped {
+            call: None,
+            at: Timestamp::now(),
+            fact,
+        });
     }
 
     fn heartbeat(&mut self) {
@@ -334,6 +388,9 @@ impl Loop {
         loop {
             match self.desk.poll_output() {
                 Output::Transmit(transmit) => {
+                    for tap in self.trace.iter().chain(&self.hep) {
+                        tap.take(transmit.flow, true, &transmit.bytes);
+                    }
                     if let Err(unsent) = self.transports.send(transmit) {
                         self.handle(Input::TransportFailed { flow: unsent.0 });
                     }
@@ -444,6 +501,15 @@ impl Loop {
             MediaCommand::Close { leg } => Order::Close { leg },
         };
         plane.order(order);
+    }
+}
+
+/// What a trace has become, for the book.
+fn ended(tap: &Tap) -> Fact {
+    let figures = tap.figures();
+    Fact::TraceEnded {
+        written: figures.written,
+        missing: figures.dropped + figures.failed,
     }
 }
 

@@ -161,6 +161,11 @@ impl Stage {
         let config = exchange::Config {
             desk: self.desk(handset.address()),
             streams: exchange::StreamLimits::default(),
+            floods: exchange::FloodLimits::default(),
+            tls: None,
+            resolver: exchange::Resolver::default(),
+            trace: None,
+            hep: None,
             media: exchange::Media {
                 bind: LOOPBACK,
                 ports: 30_000..=59_999,

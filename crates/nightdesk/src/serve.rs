@@ -32,6 +32,11 @@ pub(crate) fn exchange_config(settings: Settings) -> Result<exchange::Config, Fa
     Ok(exchange::Config {
         desk: settings.desk,
         streams: exchange::StreamLimits::default(),
+        floods: exchange::FloodLimits::default(),
+        tls: None,
+        resolver: exchange::Resolver::default(),
+        trace: None,
+        hep: None,
         media: exchange::Media {
             bind: settings.media_bind,
             ports: settings.rtp_ports,
@@ -113,7 +118,7 @@ pub(crate) async fn drain(running: exchange::Running) -> Result<(), Failure> {
     }
 }
 
-/// Waits for SIGTERM or SIGINT; SIGHUP reads the practices again.
+/// Waits for SIGTERM or SIGINT; SIGHUP reads the practices and the certificates again.
 pub(crate) async fn until_told(handle: &exchange::Handle) {
     let (Ok(mut term), Ok(mut int), Ok(mut hup)) = (
         signal(SignalKind::terminate()),
@@ -126,10 +131,15 @@ pub(crate) async fn until_told(handle: &exchange::Handle) {
         tokio::select! {
             _ = term.recv() => return,
             _ = int.recv() => return,
-            _ = hup.recv() => match handle.reload().await {
-                Ok(problems) => problems.iter().for_each(|problem| out!("{}: {}", problem.folder.display(), problem.what)),
-                Err(fault) => out!("practices were not read again: {fault}"),
-            },
+            _ = hup.recv() => {
+                if let Err(fault) = handle.reload_certificates().await {
+                    out!("certificates were not read again, the old ones stay: {fault}");
+                }
+                match handle.reload().await {
+                    Ok(problems) => problems.iter().for_each(|problem| out!("{}: {}", problem.folder.display(), problem.what)),
+                    Err(fault) => out!("practices were not read again: {fault}"),
+                }
+            }
         }
     }
 }

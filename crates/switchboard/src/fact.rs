@@ -250,6 +250,20 @@ pub enum Fact {
     },
     /// The process was asked to finish, and did.
     Stopped,
+    /// A trace of the signalling began: from here on messages are written or sent elsewhere.
+    TraceBegan {
+        /// `files`, or `collector`.
+        into: String,
+        /// Whether numbers and names can be read in it; a trace that shows them is patient information itself.
+        numbers_shown: bool,
+    },
+    /// A trace ended.
+    TraceEnded {
+        /// Messages in it.
+        written: u64,
+        /// Messages missing in it.
+        missing: u64,
+    },
 }
 
 impl Fact {
@@ -287,6 +301,8 @@ impl Fact {
             Fact::CallEnded { .. } => "call ended",
             Fact::Started { .. } => "started",
             Fact::Stopped => "stopped",
+            Fact::TraceBegan { .. } => "trace began",
+            Fact::TraceEnded { .. } => "trace ended",
         }
     }
 }

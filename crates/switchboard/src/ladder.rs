@@ -151,6 +151,11 @@ pub fn line(fact: &Fact) -> String {
         } => format!("outcome: {outcome} (ended by {ended_by} after {seconds} s)"),
         Fact::Started { version } => format!("engine {version} started"),
         Fact::Stopped => "engine stopped".into(),
+        Fact::TraceBegan { into, numbers_shown } => {
+            let numbers = if *numbers_shown { "shown" } else { "masked" };
+            format!("trace into {into} began, numbers {numbers}")
+        }
+        Fact::TraceEnded { written, missing } => format!("trace ended: {written} messages, {missing} missing"),
     }
 }
 

@@ -42,6 +42,11 @@ pub(crate) fn config(data: &Path, practices: &Path) -> Config {
             )
         },
         streams: StreamLimits::default(),
+        floods: exchange::FloodLimits::default(),
+        tls: None,
+        resolver: exchange::Resolver::default(),
+        trace: None,
+        hep: None,
         media: Media {
             bind: LOOPBACK,
             ports: 20_000..=60_000,

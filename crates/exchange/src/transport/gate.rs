@@ -1,0 +1,575 @@
+//! Who may talk to us, how fast, and in which queue their messages wait (controls.md §2: floods).
+//!
+//! Everybody is one of three: a trunk, by the networks its configuration names; a host we have spoken to first (a
+//! located destination answers from an address no configuration names); a stranger. Each trunk has a queue of its own,
+//! hosts share one, strangers share a small one, and the loop takes from them in turn: whoever floods, fills and loses
+//! their own. Strangers are not heard at all unless a trunk must prove itself by digest; then each source has a
+//! bucket of tokens and all of them together another.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use socket2::SockFilter;
+use switchboard::Network;
+use tokio::sync::mpsc;
+
+use super::Arrived;
+
+/// Hosts remembered because we spoke to them; the one not spoken to for longest goes first.
+const HOSTS_MAX: usize = 1024;
+
+/// How long a host may answer after we last spoke to it: longer than any call and any registration's refresh.
+const HOST_REMEMBERED: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// A host is written down again no sooner than this, so that a busy one costs nothing.
+const HOST_REFRESHED: Duration = Duration::from_secs(60);
+
+/// Networks beyond which the kernel's filter is not built (its programs end at 4,096 steps) and we look ourselves.
+const FILTER_NETWORKS_MAX: usize = 256;
+
+/// Connections accepted and waiting for the loop; listeners wait beyond it.
+const EVENTS: usize = 128;
+
+/// What peers may send before it is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FloodLimits {
+    /// Messages of one trunk read and not yet taken by the loop. Datagrams beyond it are dropped and counted;
+    /// connections wait.
+    pub per_trunk_max: usize,
+    /// Whether strangers are heard at all, because a trunk without a network of its own proves itself by digest.
+    pub hear_strangers: bool,
+    /// Messages of all strangers together that wait for the loop.
+    pub strangers_max: usize,
+    /// Messages a second taken from all strangers together.
+    pub strangers_per_s: u32,
+    /// Messages a second taken from one strange address (for IPv6, one /64).
+    pub stranger_per_s: u32,
+    /// Strange addresses told apart; a new one beyond it is dropped.
+    pub sources_max: usize,
+    /// Connections of strangers in all, and of those from one address: they prove a name or themselves in time, or go.
+    pub stranger_connections_max: usize,
+    /// Connections of one strange address.
+    pub stranger_connections_per_source_max: usize,
+}
+
+impl Default for FloodLimits {
+    fn default() -> Self {
+        Self {
+            per_trunk_max: super::ARRIVALS,
+            hear_strangers: false,
+            strangers_max: 64,
+            strangers_per_s: 100,
+            // A registration is two requests, one of them challenged; a call a handful within seconds.
+            stranger_per_s: 5,
+            sources_max: 4096,
+            stranger_connections_max: 64,
+            stranger_connections_per_source_max: 4,
+        }
+    }
+}
+
+/// Who somebody is, by address or by proven name; also the number of their queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// A trunk of the configuration, by its place there.
+    Trunk(usize),
+    /// Somebody we spoke to first.
+    Host,
+    /// Nobody we know.
+    Stranger,
+}
+
+/// One trunk as the sockets know it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Peer {
+    /// Where it comes from.
+    pub(crate) networks: Vec<Network>,
+    /// Names it may prove by certificate instead.
+    pub(crate) names: Vec<String>,
+}
+
+/// Who is who; shared by everything that reads.
+pub(crate) struct Gate {
+    peers: Vec<Peer>,
+    hosts: ArcSwap<BTreeMap<IpAddr, Instant>>,
+    pub(crate) limits: FloodLimits,
+}
+
+impl Gate {
+    pub(crate) fn new(peers: Vec<Peer>, limits: FloodLimits) -> Self {
+        Self {
+            peers,
+            hosts: ArcSwap::default(),
+            limits,
+        }
+    }
+
+    /// Who is at this address.
+    pub(crate) fn class(&self, address: IpAddr) -> Class {
+        let address = address.to_canonical();
+        let trunk = |peer: &Peer| peer.networks.iter().any(|network| network.contains(address));
+        match self.peers.iter().position(trunk) {
+            Some(place) => Class::Trunk(place),
+            None if self.hosts.load().contains_key(&address) => Class::Host,
+            None => Class::Stranger,
+        }
+    }
+
+    /// Who may prove one of these names.
+    pub(crate) fn named(&self, names: &[String]) -> Class {
+        let trunk = |peer: &Peer| peer.names.iter().any(|own| names.iter().any(|name| name.eq_ignore_ascii_case(own)));
+        self.peers.iter().position(trunk).map_or(Class::Stranger, Class::Trunk)
+    }
+
+    /// Whether any trunk is known by a name rather than by its address.
+    pub(crate) fn knows_names(&self) -> bool {
+        self.peers.iter().any(|peer| !peer.names.is_empty())
+    }
+
+    /// We spoke first: this address may answer. True when that is news.
+    pub(crate) fn spoke_to(&self, now: Instant, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let trunk = |peer: &Peer| peer.networks.iter().any(|network| network.contains(address));
+        if self.peers.iter().any(trunk) {
+            return false;
+        }
+        let hosts = self.hosts.load();
+        let known = hosts.get(&address).copied();
+        if known.is_some_and(|since| now.saturating_duration_since(since) < HOST_REFRESHED) {
+            return false;
+        }
+        let mut next = BTreeMap::clone(&hosts);
+        next.retain(|_, since| now.saturating_duration_since(*since) < HOST_REMEMBERED);
+        if next.len() >= HOSTS_MAX
+            && let Some(oldest) = next.iter().min_by_key(|(_, since)| **since).map(|(address, _)| *address)
+        {
+            next.remove(&oldest);
+        }
+        next.insert(address, now);
+        self.hosts.store(Arc::new(next));
+        known.is_none()
+    }
+
+    /// A program for the kernel that takes datagrams of known addresses only, so that a stranger's flood costs neither
+    /// our time nor a trunk's place in the socket's buffer. `None` when strangers are to be heard, or when there are
+    /// too many networks.
+    pub(crate) fn filter(&self, v6: bool) -> Option<Vec<SockFilter>> {
+        let hosts = self.hosts.load();
+        let networks: Vec<Network> = self
+            .peers
+            .iter()
+            .flat_map(|peer| peer.networks.iter().copied())
+            .chain(hosts.keys().map(|&address| Network {
+                address,
+                prefix: if address.is_ipv4() { 32 } else { 128 },
+            }))
+            .filter(|network| network.address.to_canonical().is_ipv6() == v6)
+            .collect();
+        let step = |(code, yes, no, k): Step| SockFilter::new(code, yes, no, k);
+        (!self.limits.hear_strangers && networks.len() <= FILTER_NETWORKS_MAX)
+            .then(|| program(&networks).into_iter().map(step).collect())
+    }
+
+    pub(crate) fn queue(&self, class: Class) -> usize {
+        match class {
+            Class::Trunk(place) => place,
+            Class::Host => self.peers.len(),
+            Class::Stranger => self.peers.len() + 1,
+        }
+    }
+}
+
+/// One step of a filter: code, how far to skip when true and when false, constant.
+type Step = (u16, u8, u8, u32);
+
+/// Classic BPF: for each network, load the source address word by word, mask, compare; take the datagram on a match.
+fn program(networks: &[Network]) -> Vec<Step> {
+    // linux/filter.h: BPF_LD|BPF_W|BPF_ABS, BPF_ALU|BPF_AND|BPF_K, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K; loads from
+    // SKF_NET_OFF on are relative to the network header, where the source stands at 12 (RFC 791) or 8 (RFC 8200).
+    const LOAD: u16 = 0x20;
+    const AND: u16 = 0x54;
+    const EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const NETWORK_HEADER: u32 = 0xfff0_0000;
+    let mut program = Vec::new();
+    for network in networks {
+        let (bits, words, offset) = match network.address.to_canonical() {
+            IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, 1_u8, 12),
+            IpAddr::V6(address) => (address.to_bits(), 4, 8),
+        };
+        let mask = u128::MAX.checked_shl(128 - u32::from(network.prefix)).unwrap_or(0);
+        let compared = (0..words).filter(|word| mask << (32 * u32::from(*word)) >> 96 != 0);
+        let count = u8::try_from(compared.clone().count()).unwrap_or(4);
+        for (done, word) in compared.enumerate() {
+            let shift = 32 * u32::from(word);
+            let of = |value: u128| u32::try_from(value << shift >> 96).unwrap_or(0);
+            // A word that differs skips the rest of this network: three steps a word, and the return.
+            let left = count - u8::try_from(done).unwrap_or(0) - 1;
+            program.push((LOAD, 0, 0, NETWORK_HEADER + offset + 4 * u32::from(word)));
+            program.push((AND, 0, 0, of(mask)));
+            program.push((EQUAL, 0, 3 * left + 1, of(bits & mask)));
+        }
+        program.push((RETURN, 0, 0, u32::MAX));
+    }
+    program.push((RETURN, 0, 0, 0));
+    program
+}
+
+/// The senders' side of the queues.
+#[derive(Clone)]
+pub(crate) struct Post {
+    pub(crate) events: mpsc::Sender<Arrived>,
+    queues: Arc<[mpsc::Sender<Arrived>]>,
+    gate: Arc<Gate>,
+}
+
+impl Post {
+    /// The queue of this class.
+    pub(crate) fn queue(&self, class: Class) -> mpsc::Sender<Arrived> {
+        let queue = self.queues.get(self.gate.queue(class));
+        queue.unwrap_or(&self.events).clone()
+    }
+
+    /// Puts a datagram in its queue; false when that is full, or nobody reads any more.
+    pub(crate) fn try_send(&self, class: Class, arrived: Arrived) -> bool {
+        let queue = self.queues.get(self.gate.queue(class));
+        queue.is_some_and(|queue| queue.try_send(arrived).is_ok())
+    }
+}
+
+/// The loop's side of the queues.
+pub(crate) struct Arrivals {
+    events: mpsc::Receiver<Arrived>,
+    /// Trunks in their order, then hosts, then strangers.
+    queues: Vec<mpsc::Receiver<Arrived>>,
+    /// Whose turn it is to be first.
+    turn: usize,
+}
+
+/// Makes the queues.
+pub(crate) fn queues(gate: &Arc<Gate>) -> (Post, Arrivals) {
+    let (events, events_out) = mpsc::channel(EVENTS);
+    let limits = &gate.limits;
+    let known = std::iter::repeat_n(limits.per_trunk_max, gate.peers.len() + 1);
+    let (senders, receivers): (Vec<_>, Vec<_>) = known
+        .chain([limits.strangers_max])
+        .map(|size| mpsc::channel(size.max(1)))
+        .unzip();
+    let post = Post {
+        events,
+        queues: senders.into(),
+        gate: gate.clone(),
+    };
+    let arrivals = Arrivals {
+        events: events_out,
+        queues: receivers,
+        turn: 0,
+    };
+    (post, arrivals)
+}
+
+impl Arrivals {
+    /// Takes at most `limit` arrivals, an equal share from everybody who has some, and strangers last; 0 when there
+    /// will never be one again.
+    pub(crate) async fn recv_many(&mut self, into: &mut Vec<Arrived>, limit: usize) -> usize {
+        std::future::poll_fn(|context| {
+            let before = into.len();
+            let (strangers, known) = match self.queues.split_last_mut() {
+                Some(split) => split,
+                None => return Poll::Ready(0),
+            };
+            let mut open = false;
+            match self.events.poll_recv_many(context, into, (limit / 4).max(1)) {
+                Poll::Ready(0) => {}
+                _ => open = true,
+            }
+            let (share, count) = ((limit / known.len().max(1)).max(1), known.len());
+            self.turn = (self.turn + 1) % count.max(1);
+            for place in 0..count {
+                let Some(queue) = known.get_mut((self.turn + place) % count) else {
+                    continue;
+                };
+                let room = limit.saturating_sub(into.len() - before).min(share);
+                // A queue that got no look must wake us all the same: it is looked at next time, which is at once,
+                // for something was taken from the others.
+                if room == 0 {
+                    open = true;
+                    break;
+                }
+                match queue.poll_recv_many(context, into, room) {
+                    Poll::Ready(0) => {}
+                    _ => open = true,
+                }
+            }
+            let room = limit.saturating_sub(into.len() - before).min((limit / 8).max(1));
+            if room > 0 {
+                match strangers.poll_recv_many(context, into, room) {
+                    Poll::Ready(0) => {}
+                    _ => open = true,
+                }
+            }
+            match into.len() - before {
+                0 if open => Poll::Pending,
+                taken => Poll::Ready(taken),
+            }
+        })
+        .await
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn recv(&mut self) -> Option<Arrived> {
+        let mut one = Vec::new();
+        self.recv_many(&mut one, 1).await;
+        one.pop()
+    }
+}
+
+/// Tokens for strangers: so many a second, and at most two seconds' worth at once.
+#[derive(Debug, Default)]
+pub(crate) struct Buckets {
+    sources: HashMap<IpAddr, Bucket>,
+    total: Option<Bucket>,
+    swept: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    tokens: f32,
+    since: Instant,
+}
+
+/// Seconds of tokens a bucket holds.
+const BUCKET_S: f32 = 2.0;
+
+impl Bucket {
+    fn take(&mut self, now: Instant, per_s: f32) -> bool {
+        let gained = now.saturating_duration_since(self.since).as_secs_f32() * per_s;
+        self.tokens = (self.tokens + gained).min(BUCKET_S * per_s);
+        self.since = now;
+        let taken = self.tokens >= 1.0;
+        if taken {
+            self.tokens -= 1.0;
+        }
+        taken
+    }
+}
+
+impl Buckets {
+    /// Whether a stranger's message may pass.
+    pub(crate) fn pass(&mut self, now: Instant, from: IpAddr, limits: &FloodLimits) -> bool {
+        let (each, all) = (rate(limits.stranger_per_s), rate(limits.strangers_per_s));
+        let from = source(from);
+        if !self.sources.contains_key(&from) && self.sources.len() >= limits.sources_max {
+            // A bucket that is full again is as good as none.
+            let second = Duration::from_secs(1);
+            if self.swept.is_some_and(|at| now.saturating_duration_since(at) < second) {
+                return false;
+            }
+            self.swept = Some(now);
+            let full = Duration::from_secs_f32(BUCKET_S);
+            self.sources
+                .retain(|_, bucket| now.saturating_duration_since(bucket.since) < full);
+            if self.sources.len() >= limits.sources_max {
+                return false;
+            }
+        }
+        let bucket = self.sources.entry(from).or_insert(Bucket {
+            tokens: BUCKET_S * each,
+            since: now,
+        });
+        // One's own bucket first: who has emptied it takes nothing from the others.
+        bucket.take(now, each)
+            && self
+                .total
+                .get_or_insert(Bucket {
+                    tokens: BUCKET_S * all,
+                    since: now,
+                })
+                .take(now, all)
+    }
+}
+
+/// What counts as one source: an IPv4 address, an IPv6 /64, for that is what one customer gets.
+pub(crate) fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        v4 => v4,
+    }
+}
+
+fn rate(per_s: u32) -> f32 {
+    f32::from(u16::try_from(per_s).unwrap_or(u16::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sip::{Flow, Transport};
+
+    fn network(text: &str) -> Network {
+        Network::parse(text).expect("a network")
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn gate(limits: FloodLimits) -> Arc<Gate> {
+        let peer = |text: &str, name: &str| Peer {
+            networks: vec![network(text)],
+            names: vec![name.to_owned()],
+        };
+        let peers = vec![peer("192.0.2.0/24", "a.example.com"), peer("2001:db8::/32", "b.example.com")];
+        Arc::new(Gate::new(peers, limits))
+    }
+
+    fn message(from: &str) -> Arrived {
+        let flow = Flow {
+            transport: Transport::Udp,
+            local: "127.0.0.1:5060".parse().expect("an address"),
+            remote: format!("{from}:5060").parse().expect("an address"),
+            connection: None,
+        };
+        Arrived::Message { flow, bytes: vec![] }
+    }
+
+    fn from(arrived: &Arrived) -> String {
+        match arrived {
+            Arrived::Message { flow, .. } => flow.remote.ip().to_string(),
+            _ => "event".into(),
+        }
+    }
+
+    #[test]
+    fn everybody_is_a_trunk_a_host_or_a_stranger() {
+        let gate = gate(FloodLimits::default());
+        let now = Instant::now();
+        assert_eq!(gate.class(address("192.0.2.7")), Class::Trunk(0));
+        assert_eq!(gate.class(address("::ffff:192.0.2.7")), Class::Trunk(0));
+        assert_eq!(gate.class(address("2001:db8::1")), Class::Trunk(1));
+        assert_eq!(gate.class(address("198.51.100.1")), Class::Stranger);
+        assert!(gate.spoke_to(now, address("198.51.100.1")));
+        assert!(!gate.spoke_to(now, address("198.51.100.1")), "no news");
+        assert!(!gate.spoke_to(now, address("192.0.2.7")), "a trunk stays one");
+        assert_eq!(gate.class(address("198.51.100.1")), Class::Host);
+        assert_eq!(gate.named(&["B.example.com".into()]), Class::Trunk(1));
+        assert_eq!(gate.named(&["evil.example.com".into()]), Class::Stranger);
+        assert_eq!(gate.named(&[]), Class::Stranger);
+    }
+
+    #[test]
+    fn hosts_are_remembered_in_bounds_and_for_a_time() {
+        let gate = gate(FloodLimits::default());
+        let now = Instant::now();
+        for host in 0..u32::try_from(HOSTS_MAX).expect("small") + 5 {
+            let at = now + Duration::from_millis(u64::from(host));
+            gate.spoke_to(at, IpAddr::V4((0x0a00_0000 + host).into()));
+        }
+        assert_eq!(gate.hosts.load().len(), HOSTS_MAX);
+        assert_eq!(gate.class(address("10.0.0.0")), Class::Stranger, "the oldest went");
+        gate.spoke_to(now + HOST_REMEMBERED + Duration::from_secs(60), address("10.9.9.9"));
+        assert_eq!(gate.hosts.load().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn whoever_floods_fills_their_own_queue_only() {
+        let gate = gate(FloodLimits {
+            per_trunk_max: 100,
+            hear_strangers: true,
+            strangers_max: 10,
+            ..FloodLimits::default()
+        });
+        let (post, mut arrivals) = queues(&gate);
+        let mut taken = 0;
+        for _ in 0..1000 {
+            taken += usize::from(post.try_send(Class::Trunk(0), message("192.0.2.7")));
+            taken += usize::from(post.try_send(Class::Stranger, message("198.51.100.1")));
+        }
+        assert_eq!(taken, 110);
+        assert!(post.try_send(Class::Trunk(1), message("192.0.2.9")), "the other trunk has room");
+        let mut batch = Vec::new();
+        assert!(arrivals.recv_many(&mut batch, 16).await <= 16);
+        let seen: Vec<_> = batch.iter().map(from).collect();
+        assert!(seen.contains(&"192.0.2.9".to_owned()), "its turn comes in the first batch: {seen:?}");
+        assert!(seen.iter().filter(|from| *from == "198.51.100.1").count() <= 2);
+        // Everything comes in the end.
+        let mut all = batch.len();
+        while all < 111 {
+            batch.clear();
+            all += arrivals.recv_many(&mut batch, 16).await;
+        }
+        drop(post);
+        batch.clear();
+        assert_eq!(arrivals.recv_many(&mut batch, 16).await, 0);
+    }
+
+    #[test]
+    fn strangers_have_buckets_of_their_own_and_one_together() {
+        let limits = FloodLimits {
+            stranger_per_s: 5,
+            strangers_per_s: 20,
+            sources_max: 8,
+            ..FloodLimits::default()
+        };
+        let mut buckets = Buckets::default();
+        let now = Instant::now();
+        let passed = |buckets: &mut Buckets, now, from: &str| {
+            (0..100).filter(|_| buckets.pass(now, address(from), &limits)).count()
+        };
+        assert_eq!(passed(&mut buckets, now, "198.51.100.1"), 10, "two seconds' worth");
+        assert_eq!(passed(&mut buckets, now, "2001:db8::1"), 10);
+        assert_eq!(passed(&mut buckets, now, "2001:db8::2"), 0, "the same /64");
+        assert_eq!(passed(&mut buckets, now + Duration::from_secs(1), "198.51.100.1"), 5);
+        for last in 0..100 {
+            passed(&mut buckets, now + Duration::from_secs(1), &format!("203.0.113.{last}"));
+        }
+        assert!(buckets.sources.len() <= 8, "sources are told apart in bounds");
+        let later = now + Duration::from_secs(60);
+        assert_eq!(passed(&mut buckets, later, "203.0.113.200"), 10, "old ones made room");
+    }
+
+    /// Runs the program as the kernel would, on a header that holds the source only.
+    fn kernel(program: &[Network], from: &str) -> bool {
+        let (header, offset) = match address(from) {
+            IpAddr::V4(address) => (address.octets().to_vec(), 12),
+            IpAddr::V6(address) => (address.octets().to_vec(), 8),
+        };
+        let steps = super::program(program);
+        let (mut at, mut a) = (0, 0_u32);
+        loop {
+            let (code, yes, no, k) = steps[at];
+            at += 1;
+            match code {
+                0x20 => {
+                    let from = (k - 0xfff0_0000 - offset) as usize;
+                    a = u32::from_be_bytes(header[from..from + 4].try_into().expect("four"));
+                }
+                0x54 => a &= k,
+                0x15 => at += usize::from(if a == k { yes } else { no }),
+                _ => return k != 0,
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernel_takes_what_we_would_take() {
+        let v4 = [network("192.0.2.0/24"), network("198.51.100.7")];
+        let v6 = [network("2001:db8:2::/47"), network("2001:db8::9")];
+        for (networks, from, taken) in [
+            (&v4, "192.0.2.255", true),
+            (&v4, "192.0.3.0", false),
+            (&v4, "198.51.100.7", true),
+            (&v4, "198.51.100.8", false),
+            (&v6, "2001:db8:3:ffff::1", true),
+            (&v6, "2001:db8:4::1", false),
+            (&v6, "2001:db8::9", true),
+            (&v6, "2001:db8::a", false),
+        ] {
+            assert_eq!(kernel(networks, from), taken, "{from}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! SIP over WebSocket (RFC 7118), the server's side: the upgrade, one message per frame, pings of both kinds.
+//!
+//! The HTTP request before it is where others fell (controls.md §2, row 26): here it has a limit of octets and of time,
+//! and whatever is not exactly an upgrade to `sip` is closed. Origins are not looked at: SIP carries its own proof of
+//! who speaks, and no cookie of a browser is ever read.
+
+use std::pin::Pin;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+
+use futures_util::{SinkExt, StreamExt};
+use sip::message::limits::MESSAGE_BYTES_MAX;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header::SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+
+use super::gate::Buckets;
+use super::stream::{Idle, Line, PING, PONG};
+use super::Arrived;
+
+/// Octets of the upgrade request, line and headers together.
+pub(super) const UPGRADE_MAX: usize = 8 * 1024;
+
+/// RFC 7118 §4.1: the subprotocol both sides must name.
+const SUBPROTOCOL: &str = "sip";
+
+/// Frames and messages of a WebSocket connection.
+pub(super) type Socket<S> = WebSocketStream<Limited<S>>;
+
+/// Answers the upgrade, or gives up; the time is the caller's to limit.
+pub(super) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<Socket<S>, &'static str> {
+    let limited = Limited {
+        stream,
+        left: Some(UPGRADE_MAX),
+    };
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX))
+        .read_buffer_size(16 * 1024)
+        // Nothing is collected: a message is written when it comes.
+        .write_buffer_size(0)
+        .max_write_buffer_size(2 * MESSAGE_BYTES_MAX);
+    let upgraded = tokio_tungstenite::accept_hdr_async_with_config(limited, choose, Some(config)).await;
+    let mut socket = upgraded.map_err(|_| "not an upgrade to a WebSocket for SIP")?;
+    socket.get_mut().left = None;
+    Ok(socket)
+}
+
+/// Takes the subprotocol `sip` when it is among those offered.
+#[allow(clippy::result_large_err, reason = "the callback's type is the library's")]
+fn choose(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
+    let sip = offered
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|name| name.trim() == SUBPROTOCOL);
+    if !sip {
+        let mut refusal = ErrorResponse::new(None);
+        *refusal.status_mut() = StatusCode::BAD_REQUEST;
+        return Err(refusal);
+    }
+    response
+        .headers_mut()
+        .insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    Ok(response)
+}
+
+/// Reads and writes until either side is done with it; says why it ended.
+pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(socket: Socket<S>, line: Line<'_>) -> &'static str {
+    let Line {
+        flow,
+        mut outbox,
+        arrivals,
+        limits,
+        stranger,
+        counters,
+        ..
+    } = line;
+    let (mut to, mut from) = socket.split();
+    let (answer, mut answers) = tokio::sync::mpsc::channel(1);
+    let idle = Idle::new(limits.idle);
+
+    let read = async {
+        let mut buckets = Buckets::default();
+        let mut first_by = Some(Instant::now() + limits.message);
+        loop {
+            let deadline = first_by.unwrap_or_else(|| idle.ends());
+            let message = match timeout_at(deadline, from.next()).await {
+                Ok(Some(Ok(message))) => message,
+                Ok(Some(Err(_))) => {
+                    counters.garbage.fetch_add(1, Relaxed);
+                    return "not a WebSocket any more";
+                }
+                Ok(None) => return "closed by the peer",
+                Err(_) if first_by.is_some() => {
+                    counters.slow.fetch_add(1, Relaxed);
+                    return "a message took too long";
+                }
+                Err(_) if Instant::now() < idle.ends() => continue,
+                Err(_) => return "idle",
+            };
+            idle.touch();
+            first_by = None;
+            // RFC 7118 §5: one SIP message per WebSocket message, text or binary.
+            let bytes = match message {
+                Message::Text(text) => Bytes::from(text),
+                Message::Binary(bytes) => bytes,
+                Message::Ping(payload) => {
+                    // The library has queued the pong; it leaves with the next write.
+                    drop(payload);
+                    let _ = answer.try_send(Answer::Flush);
+                    continue;
+                }
+                Message::Close(_) => return "closed by the peer",
+                Message::Pong(_) | Message::Frame(_) => continue,
+            };
+            match bytes.as_ref() {
+                // RFC 7118 §6 leaves CRLF keep-alives to those who want them; answering costs nothing.
+                PING => {
+                    let _ = answer.try_send(Answer::Pong);
+                    continue;
+                }
+                b"" | PONG => continue,
+                _ => {}
+            }
+            if let Some(flood) = &stranger
+                && !buckets.pass(std::time::Instant::now(), flow.remote.ip(), flood)
+            {
+                counters.flooded.fetch_add(1, Relaxed);
+                return "a stranger says too much";
+            }
+            let bytes = bytes.to_vec();
+            if arrivals.send(Arrived::Message { flow, bytes }).await.is_err() {
+                return "the loop has ended";
+            }
+        }
+    };
+    let write = async {
+        loop {
+            let sent = tokio::select! {
+                bytes = outbox.recv() => match bytes {
+                    Some(bytes) => timeout(limits.write, to.send(frame(bytes))).await,
+                    None => return "closed by us",
+                },
+                answer = answers.recv() => match answer {
+                    Some(Answer::Pong) => timeout(limits.write, to.send(Message::text("\r\n"))).await,
+                    Some(Answer::Flush) => timeout(limits.write, to.flush()).await,
+                    None => return "closed by us",
+                },
+            };
+            match sent {
+                Ok(Ok(())) => idle.touch(),
+                _ => {
+                    counters.slow.fetch_add(1, Relaxed);
+                    return "the peer does not read";
+                }
+            }
+        }
+    };
+    let why = tokio::select! {
+        why = read => why,
+        why = write => why,
+    };
+    let _ = timeout(limits.write, to.close()).await;
+    why
+}
+
+/// What the reader asks of the writer.
+enum Answer {
+    Pong,
+    Flush,
+}
+
+/// Text when it is text: browsers' SIP stacks expect it; a message that is not UTF-8 goes as it is.
+fn frame(bytes: Vec<u8>) -> Message {
+    match String::from_utf8(bytes) {
+        Ok(text) => Message::text(text),
+        Err(bytes) => Message::binary(bytes.into_bytes()),
+    }
+}
+
+/// A stream of which only so much is read until the limit is lifted.
+pub(super) struct Limited<S> {
+    stream: S,
+    left: Option<usize>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Limited<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        let Some(left) = self.left else {
+            return Pin::new(&mut self.stream).poll_read(context, into);
+        };
+        if left == 0 {
+            return Poll::Ready(Err(std::io::Error::other("the upgrade request is too large")));
+        }
+        let mut scratch = [0; 1024];
+        let room = left.min(scratch.len()).min(into.remaining());
+        let mut part = ReadBuf::new(scratch.get_mut(..room).unwrap_or_default());
+        let read = Pin::new(&mut self.stream).poll_read(context, &mut part);
+        if let Poll::Ready(Ok(())) = read {
+            into.put_slice(part.filled());
+            self.left = Some(left.saturating_sub(part.filled().len()));
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Limited<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

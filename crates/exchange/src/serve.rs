@@ -178,9 +178,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         },
         certificates: certificates.clone(),
     };
-    let (transports, listeners, arrivals) = Transports::bind(&desk.signalling, wires)
-        .await
-        .map_err(Fault::Listen)?;
+    let (transports, listeners, arrivals) = Transports::bind(&desk.signalling, wires).await.map_err(Fault::Listen)?;
     desk.signalling = listeners.clone();
     let counters = transports.counters();
     let mut desk = Desk::new(desk, draw(), draw(), Instant::now(), Timestamp::now());
@@ -384,7 +382,9 @@ impl Handle {
             return Ok(None);
         };
         let ended = tokio::task::spawn_blocking(move || before.end()).await;
-        ended.map(Some).map_err(|fault| TraceFault::Thread(io::Error::other(fault)))
+        ended
+            .map(Some)
+            .map_err(|fault| TraceFault::Thread(io::Error::other(fault)))
     }
 
     /// The book's door, for facts of other rooms and for access rows.

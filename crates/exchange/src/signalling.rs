@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use switchboard::{CallId, Counts, Desk, Fact, Health, Input, MediaCommand, MediaEvent, OpenEscalation, Output, Released, Stamped};
+use switchboard::{
+    CallId, Counts, Desk, Fact, Health, Input, MediaCommand, MediaEvent, OpenEscalation, Output, Released, Stamped,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::journal::{Journal, Outcome};
@@ -257,7 +259,11 @@ impl Loop {
             } => self.transports.accept(stream, transport, local, remote),
             Arrived::Connected { flow, names, class } => {
                 self.transports.connected(&flow, class);
-                tracing::debug!(connection = flow.connection, names = names.len(), "a TLS peer proved its names");
+                tracing::debug!(
+                    connection = flow.connection,
+                    names = names.len(),
+                    "a TLS peer proved its names"
+                );
             }
             Arrived::Closed {
                 connection,

@@ -24,7 +24,11 @@ pub(super) fn packet(
         Transport::Udp | Transport::Tcp => flow.local,
         _ => shown(flow).0,
     };
-    let (from, to): (SocketAddr, SocketAddr) = if ours { (local, flow.remote) } else { (flow.remote, local) };
+    let (from, to): (SocketAddr, SocketAddr) = if ours {
+        (local, flow.remote)
+    } else {
+        (flow.remote, local)
+    };
     let mut out = b"HEP3\0\0".to_vec();
     let v4 = from.is_ipv4() && to.is_ipv4();
     // AF_INET and AF_INET6 as Linux numbers them; 17 is UDP, 6 is TCP.
@@ -92,7 +96,12 @@ mod tests {
         };
         let at = UNIX_EPOCH + Duration::new(1_800_000_000, 7_000);
         let found = chunks(&packet(at, flow, false, b"OPTIONS", 42, Some("home")));
-        let of = |code| found.iter().find(|(found, _)| *found == code).map(|(_, value)| value.clone());
+        let of = |code| {
+            found
+                .iter()
+                .find(|(found, _)| *found == code)
+                .map(|(_, value)| value.clone())
+        };
         assert_eq!(of(1), Some(vec![2]));
         assert_eq!(of(2), Some(vec![17]));
         assert_eq!((of(3), of(4)), (Some(vec![198, 51, 100, 7]), Some(vec![192, 0, 2, 1])));
@@ -115,7 +124,11 @@ mod tests {
         assert!(packet.len() <= DATAGRAM_MAX);
         let found = chunks(&packet);
         assert!(found.iter().any(|(code, value)| *code == 5 && value.len() == 16));
-        assert!(found.iter().any(|(code, value)| *code == 7 && *value == 5060_u16.to_be_bytes()));
+        assert!(
+            found
+                .iter()
+                .any(|(code, value)| *code == 7 && *value == 5060_u16.to_be_bytes())
+        );
         assert!(!found.iter().any(|(code, _)| *code == 14));
     }
 }

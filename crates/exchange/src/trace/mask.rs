@@ -18,29 +18,104 @@ const LETTERS: &[u8] = b"bcdfghjkmnpqrstvwxz";
 
 /// Headers that say nothing about anybody.
 const STRUCTURE: &[&str] = &[
-    "via", "v", "cseq", "max-forwards", "content-length", "l", "content-type", "c", "content-disposition",
-    "content-encoding", "e", "expires", "min-expires", "allow", "supported", "k", "require", "proxy-require",
-    "unsupported", "accept", "accept-encoding", "accept-language", "allow-events", "u", "event", "o", "min-se",
-    "session-expires", "x", "retry-after", "rseq", "rack", "date", "timestamp", "mime-version", "privacy",
-    "p-early-media", "p-attestation-indicator", "x-twilio-verstat", "subscription-state", "recv-info", "info-package",
+    "via",
+    "v",
+    "cseq",
+    "max-forwards",
+    "content-length",
+    "l",
+    "content-type",
+    "c",
+    "content-disposition",
+    "content-encoding",
+    "e",
+    "expires",
+    "min-expires",
+    "allow",
+    "supported",
+    "k",
+    "require",
+    "proxy-require",
+    "unsupported",
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "allow-events",
+    "u",
+    "event",
+    "o",
+    "min-se",
+    "session-expires",
+    "x",
+    "retry-after",
+    "rseq",
+    "rack",
+    "date",
+    "timestamp",
+    "mime-version",
+    "privacy",
+    "p-early-media",
+    "p-attestation-indicator",
+    "x-twilio-verstat",
+    "subscription-state",
+    "recv-info",
+    "info-package",
 ];
 
 /// Headers in which only a long run of digits could be a number.
 const DIGITS: &[&str] = &[
-    "call-id", "i", "in-reply-to", "replaces", "join", "target-dialog", "session-id", "sip-etag", "sip-if-match",
-    "reason", "warning", "user-agent", "server", "p-origination-id", "feature-caps",
+    "call-id",
+    "i",
+    "in-reply-to",
+    "replaces",
+    "join",
+    "target-dialog",
+    "session-id",
+    "sip-etag",
+    "sip-if-match",
+    "reason",
+    "warning",
+    "user-agent",
+    "server",
+    "p-origination-id",
+    "feature-caps",
 ];
 
 /// Headers of names and addresses.
 const ADDRESSES: &[&str] = &[
-    "from", "f", "to", "t", "contact", "m", "p-asserted-identity", "p-preferred-identity", "remote-party-id",
-    "diversion", "history-info", "refer-to", "r", "referred-by", "b", "p-called-party-id", "reply-to", "route",
-    "record-route", "path", "service-route", "p-associated-uri", "p-charge-info", "p-served-user",
+    "from",
+    "f",
+    "to",
+    "t",
+    "contact",
+    "m",
+    "p-asserted-identity",
+    "p-preferred-identity",
+    "remote-party-id",
+    "diversion",
+    "history-info",
+    "refer-to",
+    "r",
+    "referred-by",
+    "b",
+    "p-called-party-id",
+    "reply-to",
+    "route",
+    "record-route",
+    "path",
+    "service-route",
+    "p-associated-uri",
+    "p-charge-info",
+    "p-served-user",
 ];
 
 /// Headers of authentication (RFC 3261 §22).
 const CREDENTIALS: &[&str] = &[
-    "authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate", "authentication-info",
+    "authorization",
+    "proxy-authorization",
+    "www-authenticate",
+    "proxy-authenticate",
+    "authentication-info",
     "proxy-authentication-info",
 ];
 
@@ -48,7 +123,16 @@ const CREDENTIALS: &[&str] = &[
 const SECRETS: &[&str] = &["response", "nonce", "cnonce", "opaque", "nextnonce", "rspauth"];
 
 /// Parameters of them that say how, not who.
-const HARMLESS: &[&str] = &["realm", "algorithm", "qop", "nc", "stale", "charset", "userhash", "domain"];
+const HARMLESS: &[&str] = &[
+    "realm",
+    "algorithm",
+    "qop",
+    "nc",
+    "stale",
+    "charset",
+    "userhash",
+    "domain",
+];
 
 /// Parts of a name that give a header away as a secret whatever it is for.
 const SECRET_NAMES: &[&str] = &["token", "secret", "password", "key", "auth", "cookie", "signature"];
@@ -235,17 +319,23 @@ impl Mask {
                 continue;
             }
             let rest = text.get(at..).unwrap_or_default();
-            let end = at + rest
-                .iter()
-                .position(|octet| matches!(octet, b'>' | b'<' | b'"' | b' ' | b'\t' | b'\r' | b'\n'))
-                .unwrap_or(rest.len());
+            let end = at
+                + rest
+                    .iter()
+                    .position(|octet| matches!(octet, b'>' | b'<' | b'"' | b' ' | b'\t' | b'\r' | b'\n'))
+                    .unwrap_or(rest.len());
             let uri = text.get(at..end).unwrap_or_default();
             let user_end = match uri.iter().rposition(|octet| *octet == b'@') {
                 Some(user) => at + user,
                 None if tel => end,
                 // A host that is no name but a number, for lack of an `@`.
-                None if uri.first().is_some_and(|octet| matches!(octet, b'+' | b'0'..=b'9')) && !uri.contains(&b'.') => {
-                    at + uri.iter().position(|octet| matches!(octet, b';' | b'?' | b':')).unwrap_or(uri.len())
+                None if uri.first().is_some_and(|octet| matches!(octet, b'+' | b'0'..=b'9'))
+                    && !uri.contains(&b'.') =>
+                {
+                    at + uri
+                        .iter()
+                        .position(|octet| matches!(octet, b';' | b'?' | b':'))
+                        .unwrap_or(uri.len())
                 }
                 None => at,
             };
@@ -285,7 +375,11 @@ impl Mask {
                     match text.trim_ascii() {
                         b"" => in_head = false,
                         field if field.starts_with(b"content-type:") => {
-                            part = if field.ends_with(b"application/sdp") { Part::Sdp } else { Part::Other };
+                            part = if field.ends_with(b"application/sdp") {
+                                Part::Sdp
+                            } else {
+                                Part::Other
+                            };
                         }
                         field if field.starts_with(b"content-") => {}
                         _ => self.blot_unless_shown(line),
@@ -298,11 +392,15 @@ impl Mask {
                 }
             }
         } else if has(b"application/sdp") || (kind.is_empty() && body.starts_with(b"v=0")) {
-            body.split_inclusive_mut(|octet| *octet == b'\n').for_each(|line| self.sdp(line));
+            body.split_inclusive_mut(|octet| *octet == b'\n')
+                .for_each(|line| self.sdp(line));
         } else if has(b"dtmf") {
             // Keys pressed may be anything, a birth date or a secret number; nobody's option shows them.
             for line in body.split_inclusive_mut(|octet| *octet == b'\n') {
-                let from = line.iter().position(|octet| *octet == b'=').map_or(0, |equals| equals + 1);
+                let from = line
+                    .iter()
+                    .position(|octet| *octet == b'=')
+                    .map_or(0, |equals| equals + 1);
                 if !line.to_ascii_lowercase().starts_with(b"duration") {
                     cover_keys(line.get_mut(from..).unwrap_or_default());
                 }
@@ -313,14 +411,18 @@ impl Mask {
     }
 
     fn sdp(&self, line: &mut [u8]) {
-        let after = |what: &[u8]| line.windows(what.len()).position(|window| window == what).map(|at| at + what.len());
+        let after = |what: &[u8]| {
+            line.windows(what.len())
+                .position(|window| window == what)
+                .map(|at| at + what.len())
+        };
         if line.starts_with(b"a=crypto:") {
             // RFC 4568 §6.1: key and salt stand between `inline:` and the first bar, once or several times.
             let mut at = 0;
-            while let Some(begins) = line
-                .get(at..)
-                .and_then(|rest| rest.windows(7).position(|window| window.eq_ignore_ascii_case(b"inline:")))
-            {
+            while let Some(begins) = line.get(at..).and_then(|rest| {
+                rest.windows(7)
+                    .position(|window| window.eq_ignore_ascii_case(b"inline:"))
+            }) {
                 let from = at + begins + 7;
                 let rest = line.get(from..).unwrap_or_default();
                 let length = rest
@@ -331,7 +433,10 @@ impl Mask {
                 at = from + length;
             }
         } else if line.starts_with(b"k=") || line.starts_with(b"a=key-mgmt:") || line.starts_with(b"a=ice-pwd:") {
-            let from = line.iter().position(|octet| *octet == b':').map_or(2, |colon| colon + 1);
+            let from = line
+                .iter()
+                .position(|octet| *octet == b':')
+                .map_or(2, |colon| colon + 1);
             blot(line.get_mut(from..).unwrap_or_default());
         } else if self.key.is_none() {
         } else if matches!(line.first(), Some(b's' | b'i' | b'u' | b'e' | b'p')) {
@@ -373,7 +478,11 @@ impl Mask {
         let letters = text.iter().filter(|octet| octet.is_ascii_alphabetic()).count();
         let number = digits >= NUMBER_DIGITS && letters == 0;
         // The country's part of a number stays, and does not count.
-        let kept = if number { digits.saturating_sub(SUBSCRIBER_DIGITS) } else { 0 };
+        let kept = if number {
+            digits.saturating_sub(SUBSCRIBER_DIGITS)
+        } else {
+            0
+        };
         let meaning: Vec<u8> = text
             .iter()
             .filter(|octet| !number || octet.is_ascii_digit())
@@ -454,7 +563,10 @@ fn cover_keys(text: &mut [u8]) {
 }
 
 fn find(text: &[u8], from: usize, what: u8) -> Option<usize> {
-    text.get(from..)?.iter().position(|octet| *octet == what).map(|at| from + at)
+    text.get(from..)?
+        .iter()
+        .position(|octet| *octet == what)
+        .map(|at| from + at)
 }
 
 /// Where the quoted text that begins here ends.
@@ -514,14 +626,34 @@ mod tests {
         let text = covered(&Mask::numbers(&[7; 32]), INVITE);
         insta::assert_snapshot!(text.replace("\r\n", "\n"));
         for secret in [
-            "5550100", "5550177", "555-0177", "ivera", "Ana", "RIVERA", "hunter2", "eyJ", "practice1", "secretnonce",
-            "0123456789abcdef", "cHJhY3", "d0Rmdm", "secretsecret", "ana@",
+            "5550100",
+            "5550177",
+            "555-0177",
+            "ivera",
+            "Ana",
+            "RIVERA",
+            "hunter2",
+            "eyJ",
+            "practice1",
+            "secretnonce",
+            "0123456789abcdef",
+            "cHJhY3",
+            "d0Rmdm",
+            "secretsecret",
+            "ana@",
         ] {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
         for kept in [
-            "192.0.2.9", "branch=z9hG4bK7712345678", "verstat=TN-Validation-Passed-A@carrier.example.com", "CSeq: 1234567",
-            "realm=\"carrier\"", "m=audio 40000 RTP/SAVP 0", "|2^20|1:32", "Content-Length: 273", "nc=00000001",
+            "192.0.2.9",
+            "branch=z9hG4bK7712345678",
+            "verstat=TN-Validation-Passed-A@carrier.example.com",
+            "CSeq: 1234567",
+            "realm=\"carrier\"",
+            "m=audio 40000 RTP/SAVP 0",
+            "|2^20|1:32",
+            "Content-Length: 273",
+            "nc=00000001",
         ] {
             assert!(text.contains(kept), "{kept} is not in {text}");
         }
@@ -533,7 +665,10 @@ mod tests {
         let user = |line: &str, scheme: &str| {
             let line = text.lines().find(|found| found.starts_with(line)).expect("a line");
             let from = line.find(scheme).expect("a URI") + scheme.len();
-            line[from..].chars().take_while(|c| !";@>".contains(*c)).collect::<String>()
+            line[from..]
+                .chars()
+                .take_while(|c| !";@>".contains(*c))
+                .collect::<String>()
         };
         let plain = user("f:", "sip:");
         assert_eq!(user("P-Asserted", "sip:"), format!("+1{plain}"));
@@ -545,7 +680,14 @@ mod tests {
     #[test]
     fn secrets_are_covered_even_where_numbers_are_shown() {
         let text = covered(&Mask::secrets(), INVITE);
-        for secret in ["hunter2", "secretnonce", "0123456789abcdef", "cHJhY3", "d0Rmdm", "secretsecret"] {
+        for secret in [
+            "hunter2",
+            "secretnonce",
+            "0123456789abcdef",
+            "cHJhY3",
+            "d0Rmdm",
+            "secretsecret",
+        ] {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
         assert!(text.contains("\"Ana Rivera\" <sip:5125550177;"));
@@ -559,8 +701,14 @@ mod tests {
             --x1\r\nContent-Type: application/sdp\r\n\r\nv=0\r\na=crypto:1 AES inline:SECRET\r\nm=audio 4 RTP/AVP 0\r\n\
             --x1\r\nContent-Type: text/plain\r\n\r\nAna Rivera 5125550177\r\n--x1--\r\n";
         let text = covered(&Mask::numbers(&[7; 32]), text);
-        assert!(!text.contains("SECRET") && !text.contains("Ana") && !text.contains("5550177"), "{text}");
-        assert!(text.contains("m=audio 4 RTP/AVP 0\r\n--x1\r\nContent-Type: text/plain"), "{text}");
+        assert!(
+            !text.contains("SECRET") && !text.contains("Ana") && !text.contains("5550177"),
+            "{text}"
+        );
+        assert!(
+            text.contains("m=audio 4 RTP/AVP 0\r\n--x1\r\nContent-Type: text/plain"),
+            "{text}"
+        );
     }
 
     #[test]

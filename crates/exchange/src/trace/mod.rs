@@ -191,7 +191,12 @@ impl Tap {
         Self::start("hep", move |taken: Option<Taken>| {
             let Some(mut taken) = taken else { return Ok(()) };
             mask.cover(&mut taken.message);
-            let Taken { at, flow, ours, message } = taken;
+            let Taken {
+                at,
+                flow,
+                ours,
+                message,
+            } = taken;
             let packet = hep::packet(at, flow, ours, &message, hep.capture_id, hep.password.as_deref());
             socket.send(&packet).map(drop)
         })
@@ -250,11 +255,7 @@ impl Tap {
     }
 }
 
-fn run(
-    taken: &Receiver<Taken>,
-    counts: &Shared,
-    put: &mut dyn FnMut(Option<Taken>) -> io::Result<()>,
-) {
+fn run(taken: &Receiver<Taken>, counts: &Shared, put: &mut dyn FnMut(Option<Taken>) -> io::Result<()>) {
     let mut fine = true;
     loop {
         match taken.recv_timeout(FLUSH) {
@@ -360,7 +361,11 @@ impl Files {
     /// Takes the oldest files away.
     fn sweep(&self) {
         let names: BTreeSet<PathBuf> = std::fs::read_dir(&self.trace.folder)
-            .map(|entries| entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect())
+            .map(|entries| {
+                entries
+                    .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+                    .collect()
+            })
             .unwrap_or_default();
         let ours = |path: &PathBuf| {
             path.file_name()
@@ -420,7 +425,15 @@ mod tests {
     fn tshark(file: &std::path::Path, fields: &[&str]) -> Vec<String> {
         let fields = fields.iter().flat_map(|field| ["-e", field]);
         let output = Command::new("tshark")
-            .args(["-n", "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE"])
+            .args([
+                "-n",
+                "-o",
+                "ip.check_checksum:TRUE",
+                "-o",
+                "udp.check_checksum:TRUE",
+                "-o",
+                "tcp.check_checksum:TRUE",
+            ])
             .arg("-r")
             .arg(file)
             .args(["-Y", "sip", "-T", "fields", "-E", "separator=|"])
@@ -444,8 +457,7 @@ mod tests {
             flow(Transport::Wss, "[2001:db8::1]:443", "[2001:db8::9]:40003"),
             flow(Transport::Udp, "[2001:db8::1]:5060", "[2001:db8::9]:5080"),
         ];
-        let large = OPTIONS
-            .replace("Content-Length: 0", "Content-Type: text/plain\r\nContent-Length: 64000")
+        let large = OPTIONS.replace("Content-Length: 0", "Content-Type: text/plain\r\nContent-Length: 64000")
             + &"a".repeat(64_000);
         for way in ways {
             tap.take(way, false, OPTIONS.as_bytes());
@@ -466,20 +478,44 @@ mod tests {
         assert_eq!((mode(&files[0]), mode(&folder.path().join("traces"))), (0o600, 0o700));
         let seen = tshark(
             &files[0],
-            &["sip.Method", "frame.protocols", "ip.src", "ipv6.src", "sip.from.host", "frame.comment"],
+            &[
+                "sip.Method",
+                "frame.protocols",
+                "ip.src",
+                "ipv6.src",
+                "sip.from.host",
+                "frame.comment",
+            ],
         );
-        let methods: Vec<_> = seen.iter().map(|line| line.split('|').next().expect("a field")).collect();
+        let methods: Vec<_> = seen
+            .iter()
+            .map(|line| line.split('|').next().expect("a field"))
+            .collect();
         let pairs = std::iter::repeat_n(["OPTIONS", "MESSAGE"], 6).flatten();
-        assert_eq!(methods, pairs.chain(["OPTIONS", "PUBLISH"]).collect::<Vec<_>>(), "{seen:#?}");
+        assert_eq!(
+            methods,
+            pairs.chain(["OPTIONS", "PUBLISH"]).collect::<Vec<_>>(),
+            "{seen:#?}"
+        );
         assert!(seen[0].contains("raw:ip:udp:sip|192.0.2.9|"), "{}", seen[0]);
         assert!(seen[1].contains("|192.0.2.1|"), "{}", seen[1]);
-        assert!(seen[5].ends_with("TLS between 192.0.2.1:5061 and 192.0.2.9:40001, decrypted"), "{}", seen[5]);
+        assert!(
+            seen[5].ends_with("TLS between 192.0.2.1:5061 and 192.0.2.9:40001, decrypted"),
+            "{}",
+            seen[5]
+        );
         assert!(seen[8].contains("raw:ipv6:tcp:sip||2001:db8::9|"), "{}", seen[8]);
-        let bad = tshark(&files[0], &["ip.checksum.status", "udp.checksum.status", "tcp.checksum.status"]);
+        let bad = tshark(
+            &files[0],
+            &["ip.checksum.status", "udp.checksum.status", "tcp.checksum.status"],
+        );
         // 1 is good; 0 is bad. IPv6 has none of its own.
         assert!(bad.iter().all(|line| !line.contains('0')), "{bad:?}");
         let raw = std::fs::read(&files[0]).expect("a file");
-        assert!(!raw.windows(7).any(|window| window == b"5550177"), "a number is in the file");
+        assert!(
+            !raw.windows(7).any(|window| window == b"5550177"),
+            "a number is in the file"
+        );
     }
 
     #[test]
@@ -537,7 +573,10 @@ mod tests {
             tap.take(way, true, &large);
         }
         let dropped = tap.figures().dropped;
-        assert!(dropped >= 1000 - u64::try_from(QUEUE_BYTES / 60_000).expect("small") - 1, "{dropped}");
+        assert!(
+            dropped >= 1000 - u64::try_from(QUEUE_BYTES / 60_000).expect("small") - 1,
+            "{dropped}"
+        );
         drop(open);
         let figures = tap.end();
         assert_eq!(figures.written + figures.dropped, 1000);
@@ -546,7 +585,9 @@ mod tests {
     #[test]
     fn a_collector_is_told_the_covered_message_and_a_missing_one_disturbs_nobody() {
         let collector = UdpSocket::bind("127.0.0.1:0").expect("a port");
-        collector.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");
+        collector
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .expect("a socket");
         let address = collector.local_addr().expect("bound");
         let hep = Hep {
             collector: address,
@@ -556,7 +597,11 @@ mod tests {
         };
         assert!(!format!("{hep:?}").contains("home"));
         let tap = Tap::collector(hep).expect("a socket");
-        tap.take(flow(Transport::Udp, "192.0.2.1:5060", "192.0.2.9:5060"), false, OPTIONS.as_bytes());
+        tap.take(
+            flow(Transport::Udp, "192.0.2.1:5060", "192.0.2.9:5060"),
+            false,
+            OPTIONS.as_bytes(),
+        );
         let mut buffer = vec![0; 65_536];
         let length = collector.recv(&mut buffer).expect("a packet");
         let packet = &buffer[..length];
@@ -564,7 +609,11 @@ mod tests {
         assert!(!packet.windows(7).any(|window| window == b"5550177"));
         drop(collector);
         for _ in 0..10 {
-            tap.take(flow(Transport::Udp, "192.0.2.1:5060", "192.0.2.9:5060"), false, OPTIONS.as_bytes());
+            tap.take(
+                flow(Transport::Udp, "192.0.2.1:5060", "192.0.2.9:5060"),
+                false,
+                OPTIONS.as_bytes(),
+            );
         }
         let figures = tap.end();
         assert_eq!(figures.written + figures.failed, 11);
@@ -575,6 +624,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("file");
         std::fs::write(&file, "").expect("written");
-        assert!(matches!(Tap::files(Trace::new(file.join("traces"))), Err(TraceFault::File { .. })));
+        assert!(matches!(
+            Tap::files(Trace::new(file.join("traces"))),
+            Err(TraceFault::File { .. })
+        ));
     }
 }

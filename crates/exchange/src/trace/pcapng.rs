@@ -58,7 +58,11 @@ impl Packets {
         let mut out = Vec::new();
         let since = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let (local, comment) = shown(flow);
-        let (from, to) = if ours { (local, flow.remote) } else { (flow.remote, local) };
+        let (from, to) = if ours {
+            (local, flow.remote)
+        } else {
+            (flow.remote, local)
+        };
         if flow.transport == Transport::Udp {
             let packet = self.packet(from, to, UDP, &udp(from, to, message));
             enhanced(&mut out, since, ours, comment.as_deref(), &packet);
@@ -169,7 +173,11 @@ fn enhanced(out: &mut Vec<u8>, since: Duration, ours: bool, comment: Option<&str
     let mut body = Vec::with_capacity(packet.len() + 64);
     body.extend(0_u32.to_le_bytes());
     body.extend(u32::try_from(micros >> 32).unwrap_or_default().to_le_bytes());
-    body.extend(u32::try_from(micros & u64::from(u32::MAX)).unwrap_or_default().to_le_bytes());
+    body.extend(
+        u32::try_from(micros & u64::from(u32::MAX))
+            .unwrap_or_default()
+            .to_le_bytes(),
+    );
     body.extend(size);
     body.extend(size);
     body.extend(packet);
@@ -220,7 +228,10 @@ fn pseudo(from: SocketAddr, to: SocketAddr, protocol: u8, payload: &[u8]) -> u32
         (IpAddr::V4(from), IpAddr::V4(to)) => sum(sum(0, &from.octets()), &to.octets()),
         (from, to) => sum(sum(0, &six(from)), &six(to)),
     };
-    sum(total + u32::from(protocol) + u32::try_from(payload.len()).unwrap_or_default(), payload)
+    sum(
+        total + u32::from(protocol) + u32::try_from(payload.len()).unwrap_or_default(),
+        payload,
+    )
 }
 
 fn sum(begin: u32, octets: &[u8]) -> u32 {

@@ -121,7 +121,11 @@ impl Gate {
 
     /// Who may prove one of these names.
     pub(crate) fn named(&self, names: &[String]) -> Class {
-        let trunk = |peer: &Peer| peer.names.iter().any(|own| names.iter().any(|name| name.eq_ignore_ascii_case(own)));
+        let trunk = |peer: &Peer| {
+            peer.names
+                .iter()
+                .any(|own| names.iter().any(|name| name.eq_ignore_ascii_case(own)))
+        };
         self.peers.iter().position(trunk).map_or(Class::Stranger, Class::Trunk)
     }
 
@@ -145,7 +149,10 @@ impl Gate {
         let mut next = BTreeMap::clone(&hosts);
         next.retain(|_, since| now.saturating_duration_since(*since) < HOST_REMEMBERED);
         if next.len() >= HOSTS_MAX
-            && let Some(oldest) = next.iter().min_by_key(|(_, since)| **since).map(|(address, _)| *address)
+            && let Some(oldest) = next
+                .iter()
+                .min_by_key(|(_, since)| **since)
+                .map(|(address, _)| *address)
         {
             next.remove(&oldest);
         }
@@ -423,7 +430,10 @@ mod tests {
             networks: vec![network(text)],
             names: vec![name.to_owned()],
         };
-        let peers = vec![peer("192.0.2.0/24", "a.example.com"), peer("2001:db8::/32", "b.example.com")];
+        let peers = vec![
+            peer("192.0.2.0/24", "a.example.com"),
+            peer("2001:db8::/32", "b.example.com"),
+        ];
         Arc::new(Gate::new(peers, limits))
     }
 
@@ -490,11 +500,17 @@ mod tests {
             taken += usize::from(post.try_send(Class::Stranger, message("198.51.100.1")));
         }
         assert_eq!(taken, 110);
-        assert!(post.try_send(Class::Trunk(1), message("192.0.2.9")), "the other trunk has room");
+        assert!(
+            post.try_send(Class::Trunk(1), message("192.0.2.9")),
+            "the other trunk has room"
+        );
         let mut batch = Vec::new();
         assert!(arrivals.recv_many(&mut batch, 16).await <= 16);
         let seen: Vec<_> = batch.iter().map(from).collect();
-        assert!(seen.contains(&"192.0.2.9".to_owned()), "its turn comes in the first batch: {seen:?}");
+        assert!(
+            seen.contains(&"192.0.2.9".to_owned()),
+            "its turn comes in the first batch: {seen:?}"
+        );
         assert!(seen.iter().filter(|from| *from == "198.51.100.1").count() <= 2);
         // Everything comes in the end.
         let mut all = batch.len();

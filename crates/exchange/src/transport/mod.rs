@@ -51,6 +51,7 @@ const BACKLOG: u32 = 256;
 const KERNEL_KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Names of servers remembered by address.
+#[cfg_attr(not(test), allow(dead_code, reason = "told by the resolver, which comes next"))]
 const EXPECTED_MAX: usize = 4096;
 
 /// What a trunk may hold open and for how long.
@@ -239,7 +240,10 @@ impl Transports {
                 ..*listener
             });
         }
-        let _ = this.counters.inodes.set(this.udp.values().filter_map(|socket| inode(socket)).collect());
+        let _ = this
+            .counters
+            .inodes
+            .set(this.udp.values().filter_map(|socket| inode(socket)).collect());
         this.filter();
         Ok((this, bound, arrivals))
     }
@@ -277,6 +281,7 @@ impl Transports {
 
     /// The server at this address must prove this domain before we say a word to it over TLS (RFC 5922 §7.4): the one
     /// that was to be reached, whatever the DNS made of it.
+    #[cfg_attr(not(test), allow(dead_code, reason = "told by the resolver, which comes next"))]
     pub(crate) fn expect(&mut self, remote: SocketAddr, domain: &str) {
         if self.expected.len() >= EXPECTED_MAX && !self.expected.contains_key(&remote) {
             self.expected.pop_first();
@@ -309,7 +314,10 @@ impl Transports {
         }
         let floods = &self.gate.limits;
         let (most, most_per_source) = match class {
-            Class::Stranger => (floods.stranger_connections_max, floods.stranger_connections_per_source_max),
+            Class::Stranger => (
+                floods.stranger_connections_max,
+                floods.stranger_connections_per_source_max,
+            ),
             _ => (usize::MAX, self.limits.per_source_max),
         };
         if self.connections.len() >= self.limits.connections_max || same_class >= most || same_source >= most_per_source
@@ -358,7 +366,9 @@ impl Transports {
 
     /// A connection's task has ended. True when something for any connection to its peer went over it.
     pub(crate) fn closed(&mut self, connection: u64) -> bool {
-        self.connections.remove(&connection).is_some_and(|connection| connection.lent)
+        self.connections
+            .remove(&connection)
+            .is_some_and(|connection| connection.lent)
     }
 
     /// Connections open now.
@@ -406,7 +416,10 @@ impl Transports {
                 && connection.flow.transport == flow.transport
                 && (flow.transport != Transport::Tls || connection.name.as_ref() == name)
         };
-        self.connections.values().find(same).and_then(|connection| connection.flow.connection)
+        self.connections
+            .values()
+            .find(same)
+            .and_then(|connection| connection.flow.connection)
     }
 
     /// Tells the kernel which datagrams to take.
@@ -761,7 +774,9 @@ fn welcomes(bytes: &[u8]) -> bool {
     }
     let cseq = || {
         let mut lines = bytes.split(|octet| *octet == b'\n').take_while(|line| *line != b"\r");
-        lines.find(|line| line.starts_with(b"CSeq:")).map(<[u8]>::trim_ascii_end)
+        lines
+            .find(|line| line.starts_with(b"CSeq:"))
+            .map(<[u8]>::trim_ascii_end)
     };
     status.starts_with(b"2") && cseq().is_some_and(|cseq| cseq.ends_with(b" INVITE") || cseq.ends_with(b" REGISTER"))
 }

@@ -34,14 +34,24 @@ enum Seen {
 /// A trunk at 127.0.0.1 that may also prove its name.
 fn trunk() -> Vec<Peer> {
     vec![Peer {
-        networks: vec![Network::parse("127.0.0.1").expect("a network"), Network::parse("::1").expect("a network")],
+        networks: vec![
+            Network::parse("127.0.0.1").expect("a network"),
+            Network::parse("::1").expect("a network"),
+        ],
         names: vec!["trunk.example.com".into()],
     }]
 }
 
 impl Bench {
     async fn new(limits: StreamLimits) -> Self {
-        Self::with(&[Transport::Udp, Transport::Tcp], ANY, limits, FloodLimits::default(), None).await
+        Self::with(
+            &[Transport::Udp, Transport::Tcp],
+            ANY,
+            limits,
+            FloodLimits::default(),
+            None,
+        )
+        .await
     }
 
     async fn with(

@@ -19,7 +19,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme, SupportedProtocolVersion,
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+    SupportedProtocolVersion,
 };
 
 /// Where Debian keeps the authorities everybody trusts.
@@ -182,7 +183,8 @@ fn sip_domain(uri: &str) -> Option<&str> {
     let (scheme, rest) = uri.split_once(':')?;
     let domain = rest.split([';', '?']).next().unwrap_or(rest);
     // A user would make it a person's, not a domain's (RFC 5922 §7.1); a port has no place in an identity.
-    (scheme.eq_ignore_ascii_case("sip") && !domain.is_empty() && !domain.contains(['@', ':', '/', '*'])).then_some(domain)
+    (scheme.eq_ignore_ascii_case("sip") && !domain.is_empty() && !domain.contains(['@', ':', '/', '*']))
+        .then_some(domain)
 }
 
 /// What a server must prove when we connect: the domain that was wanted, else the address itself.
@@ -331,8 +333,12 @@ impl ServerCertVerifier for SipServer {
         match verify_server_name(&certificate, wanted) {
             Ok(()) => Ok(ServerCertVerified::assertion()),
             Err(fault) => {
-                let ServerName::DnsName(domain) = wanted else { return Err(fault) };
-                let proved = names(end_entity).iter().any(|name| name.eq_ignore_ascii_case(domain.as_ref()));
+                let ServerName::DnsName(domain) = wanted else {
+                    return Err(fault);
+                };
+                let proved = names(end_entity)
+                    .iter()
+                    .any(|name| name.eq_ignore_ascii_case(domain.as_ref()));
                 match proved {
                     true => Ok(ServerCertVerified::assertion()),
                     // Without the names it does hold: an error text is no place for them.

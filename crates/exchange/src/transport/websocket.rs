@@ -18,9 +18,9 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header::SEC_
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
+use super::Arrived;
 use super::gate::Buckets;
 use super::stream::{Idle, Line, PING, PONG};
-use super::Arrived;
 
 /// Octets of the upgrade request, line and headers together.
 pub(super) const UPGRADE_MAX: usize = 8 * 1024;
@@ -191,7 +191,11 @@ pub(super) struct Limited<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Limited<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let Some(left) = self.left else {
             return Pin::new(&mut self.stream).poll_read(context, into);
         };

@@ -7,12 +7,22 @@ async fn empty_datagrams_and_noise_cost_nothing_and_get_nothing() {
     let mut bench = Bench::new(StreamLimits::default()).await;
     let trunk = UdpSocket::bind(ANY).await.expect("a port");
     // RFC 5626 §4.4.1 leaves CRLF to streams, yet many send it over UDP; others send nothing, or zeros.
-    for noise in [&b"\r\n\r\n"[..], b"", b"\0\0\0\0", b"\x00\x01\x00\x00\x21\x12\xa4\x42", b"\x80\x00"] {
+    for noise in [
+        &b"\r\n\r\n"[..],
+        b"",
+        b"\0\0\0\0",
+        b"\x00\x01\x00\x00\x21\x12\xa4\x42",
+        b"\x80\x00",
+    ] {
         trunk.send_to(noise, bench.udp).await.expect("loopback");
     }
     trunk.send_to(MESSAGE.as_bytes(), bench.udp).await.expect("loopback");
     assert_eq!(bench.message().await.1, MESSAGE);
-    assert_eq!(bench.transports.counters().garbage.load(Relaxed), 2, "STUN, and what looks like RTP");
+    assert_eq!(
+        bench.transports.counters().garbage.load(Relaxed),
+        2,
+        "STUN, and what looks like RTP"
+    );
     assert!(trunk.try_recv(&mut [0; 16]).is_err());
 }
 
@@ -33,7 +43,9 @@ async fn a_located_host_is_heard_once_we_have_spoken_to_it() {
     while bench.transports.counters().strangers() < 2 {
         sleep(Duration::from_millis(5)).await;
     }
-    bench.send(flow, "INVITE sip:a@example.com SIP/2.0\r\n\r\n").expect("sent");
+    bench
+        .send(flow, "INVITE sip:a@example.com SIP/2.0\r\n\r\n")
+        .expect("sent");
     host.send_to(MESSAGE.as_bytes(), bench.udp).await.expect("loopback");
     assert_eq!(bench.message().await.0.remote, flow.remote);
     assert_eq!(bench.transports.counters().strangers(), 2);
@@ -60,7 +72,9 @@ async fn a_stranger_gets_one_datagram_for_one_and_no_more() {
     assert_eq!(bench.transports.counters().unanswered.load(Relaxed), 4);
     // Who is let in gets what a caller gets.
     for _ in 0..3 {
-        bench.send(flow, "SIP/2.0 200 OK\r\nCSeq: 2 INVITE\r\n\r\n").expect("sent");
+        bench
+            .send(flow, "SIP/2.0 200 OK\r\nCSeq: 2 INVITE\r\n\r\n")
+            .expect("sent");
         stranger.recv(&mut buffer).await.expect("each of them");
     }
 }
@@ -96,7 +110,9 @@ async fn a_trunk_is_answered_while_strangers_and_another_trunk_flood() {
             let mut batch = Vec::new();
             while arrivals.recv_many(&mut batch, 64).await > 0 {
                 for arrived in batch.drain(..) {
-                    let Arrived::Message { flow, .. } = arrived else { continue };
+                    let Arrived::Message { flow, .. } = arrived else {
+                        continue;
+                    };
                     transports.heard(&flow);
                     std::hint::black_box((0..20_000_u64).fold(0, |a, b| a ^ b.wrapping_mul(a | 1)));
                     let bytes = b"SIP/2.0 200 OK\r\nCSeq: 1 OPTIONS\r\n\r\n".to_vec();
@@ -130,7 +146,10 @@ async fn a_trunk_is_answered_while_strangers_and_another_trunk_flood() {
             for _ in 0..4 {
                 trunk.send_to(MESSAGE.as_bytes(), to).await.expect("loopback");
                 let mut buffer = [0; 64];
-                if timeout(Duration::from_millis(500), trunk.recv(&mut buffer)).await.is_ok() {
+                if timeout(Duration::from_millis(500), trunk.recv(&mut buffer))
+                    .await
+                    .is_ok()
+                {
                     answered += 1;
                     break;
                 }
@@ -141,7 +160,10 @@ async fn a_trunk_is_answered_while_strangers_and_another_trunk_flood() {
         owner.abort();
         assert!(sent > 500, "{sent} is no flood");
         assert_eq!(answered, 50, "of {sent} other datagrams");
-        assert!(counters.strangers() + counters.flooded.load(Relaxed) > 0, "what is dropped is counted");
+        assert!(
+            counters.strangers() + counters.flooded.load(Relaxed) > 0,
+            "what is dropped is counted"
+        );
     }
 }
 
@@ -175,7 +197,10 @@ async fn six_is_served_like_four() {
     assert_eq!(bench.message().await.1, MESSAGE);
     // Both families at one port are two sockets, so that an address is always written as what it is.
     for _ in 0..10 {
-        let four = std::net::UdpSocket::bind("0.0.0.0:0").expect("a port").local_addr().expect("bound");
+        let four = std::net::UdpSocket::bind("0.0.0.0:0")
+            .expect("a port")
+            .local_addr()
+            .expect("bound");
         let six = SocketAddr::new("::".parse().expect("an address"), four.port());
         let wanted = [four, six].map(|local| Listener {
             transport: Transport::Udp,

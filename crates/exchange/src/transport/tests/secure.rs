@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType, string::Ia5String,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+    string::Ia5String,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -157,12 +158,24 @@ async fn a_peer_proves_its_names_and_a_stranger_without_one_is_shown_the_door() 
     .await;
     let to = bench.at(Transport::Tls);
     // RFC 5922 §7.1: a sip URI without a user is the identity, and DNS names then do not count.
-    let trunk = authority.issue("trunk", &["sip:trunk.example.com", "sip:user@example.com", "other.example.com"]);
-    let client = tokio::spawn(connect(STRANGER, to, authority.client(Some(&trunk)), "desk.example.com"));
+    let trunk = authority.issue(
+        "trunk",
+        &["sip:trunk.example.com", "sip:user@example.com", "other.example.com"],
+    );
+    let client = tokio::spawn(connect(
+        STRANGER,
+        to,
+        authority.client(Some(&trunk)),
+        "desk.example.com",
+    ));
     assert_eq!(bench.names().await, ["trunk.example.com"]);
     let mut client = client.await.expect("no panic").expect("a handshake");
     client.write_all(MESSAGE.as_bytes()).await.expect("written");
-    assert_eq!(bench.message().await.1, MESSAGE, "a known name from an unknown address is a trunk");
+    assert_eq!(
+        bench.message().await.1,
+        MESSAGE,
+        "a known name from an unknown address is a trunk"
+    );
 
     // A name nobody knows, a wildcard, and no certificate at all, from an address nobody knows.
     let nobody = authority.issue("nobody", &["nobody.example.com"]);
@@ -173,14 +186,22 @@ async fn a_peer_proves_its_names_and_a_stranger_without_one_is_shown_the_door() 
         bench.ended().await;
         if let Ok(mut client) = client.await.expect("no panic") {
             let _ = client.write_all(MESSAGE.as_bytes()).await;
-            assert!(!matches!(client.read(&mut [0; 1]).await, Ok(1..)), "nothing is said to them");
+            assert!(
+                !matches!(client.read(&mut [0; 1]).await, Ok(1..)),
+                "nothing is said to them"
+            );
         }
         assert_eq!(bench.transports.counters().strangers(), before + 1);
     }
     // A certificate of another authority is no certificate.
     let elsewhere = Authority::new();
     let forged = elsewhere.issue("forged", &["trunk.example.com"]);
-    let client = tokio::spawn(connect(STRANGER, to, authority.client(Some(&forged)), "desk.example.com"));
+    let client = tokio::spawn(connect(
+        STRANGER,
+        to,
+        authority.client(Some(&forged)),
+        "desk.example.com",
+    ));
     bench.ended().await;
     drop(client.await);
     assert_eq!(bench.transports.counters().handshakes.load(Relaxed), 1);
@@ -215,7 +236,10 @@ async fn a_certificate_is_chosen_by_name_and_changed_without_a_call_noticing() {
     assert!(matches!(certificates.reload(), Err(TlsFault::Mismatch { .. })));
     let client = tokio::spawn(connect(ANY, to, authority.client(None), "desk.example.com"));
     bench.names().await;
-    client.await.expect("no panic").expect("the old certificate still serves");
+    client
+        .await
+        .expect("no panic")
+        .expect("the old certificate still serves");
     bench.ended().await;
 
     std::fs::write(authority.path("server.key"), new_key).expect("written");
@@ -229,7 +253,11 @@ async fn a_certificate_is_chosen_by_name_and_changed_without_a_call_noticing() {
 }
 
 /// A foreign server on loopback that counts its handshakes and echoes what it reads.
-async fn server(authority: &Authority, identity: &Identity, asks: bool) -> (SocketAddr, JoinHandle<()>, Arc<AtomicU64>) {
+async fn server(
+    authority: &Authority,
+    identity: &Identity,
+    asks: bool,
+) -> (SocketAddr, JoinHandle<()>, Arc<AtomicU64>) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -243,13 +271,17 @@ async fn server(authority: &Authority, identity: &Identity, asks: bool) -> (Sock
         builder.with_no_client_auth()
     };
     let key = PrivateKeyDer::from_pem_file(&identity.key).expect("a key");
-    let config = builder.with_single_cert(pem(&identity.certificate), key).expect("they fit");
+    let config = builder
+        .with_single_cert(pem(&identity.certificate), key)
+        .expect("they fit");
     let listener = TcpListener::bind(ANY).await.expect("a port");
     let (address, count) = (listener.local_addr().expect("bound"), Arc::new(AtomicU64::new(0)));
     let (acceptor, counted) = (TlsAcceptor::from(Arc::new(config)), count.clone());
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let Ok(stream) = acceptor.accept(stream).await else {
+                continue;
+            };
             counted.fetch_add(1, Relaxed);
             tokio::spawn(async move {
                 let (mut from, mut to) = tokio::io::split(stream);
@@ -273,11 +305,31 @@ async fn a_server_must_be_who_was_to_be_reached() {
     let local = bench.at(Transport::Tls);
     let unnamed = authority.issue("good", &["carrier.example.com"]);
     let cases = [
-        (authority.issue("dns", &["carrier.example.com"]), Some("carrier.example.com"), true, true),
-        (authority.issue("uri", &["sip:carrier.example.com"]), Some("carrier.example.com"), false, true),
+        (
+            authority.issue("dns", &["carrier.example.com"]),
+            Some("carrier.example.com"),
+            true,
+            true,
+        ),
+        (
+            authority.issue("uri", &["sip:carrier.example.com"]),
+            Some("carrier.example.com"),
+            false,
+            true,
+        ),
         (authority.issue("ip", &["127.0.0.1"]), None, false, true),
-        (authority.issue("other", &["other.example.com"]), Some("carrier.example.com"), false, false),
-        (elsewhere.issue("untrusted", &["carrier.example.com"]), Some("carrier.example.com"), false, false),
+        (
+            authority.issue("other", &["other.example.com"]),
+            Some("carrier.example.com"),
+            false,
+            false,
+        ),
+        (
+            elsewhere.issue("untrusted", &["carrier.example.com"]),
+            Some("carrier.example.com"),
+            false,
+            false,
+        ),
         (unnamed, None, false, false),
     ];
     for (place, (identity, name, asks, good)) in cases.into_iter().enumerate() {
@@ -355,7 +407,9 @@ async fn strangers_hold_few_handshakes_and_never_a_trunks_place() {
     let mut held = Vec::new();
     for last in [2, 2, 2, 3, 4, 5] {
         let socket = TcpSocket::new_v4().expect("a socket");
-        socket.bind((Ipv4Addr::new(127, 0, 0, last), 0).into()).expect("an address");
+        socket
+            .bind((Ipv4Addr::new(127, 0, 0, last), 0).into())
+            .expect("an address");
         held.push(socket.connect(to).await.expect("accepted by the kernel"));
         bench.let_in().await;
     }
@@ -363,18 +417,30 @@ async fn strangers_hold_few_handshakes_and_never_a_trunks_place() {
     assert_eq!(bench.transports.counters().refused.load(Relaxed), 3);
     let client = tokio::spawn(connect(ANY, to, authority.client(None), "desk.example.com"));
     bench.names().await;
-    client.await.expect("no panic").expect("the trunk is let in all the same");
+    client
+        .await
+        .expect("no panic")
+        .expect("the trunk is let in all the same");
 }
 
 /// What openssl, which is not ours, makes of us.
 async fn openssl(to: SocketAddr, arguments: &[&str]) -> (bool, String) {
     let output = Command::new("openssl")
-        .args(["s_client", "-connect", &to.to_string(), "-servername", "desk.example.com"])
+        .args([
+            "s_client",
+            "-connect",
+            &to.to_string(),
+            "-servername",
+            "desk.example.com",
+        ])
         .args(arguments)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = timeout(Duration::from_secs(20), output).await.expect("in time").expect("openssl is there");
+    let output = timeout(Duration::from_secs(20), output)
+        .await
+        .expect("in time")
+        .expect("openssl is there");
     let text = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),

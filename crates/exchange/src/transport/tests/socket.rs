@@ -19,10 +19,12 @@ async fn browser(to: SocketAddr, protocols: Option<&'static str>) -> Result<WebS
         let value = protocols.parse().expect("a value");
         request.headers_mut().insert("Sec-WebSocket-Protocol", value);
     }
-    client_async(request, TcpStream::connect(to).await?).await.map(|(socket, response)| {
-        assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "sip");
-        socket
-    })
+    client_async(request, TcpStream::connect(to).await?)
+        .await
+        .map(|(socket, response)| {
+            assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "sip");
+            socket
+        })
 }
 
 #[tokio::test]
@@ -32,22 +34,40 @@ async fn a_message_is_a_frame_whatever_its_kind() {
     bench.let_in().await;
     let mut browser = browser.await.expect("no panic").expect("an upgrade");
     // RFC 7118 §5: no Content-Length is needed, and no framing of ours looks for one.
-    browser.send(Message::text("OPTIONS sip:a@example.com SIP/2.0\r\n\r\n")).await.expect("sent");
+    browser
+        .send(Message::text("OPTIONS sip:a@example.com SIP/2.0\r\n\r\n"))
+        .await
+        .expect("sent");
     let (flow, text) = bench.message().await;
     assert_eq!((flow.transport, text.len()), (Transport::Ws, 37));
     browser.send(Message::binary(MESSAGE)).await.expect("sent");
     assert_eq!(bench.message().await.1, MESSAGE);
     bench.send(flow, "SIP/2.0 200 OK").expect("queued");
-    assert_eq!(browser.next().await.expect("open").expect("a frame"), Message::text("SIP/2.0 200 OK"));
+    assert_eq!(
+        browser.next().await.expect("open").expect("a frame"),
+        Message::text("SIP/2.0 200 OK")
+    );
     // Both kinds of ping are answered.
     browser.send(Message::Ping("7".into())).await.expect("sent");
-    assert_eq!(browser.next().await.expect("open").expect("a frame"), Message::Pong("7".into()));
+    assert_eq!(
+        browser.next().await.expect("open").expect("a frame"),
+        Message::Pong("7".into())
+    );
     browser.send(Message::text("\r\n\r\n")).await.expect("sent");
-    assert_eq!(browser.next().await.expect("open").expect("a frame"), Message::text("\r\n"));
+    assert_eq!(
+        browser.next().await.expect("open").expect("a frame"),
+        Message::text("\r\n")
+    );
     // A request for the same peer goes the same way; a connection of ours cannot be made.
-    let any = Flow { connection: None, ..flow };
+    let any = Flow {
+        connection: None,
+        ..flow
+    };
     bench.send(any, "again").expect("queued");
-    assert_eq!(browser.next().await.expect("open").expect("a frame"), Message::text("again"));
+    assert_eq!(
+        browser.next().await.expect("open").expect("a frame"),
+        Message::text("again")
+    );
     browser.close(None).await.expect("said goodbye");
     assert!(!bench.ended().await);
     assert!(bench.send(any, "nobody there").is_err());
@@ -77,7 +97,10 @@ async fn only_an_upgrade_to_sip_gets_one() {
         }
         sent
     };
-    for line in ["X-A: b\r\n", "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX"] {
+    for line in [
+        "X-A: b\r\n",
+        "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
+    ] {
         let sending = tokio::spawn(endless(line));
         bench.ended().await;
         assert!(sending.await.expect("no panic") < 1_000_000, "it was cut off");
@@ -122,7 +145,10 @@ async fn too_large_too_slow_and_too_quiet_are_ended() {
     idle.send(Message::text(MESSAGE)).await.expect("sent");
     let began = Instant::now();
     bench.ended().await;
-    assert!(began.elapsed() >= Duration::from_millis(250), "idle is longer than silent");
+    assert!(
+        began.elapsed() >= Duration::from_millis(250),
+        "idle is longer than silent"
+    );
     assert_eq!(bench.transports.connections(), 0);
 }
 
@@ -143,9 +169,14 @@ async fn a_browser_comes_over_tls_too() {
     let browser = tokio::spawn(async move {
         let name = rustls::pki_types::ServerName::try_from("desk.example.com").expect("a name");
         let stream = TcpStream::connect(to).await.expect("accepted");
-        let stream = TlsConnector::from(config).connect(name, stream).await.expect("a handshake");
+        let stream = TlsConnector::from(config)
+            .connect(name, stream)
+            .await
+            .expect("a handshake");
         let mut request = "wss://desk.example.com/".into_client_request().expect("a request");
-        request.headers_mut().insert("Sec-WebSocket-Protocol", "sip".parse().expect("a value"));
+        request
+            .headers_mut()
+            .insert("Sec-WebSocket-Protocol", "sip".parse().expect("a value"));
         client_async(request, stream).await.expect("an upgrade").0
     });
     bench.names().await;
@@ -154,5 +185,8 @@ async fn a_browser_comes_over_tls_too() {
     let (flow, text) = bench.message().await;
     assert_eq!((flow.transport, text.as_str()), (Transport::Wss, MESSAGE));
     bench.send(flow, "SIP/2.0 200 OK").expect("queued");
-    assert_eq!(browser.next().await.expect("open").expect("a frame"), Message::text("SIP/2.0 200 OK"));
+    assert_eq!(
+        browser.next().await.expect("open").expect("a frame"),
+        Message::text("SIP/2.0 200 OK")
+    );
 }

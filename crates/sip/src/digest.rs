@@ -3,6 +3,10 @@
 //! MD5 is here because most trunks have nothing else; where a trunk offers SHA-256 above it, SHA-256 is taken (RFC 8760 §2.4).
 //! A password is answered only to the realm it was given for ([`Credentials::for_realm`]), and never to `Basic`.
 
+mod server;
+
+pub use server::{Gate, NONCE_LASTS, NONCES_MAX, Proof};
+
 use std::fmt;
 
 use md5::{Digest as _, Md5};
@@ -40,6 +44,11 @@ impl Credentials {
     pub fn for_realm(mut self, realm: &str) -> Self {
         self.realm = Some(realm.to_owned());
         self
+    }
+
+    /// Whether they are for one realm only.
+    pub(crate) const fn has_realm(&self) -> bool {
+        self.realm.is_some()
     }
 
     /// The account's name.

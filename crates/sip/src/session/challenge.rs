@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use super::{Session, User};
+use super::{Session, State, User};
 use crate::digest::{CHALLENGES_MAX, Challenge, Credentials};
 use crate::endpoint::{Endpoint, Sent};
+use crate::event::{Ended, SessionId};
 use crate::message::{HeaderName, Method, Request, Response};
 use crate::transaction::table::TransactionId;
 
@@ -36,6 +37,23 @@ impl Answering {
 }
 
 impl Endpoint {
+    /// Asks who calls: a 401 with these values of WWW-Authenticate, which [`crate::digest::Gate`] makes (RFC 3261 §22.2). The
+    /// session is over; whoever knows the answer calls again with it.
+    pub fn challenge(&mut self, now: Instant, session: SessionId, challenges: &[String]) {
+        self.with_session(session, |endpoint, session| {
+            let State::Invited(invited) = &session.state else {
+                return;
+            };
+            let mut response = endpoint.reply(&invited.request, 401, &session.local_tag);
+            for challenge in challenges {
+                response.headers.push(HeaderName::WwwAuthenticate, challenge);
+            }
+            let server = invited.server;
+            endpoint.respond(now, server, response);
+            endpoint.end(now, session, Ended::ByOurRefusal);
+        });
+    }
+
     /// The request of this transaction with credentials, if the response is a challenge we can answer and have not answered in
     /// vain already. Its Via is left to who sends it, its CSeq is still the old one.
     pub(crate) fn answer_challenge(
@@ -50,7 +68,16 @@ impl Endpoint {
         }
         let credentials = answering.credentials.clone()?;
         let mut request = self.transactions.request(client)?.clone();
-        let asked = Challenge::to_answer(&response.headers, &credentials);
+        let mut asked = Challenge::to_answer(&response.headers, &credentials);
+        if request.to_tag().is_some() && !credentials.has_realm() {
+            // Within a dialog only a realm is answered that the password was given for, or that asked before there was a dialog:
+            // whoever answers the call could otherwise have the password hashed with a nonce of his own by challenging our BYE
+            // (CVE-2021-41158).
+            asked.retain(|challenge| {
+                let mut known = answering.challenges.iter();
+                known.any(|earlier| earlier.realm == challenge.realm && earlier.proxy == challenge.proxy)
+            });
+        }
         let in_vain = |challenge: &Challenge| {
             let answered = if challenge.proxy {
                 HeaderName::ProxyAuthorization

@@ -1,8 +1,8 @@
 //! 401 and 407 answered, once.
 
 use sip::Body;
-use sip::digest::{Answer, Credentials};
-use sip::message::Request;
+use sip::digest::{Answer, Challenge, Credentials, Gate, Proof};
+use sip::message::{Method, Request, Uri};
 
 use super::world::*;
 
@@ -108,7 +108,10 @@ fn without_credentials_the_challenge_is_the_refusal() {
 #[test]
 fn a_challenged_bye_and_re_invite_are_answered_too() {
     let mut alone = Alone::new();
-    let (session, first) = calling(&mut alone);
+    // The trunk asks nobody at the beginning, so its realm must be known: see the next test.
+    let (session, first) = alone.calling_with(|invite| {
+        invite.credentials = Some(Credentials::new("user".into(), "secret".into()).for_realm("sip.example"));
+    });
     alone.reply(&first, 200, "b", &[CONTACT], "answer");
     alone
         .act(|endpoint, now| endpoint.reinvite(now, session, Body::sdp("hold")))
@@ -130,6 +133,52 @@ fn a_challenged_bye_and_re_invite_are_answered_too() {
     alone.reply(&again, 200, "b", &[], "");
     alone.wait_ms(64_000);
     assert_eq!(alone.endpoint.counts(), sip::Counts::default());
+}
+
+/// CVE-2021-41158: whoever answers a call challenges our BYE, to have the trunk's password hashed with a nonce of his own.
+#[test]
+fn a_realm_that_has_not_asked_before_gets_nothing_within_a_dialog() {
+    for status in [401, 407] {
+        let mut alone = Alone::new();
+        let (session, first) = calling(&mut alone);
+        alone.reply(&first, 407, "p", &[PROXY], "");
+        let second = alone.requests().pop().unwrap();
+        alone.reply(&second, 200, "b", &[CONTACT], "answer");
+        alone.requests();
+        alone.act(|endpoint, now| endpoint.hang_up(now, session));
+        let bye = alone.requests().pop().unwrap();
+        let thief = if status == 401 {
+            AGENT
+        } else {
+            ("Proxy-Authenticate", AGENT.1)
+        };
+        alone.reply(&bye, status, "b", &[thief], "");
+        assert!(alone.requests().is_empty(), "{status}: no BYE again, no answer");
+        alone.wait_ms(64_000);
+        assert_eq!(alone.endpoint.counts(), sip::Counts::default());
+    }
+}
+
+#[test]
+fn who_calls_is_asked_and_may_call_again_with_the_answer() {
+    let now = epoch();
+    let mut gate = Gate::new("desk.example", now, [5; 32]);
+    let source = std::net::IpAddr::from([192, 0, 2, 10]);
+    let accounts = [Credentials::new("carrier".into(), "right".into())];
+    let mut alone = Alone::new();
+    let session = alone.invited();
+    let challenges = gate.challenges(now, source, false);
+    alone.act(|endpoint, now| endpoint.challenge(now, session, &challenges));
+    let refusal = alone.responses().pop().unwrap();
+    assert_eq!(refusal.status.code(), 401);
+    assert!(refusal.to_tag().is_some());
+    let mut asked = Challenge::all(&refusal.headers);
+    assert_eq!(asked.len(), 2);
+    let mut request = Request::new(Method::Invite, Uri::parse("sip:+15125550100@desk.example").unwrap());
+    let uri = request.uri.to_wire();
+    let (name, value) = asked[0].answer(&accounts[0], &request.method, &uri, b"", [1; 16]);
+    request.headers.push(name, value);
+    assert_eq!(gate.check(now, source, &request, &accounts), Proof::Of(0));
 }
 
 #[test]

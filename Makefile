@@ -35,7 +35,10 @@ fuzz: ## 10 million mutated inputs over every parser, bounded, on stable Rust
 soak: setup ## 1,000 calls in a row, then 200 at once: nothing may be left over
 	@tools/soak
 
+flood: setup ## 50 conversations under a mixed flood (FLOOD_MINUTES=30 for the full measure): none may be disturbed
+	@FLOOD_MINUTES=$(or $(FLOOD_MINUTES),2) tools/flood
+
 ladders: ## Redraw the golden ladders; the diff is the review
 	@INSTA_UPDATE=always $(CARGO) nextest run -p tests
 
-.PHONY: help setup run keys test doctest lint bench fuzz soak ladders
+.PHONY: help setup run keys test doctest lint bench fuzz soak flood ladders

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,13 +28,22 @@ pub struct Setup {
     pub doctors: Option<SocketAddr>,
     /// How long a caller hears ringing.
     pub ring_before_answer: Duration,
+    /// The practice whose telephone it is.
+    pub practice: PathBuf,
+    /// Whatever else is not as usual.
+    pub tune: Tune,
 }
+
+/// A last word on the configuration, before the exchange starts with it.
+pub type Tune = Box<dyn FnOnce(&mut exchange::Config)>;
 
 impl Default for Setup {
     fn default() -> Self {
         Self {
             doctors: None,
             ring_before_answer: Duration::ZERO,
+            practice: root().join("flows/cedar-family-medicine"),
+            tune: Box::new(|_| ()),
         }
     }
 }
@@ -54,7 +63,7 @@ impl Engine {
     pub fn start(setup: Setup) -> Self {
         let house = house();
         let practice = house.path().join("practice");
-        copy(&root().join("flows/cedar-family-medicine"), &practice);
+        copy(&setup.practice, &practice);
         let data = house.path().join("data");
         fs::create_dir_all(&data).expect("room");
         let cache = target().join("speech-cache");
@@ -72,7 +81,7 @@ impl Engine {
         let key = book.to_bytes().to_vec();
         let outbound = setup.doctors.map(|doctors| Outbound::at(sip::Transport::Udp, doctors));
         let trunk = Trunk::new("loopback", [Network::host(LOOPBACK)]).calling(outbound);
-        let config = exchange::Config {
+        let mut config = exchange::Config {
             desk: DeskConfig {
                 calls_max: 100,
                 media_load_max_percent: 100,
@@ -109,6 +118,7 @@ impl Engine {
             },
             drain: Duration::from_secs(1),
         };
+        (setup.tune)(&mut config);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -166,6 +176,16 @@ impl Engine {
     /// Datagrams dropped because no trunk lives where they came from.
     pub fn strangers(&self) -> u64 {
         self.handle.snapshot().strangers
+    }
+
+    /// How full each part of it is.
+    pub fn held(&self) -> switchboard::Counts {
+        self.runtime.block_on(self.handle.held()).expect("it runs").desk
+    }
+
+    /// Its folder: book, recordings, everything it wrote.
+    pub fn folder(&self) -> &Path {
+        self.house.path()
     }
 
     /// What the book says, in order.

@@ -1,6 +1,7 @@
 //! Whole calls, tried from outside: an engine on loopback ([`engine`]) and telephones that nobody wrote for it, SIPp
 //! ([`sipp`]) and baresip ([`baresip`]). Where SIPp has no ears, [`phone`] lends it some: plain RTP, written apart from
-//! the crate `media` on purpose, so that one mistake cannot be made on both sides.
+//! the crate `media` on purpose, so that one mistake cannot be made on both sides. [`raw`] is SIP and RTP by hand, for the
+//! conformance suite and the attacks; [`srtp`] seals the latter.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -13,7 +14,9 @@
 pub mod baresip;
 pub mod engine;
 pub mod phone;
+pub mod raw;
 pub mod sipp;
+pub mod srtp;
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};

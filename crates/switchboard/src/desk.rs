@@ -98,6 +98,7 @@ impl Desk {
         let endpoint = sip::Endpoint::new(
             sip::Config {
                 addresses,
+                timers: config.timers,
                 ..sip::Config::default()
             },
             endpoint_draw,

@@ -344,6 +344,8 @@ pub struct DeskConfig {
     pub codecs: Vec<media::sdp::Codec>,
     /// Calls one practice may have at a time, so that a busy one leaves room for the others.
     pub calls_per_practice_max: usize,
+    /// SIP's timers (RFC 3261 appendix A); shorter ones for a network of one machine, and for tests.
+    pub timers: sip::Timers,
 }
 
 impl DeskConfig {
@@ -361,6 +363,7 @@ impl DeskConfig {
             ladder_speed: 1,
             book_patience: Duration::from_secs(2),
             codecs: vec![media::sdp::Codec::Pcmu, media::sdp::Codec::Pcma],
+            timers: sip::Timers::default(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! `make bench` and `make soak`: the engine under load from a stranger (tests/src/load).
+//! `make bench`, `make soak` and `make flood`: the engine under load from a stranger (tests/src/load).
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -16,12 +16,14 @@ fn main() -> ExitCode {
     let result = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["bench", binary] => load::bench::bench(binary),
         ["soak", binary] => load::soak::soak(binary),
+        ["flood", binary] => load::flood::flood(binary),
+        ["pour", server, seconds, per_second] => load::flood::pour(server, seconds, per_second),
         ["calibrate"] => {
             println!("{:.4}", load::bench::calibrate());
             Ok(true)
         }
         _ => {
-            eprintln!("load bench|soak PATH-OF-NIGHTDESK; tools/bench and tools/soak call it");
+            eprintln!("load bench|soak|flood PATH-OF-NIGHTDESK; tools/bench, tools/soak and tools/flood call it");
             return ExitCode::from(2);
         }
     };

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::caller::Plan;
 use super::doctor::Manner;
 use super::field::{Count, Field};
-use super::server::{Server, Setup, Usage};
+use super::server::{ANYWHERE, Server, Setup, Usage};
 use super::spread::Spread;
 use super::wire::{MS, Nanos};
 
@@ -191,6 +191,8 @@ pub(crate) fn bench(binary: &str) -> io::Result<bool> {
         doctors_port: DOCTORS_PORT,
         ring_s: 0,
         ladder_speed: 1,
+        from: ANYWHERE,
+        streams: false,
     };
     println!(
         "loop on the server's core: {:.3} ns, on ours: {:.3} ns",

@@ -191,6 +191,13 @@ impl Field {
         (sum, parties, worst)
     }
 
+    /// Parties in a call that missed a packet since counting began.
+    pub(crate) fn lossy(&self) -> usize {
+        let callers = self.callers.iter().filter_map(Caller::audio);
+        let doctors = self.doctors.iter().filter_map(Doctor::audio);
+        callers.chain(doctors).filter(|audio| audio.heard().lost > 0).count()
+    }
+
     /// How the parties stand.
     pub(crate) fn count(&self) -> Count {
         let mut count = Count {

@@ -36,7 +36,14 @@ pub(crate) struct Setup {
     pub(crate) ring_s: u32,
     /// How much faster than in life ladders are climbed.
     pub(crate) ladder_speed: u32,
+    /// Where the trunk signals from.
+    pub(crate) from: &'static str,
+    /// Whether it listens for streams too.
+    pub(crate) streams: bool,
 }
+
+/// Every address of this machine.
+pub(crate) const ANYWHERE: &str = "127.0.0.0/8";
 
 /// A running server.
 pub(crate) struct Server {
@@ -90,12 +97,17 @@ impl Server {
         } else {
             String::new()
         };
+        let listen = if setup.streams {
+            format!("udp 127.0.0.1:{0}, tcp 127.0.0.1:{0}", setup.port)
+        } else {
+            format!("udp 127.0.0.1:{}", setup.port)
+        };
         let text = format!(
-            "# Written by the load generator.\nlisten: [udp 127.0.0.1:{}]\nrtp ports: {} to {}\nmedia threads: 1\ntrunks:\n  load:\n    from: [127.0.0.0/8]\n    \
+            "# Written by the load generator.\nlisten: [{listen}]\nrtp ports: {} to {}\nmedia threads: 1\ntrunks:\n  load:\n    from: [{}]\n    \
              outbound: udp 127.0.0.1:{}\npractices: [{}]\ndata: {}\nkeys: {}\ncalls at most: 5000\nladder speed: {}\n{ring}drain for: 90 seconds\n",
-            setup.port,
             RTP_PORTS.start(),
             RTP_PORTS.end(),
+            setup.from,
             setup.doctors_port,
             practices.display(),
             data.display(),
@@ -266,6 +278,12 @@ fn usage(pid: u32) -> Usage {
             .count(),
         sockets,
     }
+}
+
+/// Every audio port that somebody on this machine has bound.
+pub(crate) fn rtp_ports() -> Vec<u16> {
+    let ports = udp_ports().into_iter().map(|(port, _)| port);
+    ports.filter(|port| RTP_PORTS.contains(port)).collect()
 }
 
 /// How many of these sockets (by inode) still stand in the kernel's table.

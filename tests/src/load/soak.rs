@@ -17,7 +17,7 @@ use super::bench::{more_files, root};
 use super::caller::{Ending, Plan};
 use super::doctor::Manner;
 use super::field::Field;
-use super::server::{Server, Setup, Usage, still_bound};
+use super::server::{ANYWHERE, Server, Setup, Usage, still_bound};
 use super::wire::MS;
 
 const PORT: u16 = 15_160;
@@ -59,6 +59,8 @@ pub(crate) fn soak(binary: &str) -> io::Result<bool> {
         ring_s: 1,
         // Ladders are climbed in seconds: every kind of try comes to its end within the soak.
         ladder_speed: 10,
+        from: ANYWHERE,
+        streams: false,
     };
     let mut server = Server::start(&setup)?;
     let mut field = Field::open(server.address, DOCTORS_PORT, manner)?;

@@ -24,3 +24,4 @@ mod rfc3581_rport;
 mod rfc4733_keys;
 mod rfc6026_accepted;
 mod rfc6086_info;
+mod torture;

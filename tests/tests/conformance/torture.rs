@@ -46,7 +46,12 @@ fn verdicts() -> Vec<Verdict> {
             }
         })
         .collect();
-    let of = |rfc: &str| table.lines().filter(|line| line.split('\t').nth(1) == Some(rfc)).count();
+    let of = |rfc: &str| {
+        table
+            .lines()
+            .filter(|line| line.split('\t').nth(1) == Some(rfc))
+            .count()
+    };
     assert_eq!((of("RFC 4475"), of("RFC 5118")), (49, 12), "all of them");
     let mut files: Vec<String> = std::fs::read_dir(&folder)
         .expect("the folder")
@@ -114,7 +119,12 @@ fn rfc4475_and_rfc5118_every_message_over_udp_gets_its_verdict() {
     let address = Ipv4Addr::new(127, 64 | (process[1] & 63), process[2], process[3].max(1));
     let mut ears: BTreeMap<u16, Line> = VIA_PORTS
         .iter()
-        .map(|port| (*port, Line::udp_at(SocketAddr::new(address.into(), *port), engine.address(Udp))))
+        .map(|port| {
+            (
+                *port,
+                Line::udp_at(SocketAddr::new(address.into(), *port), engine.address(Udp)),
+            )
+        })
         .collect();
     let mut wrong = Vec::new();
     for Verdict { file, bytes, udp, .. } in verdicts() {
@@ -137,7 +147,11 @@ fn rfc4475_and_rfc5118_every_message_over_udp_gets_its_verdict() {
                 end = end.min(Instant::now() + Duration::from_millis(40));
             }
         }
-        let good = if udp == "drop" { got.is_empty() } else { are_answers(&udp, &got) };
+        let good = if udp == "drop" {
+            got.is_empty()
+        } else {
+            are_answers(&udp, &got)
+        };
         if !good {
             wrong.push(format!("{file}: {got:?} instead of {udp}"));
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flow::{Language, Part};
-use media::Codec;
+use media::{Codec, Law};
 use switchboard::{CallId, DeskConfig, Fact, Health, Listener, Network, Outbound, Stamped, Trunk};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -155,7 +155,7 @@ impl Engine {
     pub fn clip(&self, sentence: &str) -> Arc<[u8]> {
         let part = Part::new(sentence, Language::English);
         self.words
-            .get(&part, Codec::Pcmu)
+            .get(&part, Law::Pcmu)
             .unwrap_or_else(|| panic!("nobody says: {sentence}"))
     }
 

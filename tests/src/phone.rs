@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use media::Codec;
+use media::Law;
 use voice::listen::{Index, Listener, Sound};
 
 use crate::{LOOPBACK, wait_for};
@@ -81,7 +81,7 @@ impl Phone {
             .expect("a socket of ours");
         let shared = Arc::new(Mutex::new(Shared::default()));
         let stop = Arc::new(AtomicBool::new(false));
-        let ear = Listener::new(&Index::new(words, Codec::Pcmu));
+        let ear = Listener::new(&Index::new(words, Law::Pcmu));
         let ours = socket.try_clone().expect("a socket can be shared");
         let thread = std::thread::spawn({
             let (shared, stop) = (shared.clone(), stop.clone());
@@ -233,7 +233,7 @@ pub fn samples(packets: &[Packet]) -> Vec<i16> {
 
 /// µ-law as samples.
 pub fn decoded(ulaw: &[u8]) -> Vec<i16> {
-    ulaw.iter().map(|octet| Codec::Pcmu.decode(*octet)).collect()
+    ulaw.iter().map(|octet| Law::Pcmu.decode(*octet)).collect()
 }
 
 /// Letters and digits, in lower case.

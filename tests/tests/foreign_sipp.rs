@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use media::Codec;
+use media::Law;
 use sip::Transport::{Tcp, Udp};
 use switchboard::Fact;
 use tests::engine::{self, Engine, OURS};
@@ -84,7 +84,7 @@ fn babble(seed: u32, seconds: usize) -> Arc<[u8]> {
         let (hz, loud) = (150.0 + 900.0 * draw(), 3_000.0 + 6_000.0 * draw());
         for _ in 0..400 + (draw() * 800.0) as usize {
             phase += std::f64::consts::TAU * hz / 8_000.0;
-            out.push(Codec::Pcmu.encode((phase.sin() * loud) as i16));
+            out.push(Law::Pcmu.encode((phase.sin() * loud) as i16));
         }
     }
     out.truncate(seconds * 8_000);

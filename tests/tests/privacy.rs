@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime};
 
 use child::{Cue, House, LOOPBACK, NUMBER, Person, handset, noise, office_message, press, urgent, voices};
 use exchange::handset::Act;
-use media::Codec;
+use media::Law;
 use phi::Phi;
 use switchboard::Fact;
 use switchboard::phone::Answering;
@@ -387,7 +387,7 @@ impl Planted {
         );
         for (number, clip) in clips.iter().enumerate() {
             let other = noise(99, clip.len() / 8_000 + 1);
-            let samples: Vec<i16> = clip.iter().map(|octet| Codec::Pcmu.decode(*octet)).collect();
+            let samples: Vec<i16> = clip.iter().map(|octet| Law::Pcmu.decode(*octet)).collect();
             let beside: Vec<u8> = clip
                 .iter()
                 .zip(other.iter())
@@ -400,7 +400,7 @@ impl Planted {
                 .flat_map(i16::to_le_bytes)
                 .collect();
             let wav: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-            let alaw: Vec<u8> = samples.iter().map(|sample| Codec::Pcma.encode(*sample)).collect();
+            let alaw: Vec<u8> = samples.iter().map(|sample| Law::Pcma.encode(*sample)).collect();
             for (shape, bytes) in [
                 ("µ-law", clip.to_vec()),
                 ("two channels", beside),
@@ -437,10 +437,10 @@ fn listed(digits: &str) -> [String; 4] {
 
 /// A piece of µ-law as it is, in the other law, and as samples of either byte order.
 fn shapes(piece: &[u8]) -> [Vec<u8>; 4] {
-    let samples = || piece.iter().map(|octet| Codec::Pcmu.decode(*octet));
+    let samples = || piece.iter().map(|octet| Law::Pcmu.decode(*octet));
     [
         piece.to_vec(),
-        samples().map(|sample| Codec::Pcma.encode(sample)).collect(),
+        samples().map(|sample| Law::Pcma.encode(sample)).collect(),
         samples().flat_map(i16::to_le_bytes).collect(),
         samples().flat_map(i16::to_be_bytes).collect(),
     ]

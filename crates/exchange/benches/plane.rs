@@ -227,11 +227,15 @@ fn stream(remote: SocketAddr) -> Stream {
         receive_payload_type: 0,
         telephone_event: Some(101),
         receive_telephone_event: Some(101),
+        event_clock_rate: 8000,
         remote,
         remote_rtcp: remote,
         rtcp_mux: true,
         direction: Direction::SendRecv,
         ptime_ms: 20,
+        packet_ms: 20,
+        opus: media::sdp::OpusWishes::default(),
+        security: None,
     }
 }
 

@@ -666,7 +666,7 @@ impl Work {
         let mut news = Vec::new();
         for (session, line) in &mut self.lines {
             while let Ok((length, remote)) = line.socket.recv_from(&mut self.buffer) {
-                if let Some(bytes) = self.buffer.get(..length) {
+                if let Some(bytes) = self.buffer.get_mut(..length) {
                     line.leg.receive(now, remote, bytes);
                 }
             }
@@ -674,6 +674,10 @@ impl Work {
             while line.next_frame <= now {
                 line.next_frame += FRAME;
                 let length = line.leg.tick(now, &mut packet);
+                if let Some(bytes) = packet.get(..length).filter(|bytes| !bytes.is_empty()) {
+                    let _ = line.socket.send_to(bytes, line.leg.target());
+                }
+                let length = line.leg.tick_rest(&mut packet);
                 if let Some(bytes) = packet.get(..length).filter(|bytes| !bytes.is_empty()) {
                     let _ = line.socket.send_to(bytes, line.leg.target());
                 }
@@ -755,8 +759,8 @@ impl Line {
 }
 
 fn in_ulaw(frame: &media::Frame) -> [u8; media::FRAME_SAMPLES] {
-    match frame.codec {
-        media::Codec::Pcmu => frame.bytes,
-        law @ media::Codec::Pcma => frame.bytes.map(|byte| media::Codec::Pcmu.encode(law.decode(byte))),
+    match frame.law {
+        media::Law::Pcmu => frame.bytes,
+        law @ media::Law::Pcma => frame.bytes.map(|byte| media::Law::Pcmu.encode(law.decode(byte))),
     }
 }

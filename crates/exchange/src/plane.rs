@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use media::sdp::Codec;
+use media::Law;
 use switchboard::{CallId, LegId, MediaEvent, RecordingId};
 use tokio::sync::mpsc::Sender;
 
@@ -64,7 +64,7 @@ struct Seat {
 struct Place {
     thread: usize,
     call: CallId,
-    codec: Option<Codec>,
+    law: Option<Law>,
 }
 
 impl Plane {
@@ -106,11 +106,11 @@ impl Plane {
     pub fn order(&mut self, order: Order) {
         let thread = match &order {
             Order::Open { call, leg, stream, .. } => {
-                let codec = stream.as_ref().map(|stream| stream.codec);
-                Some(self.seat(*call, *leg, codec))
+                let law = stream.as_ref().map(|stream| stream.codec.law());
+                Some(self.seat(*call, *leg, law))
             }
             Order::Update { leg, stream } => self.legs.get_mut(leg).map(|place| {
-                place.codec = Some(stream.codec);
+                place.law = Some(stream.codec.law());
                 place.thread
             }),
             Order::Bridge { a, b } => match (self.thread(*a), self.thread(*b)) {
@@ -144,9 +144,9 @@ impl Plane {
         }
     }
 
-    /// The codec a leg speaks, once it is agreed.
-    pub fn codec(&self, leg: LegId) -> Option<Codec> {
-        self.legs.get(&leg)?.codec
+    /// The law of a leg's words, once its codec is agreed.
+    pub fn law(&self, leg: LegId) -> Option<Law> {
+        self.legs.get(&leg)?.law
     }
 
     /// A recording ended by itself, with its leg.
@@ -195,7 +195,7 @@ impl Plane {
     }
 
     /// Finds the thread of a call, the emptiest for a new one, and notes the leg.
-    fn seat(&mut self, call: CallId, leg: LegId, codec: Option<Codec>) -> usize {
+    fn seat(&mut self, call: CallId, leg: LegId, law: Option<Law>) -> usize {
         let emptiest = (0..self.threads.len())
             .min_by_key(|at| self.threads.get(*at).map(|door| door.legs))
             .unwrap_or(0);
@@ -205,7 +205,7 @@ impl Plane {
         });
         seat.legs += 1;
         let thread = seat.thread;
-        self.legs.insert(leg, Place { thread, call, codec });
+        self.legs.insert(leg, Place { thread, call, law });
         if let Some(door) = self.threads.get_mut(thread) {
             door.legs += 1;
         }

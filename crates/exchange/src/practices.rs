@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use media::Codec;
+use media::Law;
 use switchboard::Released;
 
 /// Files read of one practice, and octets of one file: a practice is a dozen pages, not a disk.
@@ -143,10 +143,10 @@ impl Shelf {
 }
 
 impl Clips {
-    /// The clips of these words in a codec, in order. A sentence that has none is left out: the check had said so.
-    pub(crate) fn words(&self, words: &flow::Words, codec: Codec) -> Vec<Arc<[u8]>> {
+    /// The clips of these words in a law, in order. A sentence that has none is left out: the check had said so.
+    pub(crate) fn words(&self, words: &flow::Words, law: Law) -> Vec<Arc<[u8]>> {
         let clips = words.parts.iter().filter_map(|part| {
-            let clip = self.0.get(part, codec);
+            let clip = self.0.get(part, law);
             if clip.is_none() {
                 // The words themselves may be a patient's answer read back: they are not shown.
                 tracing::warn!(
@@ -160,8 +160,8 @@ impl Clips {
     }
 
     /// The tone after which a message begins.
-    pub(crate) fn beep(&self, codec: Codec) -> Arc<[u8]> {
-        self.0.beep(codec)
+    pub(crate) fn beep(&self, law: Law) -> Arc<[u8]> {
+        self.0.beep(law)
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use media::sdp::Codec;
+use media::Law;
 use switchboard::{LegId, MediaEvent, RecordingId};
 use tokio::sync::mpsc::Sender;
 use vault::{FileId, NewRecording, Vault, Writer};
@@ -143,9 +143,9 @@ impl Taking {
             // One vault, one tenant, until keys are per practice.
             tenant: [0; 16],
             call: begin.call.0,
-            codec: match begin.codec {
-                Codec::Pcmu => vault::Codec::MuLaw,
-                Codec::Pcma => vault::Codec::ALaw,
+            codec: match begin.law {
+                Law::Pcmu => vault::Codec::MuLaw,
+                Law::Pcma => vault::Codec::ALaw,
             },
             kind,
             start_ms: unix_ms(),

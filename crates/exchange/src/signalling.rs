@@ -445,10 +445,10 @@ impl Loop {
                 words,
                 stops_at_key,
             } => {
-                let Some(codec) = plane.codec(leg) else {
+                let Some(law) = plane.law(leg) else {
                     return self.handle(Input::Media(MediaEvent::Played { leg, id, whole: false }));
                 };
-                let audio = self.clips.words(&words, codec);
+                let audio = self.clips.words(&words, law);
                 Order::Play {
                     leg,
                     id,
@@ -479,14 +479,14 @@ impl Loop {
                 shortest,
                 ends_after_silence,
             } => {
-                let Some(codec) = plane.codec(leg) else {
+                let Some(law) = plane.law(leg) else {
                     return self.handle(Input::Media(MediaEvent::ClipEnded {
                         leg,
                         recording,
                         heard: None,
                     }));
                 };
-                let beep = self.clips.beep(codec);
+                let beep = self.clips.beep(law);
                 Order::Clip {
                     leg,
                     recording,

@@ -1,7 +1,7 @@
 //! What is heard where a frame is missing: the one before, fading, then silence. Repeating longer sounds like a robot.
 #![allow(clippy::indexing_slicing, reason = "milliseconds of a frame, counted to twenty")]
 
-use crate::codec::{Codec, FRAME_SAMPLES};
+use crate::codec::{FRAME_SAMPLES, Law};
 
 /// How loud the first, second and third repetition are, in 1/16.
 const FADE: [i32; 3] = [12, 7, 3];
@@ -17,9 +17,9 @@ pub struct Concealer {
 
 impl Concealer {
     /// Begins in silence.
-    pub fn new(codec: Codec) -> Self {
+    pub fn new(law: Law) -> Self {
         Self {
-            last: [codec.silence(); FRAME_SAMPLES],
+            last: [law.silence(); FRAME_SAMPLES],
             missing: FADE.len(),
         }
     }
@@ -40,14 +40,14 @@ impl Concealer {
     }
 
     /// Makes up a missing frame; false when that is plain silence.
-    pub fn conceal(&mut self, codec: Codec, frame: &mut [u8; FRAME_SAMPLES]) -> bool {
+    pub fn conceal(&mut self, law: Law, frame: &mut [u8; FRAME_SAMPLES]) -> bool {
         let Some(gain) = FADE.get(self.missing) else {
-            *frame = [codec.silence(); FRAME_SAMPLES];
+            *frame = [law.silence(); FRAME_SAMPLES];
             return false;
         };
         self.missing += 1;
         for (made, last) in frame.iter_mut().zip(&self.last) {
-            *made = codec.encode((i32::from(codec.decode(*last)) * gain / 16) as i16);
+            *made = law.encode((i32::from(law.decode(*last)) * gain / 16) as i16);
         }
         true
     }
@@ -59,24 +59,24 @@ mod tests {
 
     #[test]
     fn repeats_fade_into_silence() {
-        let codec = Codec::Pcma;
-        let mut concealer = Concealer::new(codec);
+        let law = Law::Pcma;
+        let mut concealer = Concealer::new(law);
         let mut frame = [0; FRAME_SAMPLES];
-        assert!(!concealer.conceal(codec, &mut frame), "nothing heard yet");
-        assert_eq!(frame, [codec.silence(); FRAME_SAMPLES]);
-        concealer.heard(&[codec.encode(8000); FRAME_SAMPLES]);
+        assert!(!concealer.conceal(law, &mut frame), "nothing heard yet");
+        assert_eq!(frame, [law.silence(); FRAME_SAMPLES]);
+        concealer.heard(&[law.encode(8000); FRAME_SAMPLES]);
         let mut levels = Vec::new();
-        while concealer.conceal(codec, &mut frame) {
-            levels.push(codec.decode(frame[80]));
+        while concealer.conceal(law, &mut frame) {
+            levels.push(law.decode(frame[80]));
         }
         assert_eq!(levels.len(), 3);
         assert!(levels.is_sorted_by(|a, b| a > b) && levels[0] < 7000, "{levels:?}");
-        assert_eq!(frame, [codec.silence(); FRAME_SAMPLES]);
+        assert_eq!(frame, [law.silence(); FRAME_SAMPLES]);
     }
 
     #[test]
     fn half_a_frame_is_mended_from_the_last() {
-        let mut concealer = Concealer::new(Codec::Pcmu);
+        let mut concealer = Concealer::new(Law::Pcmu);
         concealer.heard(&[1; FRAME_SAMPLES]);
         let mut frame = [2; FRAME_SAMPLES];
         concealer.mend(&mut frame, 0b11_1111_1111);

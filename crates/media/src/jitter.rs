@@ -10,13 +10,13 @@
     reason = "ring positions are reduced modulo the ring's length where they are made"
 )]
 
-use crate::codec::{Codec, FRAME_SAMPLES, g711};
+use crate::codec::{FRAME_SAMPLES, Law, g711};
 
 /// Longest delay between a packet's arrival and its playout.
 pub const DELAY_MAX_MS: u32 = 200;
 
-/// Longest payload taken: 100 ms. Offers say at most 60 (RFC 8866 §6.4).
-pub const PAYLOAD_BYTES_MAX: usize = 800;
+/// Longest stretch taken from one packet: 120 ms, the longest of Opus. Offers say at most 60 (RFC 8866 §6.4).
+pub const PAYLOAD_BYTES_MAX: usize = 960;
 
 /// Samples the ring holds: half a second.
 const RING: usize = 4096;
@@ -51,7 +51,7 @@ pub struct JitterBuffer {
     ring: [u8; RING],
     present: [u64; RING / UNIT / 64],
     state: State,
-    codec: Codec,
+    law: Law,
     quiet: u32,
 }
 
@@ -102,22 +102,22 @@ pub enum Taken {
 const WHOLE: u32 = (1 << (FRAME_SAMPLES / UNIT)) - 1;
 
 impl JitterBuffer {
-    /// An empty buffer for audio of this codec.
-    pub fn new(codec: Codec) -> Self {
+    /// An empty buffer for audio of this law.
+    pub fn new(law: Law) -> Self {
         Self {
             ring: [0; RING],
             present: [0; RING / UNIT / 64],
             state: State::Empty,
-            codec,
+            law,
             quiet: g711::power_at(QUIET_DBM0),
         }
     }
 
     /// Forgets everything: the stream started anew.
-    pub fn reset(&mut self, codec: Codec) {
+    pub fn reset(&mut self, law: Law) {
         self.present = [0; RING / UNIT / 64];
         self.state = State::Empty;
-        self.codec = codec;
+        self.law = law;
     }
 
     /// Takes a packet's audio. `newest`: no packet with a higher sequence number has come.
@@ -131,7 +131,7 @@ impl JitterBuffer {
         let mut slack = at.wrapping_sub(playout.next) as i32;
         if newest {
             if !(JUMP_BACK..=JUMP_AHEAD).contains(&slack) {
-                self.reset(self.codec);
+                self.reset(self.law);
                 playout = self.start(timestamp);
                 (at, slack) = (0, FIRST_SLACK);
             } else if slack < 0 {
@@ -204,7 +204,7 @@ impl JitterBuffer {
     }
 
     fn is_quiet(&self, frame: &[u8; FRAME_SAMPLES]) -> bool {
-        g711::mean_power(self.codec, frame) < self.quiet
+        g711::mean_power(self.law, frame) < self.quiet
     }
 
     fn write(&mut self, at: u32, bytes: &[u8]) {
@@ -219,7 +219,7 @@ impl JitterBuffer {
             self.present[unit / 64] |= 1 << (unit % 64);
         }
         if !bytes.len().is_multiple_of(UNIT) {
-            let silence = self.codec.silence();
+            let silence = self.law.silence();
             for byte in bytes.len()..bytes.len().next_multiple_of(UNIT) {
                 self.ring[(start + byte) % RING] = silence;
             }

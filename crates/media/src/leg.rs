@@ -7,7 +7,8 @@ mod kinds;
 pub use kinds::{Audio, Frame, FrameKind, LegEvent, LegStart, Quality, Verdict};
 
 use crate::activity::{Activity, Voice};
-use crate::codec::{Codec, FRAME_MS, FRAME_SAMPLES, g711};
+use crate::codec::edge::{self, Edge};
+use crate::codec::{CLOCK_RATE, Codec, FRAME_MS, FRAME_SAMPLES, Law, g711};
 use crate::conceal::Concealer;
 use crate::dtmf::event::{Events, Sending, Told};
 use crate::dtmf::info;
@@ -50,11 +51,15 @@ const DIGIT_PAUSE_FRAMES: u8 = 5;
 #[derive(Debug)]
 pub struct Leg {
     stream: Stream,
+    /// What turns payloads into frames and back, where they differ.
+    edge: Edge,
 
     peer: Peer,
     reception: Reception,
     /// Packets of their stream that are no audio: events, comfort noise. A relayed stream does not have them.
     not_audio: u16,
+    /// Their clock, brought down to ours.
+    time: Time,
     jitter: JitterBuffer,
     concealer: Concealer,
     activity: Activity,
@@ -78,6 +83,8 @@ pub struct Leg {
     digits: VecDeque<(Digit, DigitWay)>,
     pressing: Pressing,
     sent: Option<Frame>,
+    /// The second half of a frame, where a packet carries 10 ms.
+    half: Option<Half>,
 
     cname: [u8; 16],
     reporter: Option<Reporter>,
@@ -105,6 +112,33 @@ enum Pressing {
     Pause { frames: u8 },
 }
 
+/// 10 ms that are still to go out.
+#[derive(Debug)]
+struct Half {
+    timestamp: u32,
+    bytes: [u8; FRAME_SAMPLES / 2],
+}
+
+/// Timestamps of another clock in samples of 8 kHz. They wrap where theirs do not, so the way since the first is kept
+/// in more bits than a timestamp has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Time {
+    last: u32,
+    since: i64,
+}
+
+impl Time {
+    fn samples(&mut self, codec: Codec, timestamp: u32) -> u32 {
+        let per_sample = codec.clock_rate() / CLOCK_RATE;
+        if per_sample == 1 {
+            return timestamp;
+        }
+        self.since += i64::from(timestamp.wrapping_sub(self.last) as i32);
+        self.last = timestamp;
+        self.since.div_euclid(i64::from(per_sample)) as u32
+    }
+}
+
 #[derive(Debug, Default)]
 struct Counts {
     late: u64,
@@ -117,17 +151,19 @@ struct Counts {
 impl Leg {
     /// A leg for an agreement.
     pub fn new(stream: &Stream, start: LegStart) -> Self {
-        let codec = stream.codec;
+        let law = stream.codec.law();
         Self {
             stream: stream.clone(),
+            edge: Edge::new(stream.codec, stream.opus),
             peer: Peer::new(stream.remote),
             reception: Reception::default(),
             not_audio: 0,
-            jitter: JitterBuffer::new(codec),
-            concealer: Concealer::new(codec),
+            time: Time::default(),
+            jitter: JitterBuffer::new(law),
+            concealer: Concealer::new(law),
             activity: Activity::default(),
             events: Events::default(),
-            tones: ToneDetector::new(codec),
+            tones: ToneDetector::new(law),
             tones_wanted: None,
             events_seen: false,
             presses: Presses::default(),
@@ -142,6 +178,7 @@ impl Leg {
             digits: VecDeque::new(),
             pressing: Pressing::None,
             sent: None,
+            half: None,
             cname: start.cname,
             reporter: None,
             told: VecDeque::with_capacity(EVENTS_MAX),
@@ -153,10 +190,17 @@ impl Leg {
     pub fn update(&mut self, stream: &Stream) {
         let before = std::mem::replace(&mut self.stream, stream.clone());
         self.peer.renegotiate(stream.remote);
+        let law = stream.codec.law();
+        if (stream.codec, stream.opus) != (before.codec, before.opus) {
+            self.edge = Edge::new(stream.codec, stream.opus);
+            self.half = None;
+        }
         if stream.codec != before.codec {
-            self.jitter.reset(stream.codec);
-            self.concealer = Concealer::new(stream.codec);
-            self.tones = ToneDetector::new(stream.codec);
+            self.marker = true;
+            self.relay.interrupt();
+            self.jitter.reset(law);
+            self.concealer = Concealer::new(law);
+            self.tones = ToneDetector::new(law);
         }
         if stream.direction.receives() && !before.direction.receives() {
             // Being held is no silence of theirs: the wait begins now.
@@ -188,7 +232,7 @@ impl Leg {
     }
 
     /// A datagram came to our RTP port.
-    pub fn receive(&mut self, now: Instant, source: SocketAddr, packet: &[u8]) -> Verdict {
+    pub fn receive(&mut self, now: Instant, source: SocketAddr, packet: &mut [u8]) -> Verdict {
         if !self.peer.is_host(source) {
             self.counts.strangers += 1;
             return Verdict::Stranger;
@@ -229,7 +273,7 @@ impl Leg {
     }
 
     /// A datagram came to our RTCP port.
-    pub fn receive_rtcp(&mut self, now: Instant, source: SocketAddr, packet: &[u8]) -> Verdict {
+    pub fn receive_rtcp(&mut self, now: Instant, source: SocketAddr, packet: &mut [u8]) -> Verdict {
         let from_rtcp_host = source.ip().to_canonical() == self.stream.remote_rtcp.ip().to_canonical();
         if !self.peer.is_host(source) && !from_rtcp_host {
             self.counts.strangers += 1;
@@ -248,8 +292,9 @@ impl Leg {
     pub fn tick(&mut self, now: Instant, out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
         self.listen(now);
         self.look_for_life(now);
-        let timestamp = self.timestamp.wrapping_add(self.missed_samples(now));
-        self.timestamp = timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        let timestamp = self.timestamp.wrapping_add(self.missed_ticks(now));
+        self.timestamp = timestamp.wrapping_add(self.stream.codec.frame_ticks());
+        self.half = None;
         let relayed_meanwhile = self.sent.take();
         let relayed = self.relay.take();
         if !self.stream.direction.sends() {
@@ -258,17 +303,17 @@ impl Leg {
         if let Some(length) = self.press_on(timestamp, out) {
             return length;
         }
-        let codec = self.stream.codec;
+        let law = self.law();
         let mut frame = Frame {
-            bytes: [codec.silence(); FRAME_SAMPLES],
-            codec,
+            bytes: [law.silence(); FRAME_SAMPLES],
+            law,
             kind: FrameKind::Silence,
         };
         if let Pressing::Tone(tone) = &mut self.pressing {
-            tone.next_frame(codec, &mut frame.bytes);
+            tone.next_frame(law, &mut frame.bytes);
             frame.kind = FrameKind::Audio;
         } else {
-            match self.player.fill(codec, &mut frame.bytes) {
+            match self.player.fill(law, &mut frame.bytes) {
                 Given::Frame => frame.kind = FrameKind::Audio,
                 given => {
                     if let Given::Finished { id } = given {
@@ -280,8 +325,8 @@ impl Leg {
                     }
                     if let Some(relayed) = relayed {
                         frame = relayed;
-                        relayed.codec.transcode(codec, &mut frame.bytes);
-                        frame.codec = codec;
+                        relayed.law.transcode(law, &mut frame.bytes);
+                        frame.law = law;
                     }
                 }
             }
@@ -289,8 +334,39 @@ impl Leg {
         self.relay.interrupt();
         let marker = std::mem::take(&mut self.marker);
         self.sent = Some(frame);
-        self.writer
-            .write(self.stream.payload_type, marker, timestamp, &frame.bytes, out)
+        let mut bytes: &[u8] = &frame.bytes;
+        if self.stream.packet_ms < FRAME_MS as u8
+            && let (Some(first), Some(second)) = (frame.bytes.first_chunk(), frame.bytes.last_chunk())
+        {
+            bytes = first as &[u8; FRAME_SAMPLES / 2];
+            self.half = Some(Half {
+                timestamp: timestamp.wrapping_add(self.stream.codec.frame_ticks() / 2),
+                bytes: *second,
+            });
+        }
+        self.say(marker, timestamp, bytes, out)
+    }
+
+    /// The rest of what the last [`Leg::tick`] owed: 0 unless packets carry 10 ms, which they do where the other side
+    /// can take no more.
+    pub fn tick_rest(&mut self, out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
+        self.half
+            .take()
+            .map_or(0, |half| self.say(false, half.timestamp, &half.bytes, out))
+    }
+
+    /// Writes a packet that says these bytes of our law.
+    fn say(&mut self, marker: bool, timestamp: u32, bytes: &[u8], out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
+        let payload_type = self.stream.payload_type;
+        if self.stream.codec.as_law().is_some() {
+            return self.writer.write(payload_type, marker, timestamp, bytes, out);
+        }
+        let mut coded = [0; FRAME_SAMPLES];
+        let length = self.edge.encode(bytes, self.law(), &mut coded);
+        match coded.get(..length) {
+            Some(coded) if !coded.is_empty() => self.writer.write(payload_type, marker, timestamp, coded, out),
+            _ => 0,
+        }
     }
 
     /// Writes the RTCP report that is due, if one is.
@@ -325,10 +401,10 @@ impl Leg {
         self.sent.take()
     }
 
-    /// Says clips (G.711 in this leg's codec), one after the other without a seam, in place of what is being said.
+    /// Says clips (G.711 in this leg's law), one after the other without a seam, in place of what is being said.
     /// With `barge_in`, a key stops them.
     pub fn play(&mut self, id: u64, clips: Vec<Arc<[u8]>>, barge_in: bool) {
-        if let Some(id) = self.player.play(id, clips, self.stream.codec, barge_in) {
+        if let Some(id) = self.player.play(id, clips, self.stream.codec.law(), barge_in) {
             self.tell(LegEvent::Played { id, whole: false });
         }
     }
@@ -346,15 +422,19 @@ impl Leg {
     }
 
     /// Passes the other leg's packet on as it arrives: writes our packet and returns its length. 0 when it cannot go
-    /// this way: we are speaking, held, or it is not 20 ms; [`Leg::relay`] serves then.
+    /// this way: we are speaking, held, or it is coded as ours may not be; [`Leg::relay`] serves then.
     pub fn relay_now(&mut self, now: Instant, audio: &Audio, packet: &[u8], out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
-        let payload = packet
-            .get(audio.payload.clone())
-            .and_then(|payload| payload.first_chunk::<FRAME_SAMPLES>());
-        let Some(payload) = payload.filter(|payload| payload.len() == audio.payload.len()) else {
+        let codec = self.stream.codec;
+        let payload = packet.get(audio.payload.clone()).unwrap_or_default();
+        let ticks = edge::ticks(audio.codec, payload);
+        let frame_ticks = codec.frame_ticks();
+        // 20 ms go as they came, from one law to another by a table, and from any codec to itself.
+        let as_laws = audio.codec.as_law().zip(codec.as_law());
+        let fits = as_laws.is_some() || audio.codec == codec;
+        if !fits || ticks != Some(frame_ticks) || self.stream.packet_ms != FRAME_MS as u8 {
             self.relay.by_frames();
             return 0;
-        };
+        }
         let busy = self.player.is_playing() || !matches!(self.pressing, Pressing::None) || !self.digits.is_empty();
         if busy || !self.stream.direction.sends() {
             return 0;
@@ -362,38 +442,40 @@ impl Leg {
         let Some(numbers) = self.relay.pass(now, audio, &self.writer, self.timestamp) else {
             return 0;
         };
-        let codec = self.stream.codec;
-        let mut frame = Frame {
-            bytes: *payload,
-            codec,
-            kind: FrameKind::Audio,
-        };
-        audio.codec.transcode(codec, &mut frame.bytes);
-        self.sent = Some(frame);
+        let frame = as_laws.and_then(|(from, law)| {
+            let mut bytes = *payload.first_chunk::<FRAME_SAMPLES>()?;
+            from.transcode(law, &mut bytes);
+            Some(Frame {
+                bytes,
+                law,
+                kind: FrameKind::Audio,
+            })
+        });
+        // What a coded one said comes with the frame that the other leg made of it.
+        self.sent = frame.or(self.sent);
+        let payload = frame.as_ref().map_or(payload, |frame| &frame.bytes);
         let payload_type = self.stream.payload_type;
         if numbers.overtaken {
-            return self.writer.write_numbered(
-                payload_type,
-                false,
-                numbers.sequence,
-                numbers.timestamp,
-                &frame.bytes,
-                out,
-            );
+            return self
+                .writer
+                .write_numbered(payload_type, false, numbers.sequence, numbers.timestamp, payload, out);
         }
         let marker = std::mem::take(&mut self.marker) || numbers.marker;
         self.writer.skip_to(numbers.sequence);
-        let next = numbers.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        let next = numbers.timestamp.wrapping_add(frame_ticks);
         if (next.wrapping_sub(self.timestamp) as i32) > 0 {
             // What we send after it must not lie before it.
             self.timestamp = next;
         }
-        self.writer
-            .write(payload_type, marker, numbers.timestamp, &frame.bytes, out)
+        self.writer.write(payload_type, marker, numbers.timestamp, payload, out)
     }
 
-    /// The other leg's frame for our next tick; used only where [`Leg::relay_now`] found packets of another length.
+    /// The other leg's frame for our next tick; used only where [`Leg::relay_now`] could not serve.
     pub fn relay(&mut self, frame: &Frame) {
+        if self.stream.codec.as_law().is_none() && self.relay.is_passing() {
+            // It went out as it came, coded; this is what it said.
+            self.sent = Some(*frame);
+        }
         self.relay.hold(*frame);
     }
 
@@ -450,6 +532,11 @@ impl Leg {
         }
     }
 
+    /// The law of our frames.
+    fn law(&self) -> Law {
+        self.stream.codec.law()
+    }
+
     fn payload_kind(&self, payload_type: u8) -> Option<PayloadKind> {
         if payload_type == self.stream.receive_payload_type {
             return Some(PayloadKind::Audio(self.stream.codec));
@@ -460,10 +547,15 @@ impl Leg {
         match payload_type {
             rtp::COMFORT_NOISE => Some(PayloadKind::Comfort),
             // Some answer with one law and send the other; the static numbers leave no doubt which.
-            0 => Some(PayloadKind::Audio(Codec::Pcmu)),
-            8 => Some(PayloadKind::Audio(Codec::Pcma)),
+            0 if self.counts_samples() => Some(PayloadKind::Audio(Codec::Pcmu)),
+            8 if self.counts_samples() => Some(PayloadKind::Audio(Codec::Pcma)),
             _ => None,
         }
+    }
+
+    /// Whether a tick of the agreed clock is a sample of the house.
+    fn counts_samples(&self) -> bool {
+        self.stream.codec.clock_rate() == CLOCK_RATE
     }
 
     fn hear_event(&mut self, now: Instant, read: &Packet, payload: &[u8]) -> Verdict {
@@ -491,21 +583,20 @@ impl Leg {
     }
 
     fn hear_audio(&mut self, now: Instant, read: Packet, codec: Codec, payload: &[u8]) -> Verdict {
-        let newest = match self
-            .reception
-            .arrive(now, read.ssrc, read.sequence, Some(read.timestamp))
-        {
+        let before = self.reception.highest();
+        let timestamp = self.time.samples(codec, read.timestamp);
+        let (newest, follows) = match self.reception.arrive(now, read.ssrc, read.sequence, Some(timestamp)) {
             Arrival::Duplicate => return Verdict::Duplicate,
             Arrival::Suspect => {
                 self.counts.ignored += 1;
                 return Verdict::Ignored;
             }
             Arrival::Restarted(_) => {
-                self.jitter.reset(self.stream.codec);
-                true
+                self.jitter.reset(self.law());
+                (true, None)
             }
-            Arrival::Newest(_) => true,
-            Arrival::Overtaken(_) => false,
+            Arrival::Newest(number) => (true, before.map(|before| number - before)),
+            Arrival::Overtaken(_) => (false, None),
         };
         if !self.stream.direction.receives() {
             return Verdict::Held;
@@ -514,17 +605,35 @@ impl Leg {
             // A keep-alive (RFC 6263 §4.1): counted, nothing to hear.
             return Verdict::Ignored;
         }
-        let queued = if codec == self.stream.codec {
-            self.jitter.insert(read.timestamp, newest, payload)
+        let law = self.law();
+        let queued = if codec.as_law() == Some(law) {
+            self.jitter.insert(timestamp, newest, payload)
         } else {
             let mut bytes = [0; jitter::PAYLOAD_BYTES_MAX];
-            let length = payload.len().min(bytes.len());
-            let (Some(to), Some(from)) = (bytes.get_mut(..length), payload.get(..length)) else {
-                return Verdict::Ignored;
-            };
-            to.copy_from_slice(from);
-            codec.transcode(self.stream.codec, to);
-            self.jitter.insert(read.timestamp, newest, to)
+            if let Some(from) = codec.as_law() {
+                let length = payload.len().min(bytes.len());
+                let (Some(to), Some(payload)) = (bytes.get_mut(..length), payload.get(..length)) else {
+                    return Verdict::Ignored;
+                };
+                to.copy_from_slice(payload);
+                from.transcode(law, to);
+                self.jitter.insert(timestamp, newest, to)
+            } else {
+                if follows == Some(2) {
+                    // One is missing, and this one may repeat it.
+                    let length = self.edge.recover(payload, law, &mut bytes);
+                    if let Some(recovered) = bytes.get(..length).filter(|bytes| !bytes.is_empty()) {
+                        let began = timestamp.wrapping_sub(length as u32);
+                        self.jitter.insert(began, true, recovered);
+                    }
+                }
+                let length = self.edge.decode(payload, law, &mut bytes);
+                let Some(decoded) = bytes.get(..length).filter(|bytes| !bytes.is_empty()) else {
+                    self.counts.malformed += 1;
+                    return Verdict::Malformed;
+                };
+                self.jitter.insert(timestamp, newest, decoded)
+            }
         };
         match queued {
             Queued::Late => {
@@ -544,17 +653,17 @@ impl Leg {
 
     /// Takes the frame that is due and listens to it.
     fn listen(&mut self, now: Instant) {
-        let codec = self.stream.codec;
+        let law = self.law();
         let mut frame = Frame {
-            bytes: [codec.silence(); FRAME_SAMPLES],
-            codec,
+            bytes: [law.silence(); FRAME_SAMPLES],
+            law,
             kind: FrameKind::Audio,
         };
         match self.jitter.take(&mut frame.bytes) {
             Taken::Whole => self.concealer.heard(&frame.bytes),
             Taken::Partly { present } => self.concealer.mend(&mut frame.bytes, present),
             Taken::Missing => {
-                frame.kind = if self.concealer.conceal(codec, &mut frame.bytes) {
+                frame.kind = if self.concealer.conceal(law, &mut frame.bytes) {
                     self.counts.concealed += 1;
                     FrameKind::Concealed
                 } else {
@@ -563,7 +672,7 @@ impl Leg {
             }
         }
         let power = match frame.kind {
-            FrameKind::Audio => g711::mean_power(codec, &frame.bytes),
+            FrameKind::Audio => g711::mean_power(law, &frame.bytes),
             FrameKind::Concealed | FrameKind::Silence => 0,
         };
         self.activity.hear(power);
@@ -579,12 +688,12 @@ impl Leg {
     }
 
     /// Ticks that never came have passed all the same: our timestamps keep the time (RFC 3550 §5.1), we do not catch up.
-    fn missed_samples(&mut self, now: Instant) -> u32 {
+    fn missed_ticks(&mut self, now: Instant) -> u32 {
         let due = self.due.unwrap_or(now);
         let late_ms = now.saturating_duration_since(due).as_millis() as u32;
         let missed = late_ms / FRAME_MS;
         self.due = Some(due + TICK * (missed + 1));
-        missed.wrapping_mul(FRAME_SAMPLES as u32)
+        missed.wrapping_mul(self.stream.codec.frame_ticks())
     }
 
     fn listens_for_tones(&self) -> bool {
@@ -643,7 +752,9 @@ impl Leg {
                 Pressing::None => {
                     let (digit, how) = self.digits.pop_front()?;
                     self.pressing = match (how, self.stream.telephone_event) {
-                        (DigitWay::TelephoneEvent, Some(_)) => Pressing::Event(Sending::new(digit, timestamp)),
+                        (DigitWay::TelephoneEvent, Some(_)) => {
+                            Pressing::Event(Sending::new(digit, timestamp, self.stream.event_clock_rate))
+                        }
                         _ => Pressing::Tone(ToneGenerator::new(digit)),
                     };
                 }

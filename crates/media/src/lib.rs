@@ -40,8 +40,9 @@ pub mod player;
 mod relay;
 pub mod rtp;
 pub mod sdp;
+pub mod srtp;
 
 pub use activity::Voice;
-pub use codec::{Codec, FRAME_MS, FRAME_SAMPLES};
+pub use codec::{Codec, FRAME_MS, FRAME_SAMPLES, Law};
 pub use dtmf::{Digit, DigitWay};
 pub use leg::{Audio, Frame, FrameKind, LOST_AFTER, Leg, LegEvent, LegStart, PACKET_OUT_BYTES, Quality, Verdict};

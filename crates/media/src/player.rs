@@ -1,6 +1,6 @@
 //! Plays stored words: clips already encoded, shared by all calls, copied a frame at a time.
 
-use crate::codec::{Codec, FRAME_SAMPLES};
+use crate::codec::{FRAME_SAMPLES, Law};
 use std::sync::Arc;
 
 /// Most clips in one playing: a sentence is cut around its fill-ins, and even a read-back of digits stays far below.
@@ -16,7 +16,7 @@ pub struct Player {
 struct Playing {
     id: u64,
     clips: Vec<Arc<[u8]>>,
-    codec: Codec,
+    law: Law,
     barge_in: bool,
     clip: usize,
     at: usize,
@@ -38,12 +38,12 @@ pub enum Given {
 
 impl Player {
     /// Begins; gives the id of what this replaces.
-    pub fn play(&mut self, id: u64, mut clips: Vec<Arc<[u8]>>, codec: Codec, barge_in: bool) -> Option<u64> {
+    pub fn play(&mut self, id: u64, mut clips: Vec<Arc<[u8]>>, law: Law, barge_in: bool) -> Option<u64> {
         clips.truncate(CLIPS_MAX);
         let playing = Playing {
             id,
             clips,
-            codec,
+            law,
             barge_in,
             clip: 0,
             at: 0,
@@ -68,8 +68,8 @@ impl Player {
         self.playing.is_some()
     }
 
-    /// Fills the next frame in `codec`. Clips join without a seam; the last frame is padded with silence.
-    pub fn fill(&mut self, codec: Codec, frame: &mut [u8; FRAME_SAMPLES]) -> Given {
+    /// Fills the next frame in `law`. Clips join without a seam; the last frame is padded with silence.
+    pub fn fill(&mut self, law: Law, frame: &mut [u8; FRAME_SAMPLES]) -> Given {
         let Some(playing) = &mut self.playing else {
             return Given::Nothing;
         };
@@ -94,10 +94,10 @@ impl Player {
             return Given::Finished { id };
         }
         if let Some(rest) = frame.get_mut(filled..) {
-            rest.fill(playing.codec.silence());
+            rest.fill(playing.law.silence());
         }
-        // The codec may have changed under way by a re-INVITE; the words need not start over.
-        playing.codec.transcode(codec, frame);
+        // The law may have changed under way by a re-INVITE; the words need not start over.
+        playing.law.transcode(law, frame);
         Given::Frame
     }
 }
@@ -115,36 +115,36 @@ mod tests {
         let mut player = Player::default();
         let mut frame = [0; FRAME_SAMPLES];
         assert_eq!(
-            player.play(7, vec![clip(1, 100), clip(9, 0), clip(2, 100)], Codec::Pcmu, false),
+            player.play(7, vec![clip(1, 100), clip(9, 0), clip(2, 100)], Law::Pcmu, false),
             None
         );
-        assert_eq!(player.fill(Codec::Pcmu, &mut frame), Given::Frame);
+        assert_eq!(player.fill(Law::Pcmu, &mut frame), Given::Frame);
         assert_eq!((&frame[..100], &frame[100..]), (&[1; 100][..], &[2; 60][..]));
-        assert_eq!(player.fill(Codec::Pcmu, &mut frame), Given::Frame);
+        assert_eq!(player.fill(Law::Pcmu, &mut frame), Given::Frame);
         assert_eq!((&frame[..40], &frame[40..]), (&[2; 40][..], &[0xFF; 120][..]));
         assert!(player.is_playing(), "its last frame has still to be heard");
-        assert_eq!(player.fill(Codec::Pcmu, &mut frame), Given::Finished { id: 7 });
-        assert_eq!(player.fill(Codec::Pcmu, &mut frame), Given::Nothing);
+        assert_eq!(player.fill(Law::Pcmu, &mut frame), Given::Finished { id: 7 });
+        assert_eq!(player.fill(Law::Pcmu, &mut frame), Given::Nothing);
     }
 
     #[test]
     fn whole_frames_end_without_an_empty_one() {
         let mut player = Player::default();
         let mut frame = [0; FRAME_SAMPLES];
-        player.play(1, vec![clip(3, 320)], Codec::Pcma, false);
-        assert_eq!(player.fill(Codec::Pcma, &mut frame), Given::Frame);
-        assert_eq!(player.fill(Codec::Pcma, &mut frame), Given::Frame);
-        assert_eq!(player.fill(Codec::Pcma, &mut frame), Given::Finished { id: 1 });
-        player.play(2, vec![], Codec::Pcma, false);
-        assert_eq!(player.fill(Codec::Pcma, &mut frame), Given::Finished { id: 2 });
+        player.play(1, vec![clip(3, 320)], Law::Pcma, false);
+        assert_eq!(player.fill(Law::Pcma, &mut frame), Given::Frame);
+        assert_eq!(player.fill(Law::Pcma, &mut frame), Given::Frame);
+        assert_eq!(player.fill(Law::Pcma, &mut frame), Given::Finished { id: 1 });
+        player.play(2, vec![], Law::Pcma, false);
+        assert_eq!(player.fill(Law::Pcma, &mut frame), Given::Finished { id: 2 });
     }
 
     #[test]
     fn keys_stop_only_what_may_be_stopped() {
         let mut player = Player::default();
-        player.play(1, vec![clip(3, 320)], Codec::Pcma, false);
+        player.play(1, vec![clip(3, 320)], Law::Pcma, false);
         assert_eq!(player.barge_in(), None);
-        assert_eq!(player.play(2, vec![clip(3, 320)], Codec::Pcma, true), Some(1));
+        assert_eq!(player.play(2, vec![clip(3, 320)], Law::Pcma, true), Some(1));
         assert_eq!(player.barge_in(), Some(2));
         assert_eq!(player.hush(), None);
     }
@@ -153,11 +153,11 @@ mod tests {
     fn a_codec_change_under_way_is_transcoded() {
         let mut player = Player::default();
         let mut frame = [0; FRAME_SAMPLES];
-        player.play(1, vec![clip(Codec::Pcmu.encode(5000), 200)], Codec::Pcmu, false);
-        player.fill(Codec::Pcma, &mut frame);
-        let heard = Codec::Pcma.decode(frame[0]);
+        player.play(1, vec![clip(Law::Pcmu.encode(5000), 200)], Law::Pcmu, false);
+        player.fill(Law::Pcma, &mut frame);
+        let heard = Law::Pcma.decode(frame[0]);
         assert!((4800..5200).contains(&heard), "{heard}");
-        player.fill(Codec::Pcma, &mut frame);
-        assert_eq!(frame[159], Codec::Pcma.silence());
+        player.fill(Law::Pcma, &mut frame);
+        assert_eq!(frame[159], Law::Pcma.silence());
     }
 }

@@ -18,7 +18,7 @@ const GAP_PACKETS_MAX: i16 = 50;
 const OVERTAKEN_PACKETS_MAX: i16 = 16;
 
 /// A timestamp may run away from the sequence by this: ten seconds of suppressed silence.
-const GAP_SAMPLES_MAX: u32 = 80_000;
+const GAP_S_MAX: u32 = 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct Relay {
@@ -53,6 +53,11 @@ impl Relay {
     /// Whether packets are being passed on as they come.
     pub(crate) fn is_live(&self, now: Instant) -> bool {
         self.live.is_some_and(|at| now.saturating_duration_since(at) < LIVE)
+    }
+
+    /// Whether their packets go out as they came, so that their frames need not.
+    pub(crate) fn is_passing(&self) -> bool {
+        !self.by_frames && self.live.is_some()
     }
 
     /// The other leg's frame for the next tick.
@@ -95,7 +100,7 @@ impl Relay {
             if (i16::MIN..0).contains(&ahead) && ahead > -GAP_PACKETS_MAX {
                 return None;
             }
-            if (0..=GAP_PACKETS_MAX).contains(&ahead) && later <= GAP_SAMPLES_MAX {
+            if (0..=GAP_PACKETS_MAX).contains(&ahead) && later <= GAP_S_MAX * audio.codec.clock_rate() {
                 shift.newest_timestamp = timestamp;
                 self.live = Some(now);
                 return Some(Numbers {

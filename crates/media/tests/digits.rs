@@ -30,7 +30,7 @@ fn ten_thousand_presses_over_a_bad_network() {
         let mut step = |leg: &mut Leg, network: &mut Network, heard: &mut String, tick: &mut u64| {
             *tick += 1;
             for (arrived, bytes) in network.arrived(ms(*tick * 20)) {
-                leg.receive(began + arrived, at(PEER), &bytes);
+                leg.hears(began + arrived, at(PEER), &bytes);
             }
             leg.tick(began + ms(*tick * 20), &mut out);
             heard.push_str(&digits(leg));
@@ -103,7 +103,7 @@ fn what_a_leg_sends_a_leg_hears() {
                 let now = began + ms(tick * 20);
                 let length = sender.tick(now, &mut out);
                 assert!(length > 0, "something every 20 ms");
-                listener.receive(now + ms(1), at(PEER), &out[..length]);
+                listener.hears(now + ms(1), at(PEER), &out[..length]);
                 listener.tick(now + ms(2), &mut [0; 256]);
                 heard.push_str(&digits(&mut listener));
                 if told(&mut sender).contains(&"DigitsSent".to_owned()) {
@@ -135,7 +135,7 @@ fn three_ways_at_once_are_one_digit_each() {
             // One stream, two kinds of packet: as a gateway sends that does not cut the tone out.
             out[2..4].copy_from_slice(&sequence.to_be_bytes());
             sequence += 1;
-            listener.receive(now, at(PEER), &out[..length]);
+            listener.hears(now, at(PEER), &out[..length]);
         }
         // Each press is told by INFO too, late, when it is over.
         for (press, key) in keys.iter().enumerate() {
@@ -169,7 +169,7 @@ fn tones_are_heard_although_events_were_agreed_until_the_first_event() {
             let now = began + ms(tick * 20);
             tick += 1;
             let length = sender.tick(now, &mut out);
-            listener.receive(now + ms(1), at(PEER), &out[..length]);
+            listener.hears(now + ms(1), at(PEER), &out[..length]);
             listener.tick(now + ms(2), &mut [0; 256]);
             heard.push_str(&digits(&mut listener));
         }
@@ -198,7 +198,7 @@ fn events_in_a_stream_of_their_own_do_not_disturb_the_audio() {
     let mut leg = leg();
     for n in 0..50_u64 {
         let now = began + ms(n * 20);
-        leg.receive(
+        leg.hears(
             now,
             at(PEER),
             &packet(0, false, n as u16, n as u32 * 160, 9, &[0x55; 160]),
@@ -207,7 +207,7 @@ fn events_in_a_stream_of_their_own_do_not_disturb_the_audio() {
         if n % 25 < 4 {
             let end = if n % 25 == 3 { 0x8A } else { 0x0A };
             let duration = (n % 25 + 1) as u8;
-            leg.receive(
+            leg.hears(
                 now,
                 at(PEER),
                 &packet(

@@ -9,7 +9,7 @@ mod common;
 
 use common::*;
 use media::sdp::{Codec, Direction};
-use media::{FRAME_SAMPLES, Frame, Leg, LegStart, Verdict};
+use media::{FRAME_SAMPLES, Frame, Law, Leg, LegStart, Verdict};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,20 +47,20 @@ fn strangers_never_change_a_byte() {
                         packet(13, false, n as u16, n as u32 * 160, 9, &[40]),
                         vec![0x80, 201, 0, 1, 0, 0, 0, 9],
                     ] {
-                        assert_eq!(leg.receive(now, at(source), &bytes), Verdict::Stranger);
-                        assert_eq!(leg.receive_rtcp(now, at(source), &bytes), Verdict::Stranger);
+                        assert_eq!(leg.hears(now, at(source), &bytes), Verdict::Stranger);
+                        assert_eq!(leg.hears_rtcp(now, at(source), &bytes), Verdict::Stranger);
                     }
                 }
                 // The right host from a wrong port, while the right port speaks.
                 if n > 20 && n < 150 {
                     let moved = packet(0, false, n as u16, n as u32 * 160, 9, &[0x00; 160]);
-                    assert_eq!(leg.receive(now, at("192.0.2.10:31000"), &moved), Verdict::Stranger);
+                    assert_eq!(leg.hears(now, at("192.0.2.10:31000"), &moved), Verdict::Stranger);
                 }
             };
             stranger(&mut leg);
             if (10..150).contains(&n) {
                 let bytes = packet(0, false, n as u16, n as u32 * 160, 9, &sound(n as u32 * 160, 160));
-                assert!(matches!(leg.receive(now, at(PEER), &bytes), Verdict::Audio(_)));
+                assert!(matches!(leg.hears(now, at(PEER), &bytes), Verdict::Audio(_)));
             }
             stranger(&mut leg);
             let length = leg.tick(now, &mut out);
@@ -81,7 +81,7 @@ fn the_peer_behind_nat_is_followed_and_told() {
     let mut leg = leg();
     let nat = "192.0.2.10:61000";
     let say = |leg: &mut Leg, n: u64, from: &str| {
-        leg.receive(
+        leg.hears(
             began + ms(n * 20),
             at(from),
             &packet(0, false, n as u16, n as u32 * 160, 9, &[0x55; 160]),
@@ -98,13 +98,13 @@ fn the_peer_behind_nat_is_followed_and_told() {
     assert_eq!(told(&mut leg), ["SourceMoved(192.0.2.10:62000)"]);
     let other_stream = packet(0, false, 7, 7, 8, &[1; 160]);
     assert_eq!(
-        leg.receive(began + ms(1200), at("192.0.2.10:63000"), &other_stream),
+        leg.hears(began + ms(1200), at("192.0.2.10:63000"), &other_stream),
         Verdict::Stranger
     );
     // A payload nobody agreed to teaches nothing.
     let mut fresh = common::leg();
     assert_eq!(
-        fresh.receive(began, at(nat), &packet(97, false, 0, 0, 9, &[1; 20])),
+        fresh.hears(began, at(nat), &packet(97, false, 0, 0, 9, &[1; 20])),
         Verdict::Ignored
     );
     assert_eq!(fresh.target(), at(PEER));
@@ -169,7 +169,7 @@ fn hold_stops_us_and_what_was_being_said_goes_on_after_it() {
     for n in 1..100 {
         let now = began + ms(n * 20);
         let music = packet(0, false, n as u16, n as u32 * 160, 9, &[0x33; 160]);
-        assert!(matches!(leg.receive(now, at(PEER), &music), Verdict::Audio(_)));
+        assert!(matches!(leg.hears(now, at(PEER), &music), Verdict::Audio(_)));
         assert_eq!(leg.tick(now, &mut out), 0);
         assert_eq!(
             leg.relay_now(now, &audio_of(&mut common::leg(), &music), &music, &mut out),
@@ -192,14 +192,14 @@ fn hold_stops_us_and_what_was_being_said_goes_on_after_it() {
     holding.direction = Direction::SendOnly;
     leg.update(&holding);
     assert_eq!(
-        leg.receive(
+        leg.hears(
             began + ms(2000),
             at(PEER),
             &packet(0, false, 100, 16_000, 9, &[0x33; 160])
         ),
         Verdict::Held
     );
-    leg.receive(
+    leg.hears(
         began + ms(2020),
         at(PEER),
         &packet(EVENTS, true, 101, 16_160, 9, &[3, 10, 0, 160]),
@@ -209,7 +209,7 @@ fn hold_stops_us_and_what_was_being_said_goes_on_after_it() {
 }
 
 fn audio_of(leg: &mut Leg, bytes: &[u8]) -> media::Audio {
-    match leg.receive(start(), at(PEER), bytes) {
+    match leg.hears(start(), at(PEER), bytes) {
         Verdict::Audio(audio) => audio,
         other => panic!("{other:?}"),
     }
@@ -231,7 +231,7 @@ impl Bridge {
         for tick in 0..ticks {
             let until = ms(tick * 20);
             while let Some((arrived, bytes)) = arrivals.next_if(|(arrives, _)| *arrives <= until) {
-                if let Verdict::Audio(audio) = self.a.receive(began + arrived, at(PEER), &bytes) {
+                if let Verdict::Audio(audio) = self.a.hears(began + arrived, at(PEER), &bytes) {
                     let length = self.b.relay_now(began + arrived, &audio, &bytes, &mut out);
                     if length > 0 {
                         self.out.push((arrived, out[..length].to_vec()));
@@ -348,7 +348,7 @@ fn a_bridge_begins_with_what_comes_after_it() {
     for n in 0..40_u64 {
         let now = start() + ms(n * 20);
         let bytes = packet(0, n == 0, n as u16, n as u32 * 160, 9, &sound(n as u32 * 160, 160));
-        let verdict = a.receive(now, at(PEER), &bytes);
+        let verdict = a.hears(now, at(PEER), &bytes);
         a.tick(now + ms(1), &mut out);
         let bridged = n >= 20;
         if let (true, Some(frame)) = (bridged, a.take_frame()) {
@@ -375,14 +375,14 @@ fn a_bridge_between_laws_and_packet_times_still_carries_the_sound() {
         b: leg_of(&stream(Codec::Pcma)),
         out: Vec::new(),
     };
-    let loud = |n: u64| packet(0, false, n as u16, n as u32 * 160, 9, &[Codec::Pcmu.encode(7000); 160]);
+    let loud = |n: u64| packet(0, false, n as u16, n as u32 * 160, 9, &[Law::Pcmu.encode(7000); 160]);
     bridge.run(30, (0..20).map(|n| (ms(5 + n * 20), loud(n))).collect());
-    let carried = |bytes: &[u8], codec: Codec| (6600..7400).contains(&codec.decode(bytes[12]));
+    let carried = |bytes: &[u8], law: Law| (6600..7400).contains(&law.decode(bytes[12]));
     assert_eq!(
         bridge
             .out
             .iter()
-            .filter(|(_, bytes)| bytes[1] & 0x7F == 8 && carried(bytes, Codec::Pcma))
+            .filter(|(_, bytes)| bytes[1] & 0x7F == 8 && carried(bytes, Law::Pcma))
             .count(),
         20
     );
@@ -413,7 +413,7 @@ fn words_go_before_a_relayed_stream_and_it_resumes_after_them() {
     for n in 0..12_u64 {
         let now = began + ms(n * 20);
         let bytes = packet(0, false, n as u16, n as u32 * 160, 9, &[0x20; 160]);
-        let Verdict::Audio(audio) = a.receive(now, at(PEER), &bytes) else {
+        let Verdict::Audio(audio) = a.hears(now, at(PEER), &bytes) else {
             panic!("audio")
         };
         if n == 4 {
@@ -458,20 +458,20 @@ fn two_legs_report_to_each_other() {
         let length = a.tick(began + now, &mut out);
         network.send(now, out[..length].to_vec());
         for (arrived, bytes) in network.arrived(now) {
-            b.receive(began + arrived, at(PEER), &bytes);
+            b.hears(began + arrived, at(PEER), &bytes);
         }
         b.tick(began + now, &mut out);
         let length = a.rtcp_due(began + now, &mut out);
         if length > 0 {
             assert_eq!(
-                b.receive_rtcp(began + now + ms(15), at("192.0.2.10:30001"), &out[..length]),
+                b.hears_rtcp(began + now + ms(15), at("192.0.2.10:30001"), &out[..length]),
                 Verdict::Rtcp
             );
         }
         let length = b.rtcp_due(began + now, &mut out);
         if length > 0 {
             assert_eq!(
-                a.receive_rtcp(began + now + ms(15), at("192.0.2.10:30001"), &out[..length]),
+                a.hears_rtcp(began + now + ms(15), at("192.0.2.10:30001"), &out[..length]),
                 Verdict::Rtcp
             );
         }
@@ -491,11 +491,11 @@ fn two_legs_report_to_each_other() {
     assert!((110..190).contains(&b.quality().lost), "{:?}", b.quality());
     let length = a.rtcp_bye(&mut out);
     assert_eq!(
-        b.receive_rtcp(began + ms(30_000), at("192.0.2.10:30001"), &out[..length]),
+        b.hears_rtcp(began + ms(30_000), at("192.0.2.10:30001"), &out[..length]),
         Verdict::Rtcp
     );
     assert_eq!(
-        b.receive(began + ms(30_000), at(PEER), &out[..length]),
+        b.hears(began + ms(30_000), at(PEER), &out[..length]),
         Verdict::Rtcp,
         "multiplexed or not"
     );
@@ -510,7 +510,7 @@ fn half_a_minute_of_nothing_is_told_once_and_so_is_the_return() {
     for n in 0..4000_u64 {
         let now = began + ms(n * 20);
         if n == 100 || n == 3000 {
-            leg.receive(
+            leg.hears(
                 now,
                 at(PEER),
                 &packet(0, false, n as u16, n as u32 * 160, 9, &[0x55; 160]),
@@ -538,7 +538,7 @@ fn a_voice_is_noticed_and_its_end() {
     let mut say = |leg: &mut Leg, from: u64, ticks: u64, byte: u8| {
         for n in from..from + ticks {
             let now = began + ms(n * 20);
-            leg.receive(
+            leg.hears(
                 now,
                 at(PEER),
                 &packet(0, false, n as u16, n as u32 * 160, 9, &[byte; 160]),
@@ -594,11 +594,11 @@ proptest! {
                 bytes[1] = [0, 8, 101, 13, 200, 201, 0x80, 0xE5][usize::from(bytes[1]) % 8];
             }
             now += ms(wait);
-            if let Verdict::Audio(audio) = leg.receive(now, at(PEER), &bytes) {
+            if let Verdict::Audio(audio) = leg.hears(now, at(PEER), &bytes) {
                 prop_assert!(bytes.get(audio.payload.clone()).is_some());
                 other.relay_now(now, &audio, &bytes, &mut out);
             }
-            leg.receive_rtcp(now, at(PEER), &bytes);
+            leg.hears_rtcp(now, at(PEER), &bytes);
             leg.hear_info_digit(now, &bytes);
             prop_assert_eq!(leg.tick(now, &mut out), 172);
             let frame = leg.take_frame().expect("a frame");

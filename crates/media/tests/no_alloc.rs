@@ -55,11 +55,11 @@ fn live(a: &mut Leg, b: &mut Leg, arrivals: &[(u64, Vec<u8>)], began: std::time:
     for n in 0..500 {
         let now = began + ms(n * 20);
         while let Some((_, bytes)) = arrivals.next_if(|(tick, _)| *tick == n) {
-            a.receive(now, at_stranger(), bytes);
-            if let Verdict::Audio(audio) = a.receive(now, at_peer(), bytes) {
+            a.hears(now, at_stranger(), bytes);
+            if let Verdict::Audio(audio) = a.hears(now, at_peer(), bytes) {
                 relayed += u64::from(b.relay_now(now, &audio, bytes, &mut out) > 0);
             }
-            b.receive(now, at_peer(), bytes);
+            b.hears(now, at_peer(), bytes);
         }
         for leg in [&mut *a, &mut *b] {
             sent += u64::from(leg.tick(now, &mut out) > 0);

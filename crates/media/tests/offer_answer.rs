@@ -7,12 +7,24 @@
 //! agreement. Some files end their lines with CRLF, some with LF, as found in the wild.
 
 use media::sdp::{
-    Codec, Direction, Local, Malformed, NothingInCommon, SdpFault, Stream, accept, answer, answer_again, offer, reoffer,
+    Codec, Direction, Local, Malformed, NothingInCommon, Offering, SdpFault, Stream, accept, answer, answer_again,
+    offer, reoffer,
 };
 use proptest::prelude::*;
 use std::fmt::Write;
 
-const BOTH: &[Codec] = &[Codec::Pcmu, Codec::Pcma];
+fn both() -> Offering {
+    Offering::default()
+}
+
+/// Keys for pages that can be read again: every drawing gives the next number.
+fn draw() -> impl FnMut() -> [u8; 16] {
+    let mut drawn = 0;
+    move || {
+        drawn += 1;
+        [drawn; 16]
+    }
+}
 
 fn local() -> Local {
     Local {
@@ -68,7 +80,8 @@ fn the_trunks() {
         ("hold, 0.0.0.0", include_bytes!("sdp/hold-2543.sdp")),
     ] {
         let local = if name == "ipv6" { local_v6() } else { local() };
-        let (ours, stream) = answer(theirs, &local, BOTH).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        let (ours, stream) =
+            answer(theirs, &local, &both(), &mut draw()).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         assert!(
             ours.split(|byte| *byte == b'\n')
                 .all(|line| line.is_empty() || line.ends_with(b"\r")),
@@ -81,7 +94,7 @@ fn the_trunks() {
 
 #[test]
 fn our_offer_and_their_answers() {
-    let ours = offer(&local(), BOTH);
+    let ours = offer(&local(), &both(), &mut draw());
     insta::assert_snapshot!(text(&ours).replace('\r', ""));
     let answered = |body: &str| {
         accept(
@@ -188,7 +201,7 @@ fn what_is_refused_and_how() {
             ),
         ),
     ] {
-        let fault = answer(body.as_bytes(), &local(), BOTH).expect_err(name);
+        let fault = answer(body.as_bytes(), &local(), &both(), &mut draw()).expect_err(name);
         writeln!(page, "{name:37} {} {fault}", fault.status()).expect("a String");
     }
     insta::assert_snapshot!(page);
@@ -198,7 +211,11 @@ fn what_is_refused_and_how() {
 fn odd_but_right() {
     let wrap =
         |body: &str| format!("v=0\no=- 1 1 IN IP4 192.0.2.9\ns=Pr\u{e9}nom\nc=IN IP4 192.0.2.9/127\nt=0 0\n{body}");
-    let agreed = |body: &str| answer(wrap(body).as_bytes(), &local(), BOTH).expect("an agreement").1;
+    let agreed = |body: &str| {
+        answer(wrap(body).as_bytes(), &local(), &both(), &mut draw())
+            .expect("an agreement")
+            .1
+    };
     assert_eq!(agreed("m=audio 5000/2 RTP/AVP 0\n").remote.port(), 5000);
     assert_eq!(agreed("m=audio 65535 RTP/AVP 0\n").remote_rtcp.port(), 65_535);
     assert_eq!(agreed("m=audio 5000 RTP/AVP 0\na=rtcp:0\n").remote_rtcp.port(), 5001);
@@ -224,11 +241,17 @@ fn odd_but_right() {
     assert_eq!(events("a=fmtp:97 16\n"), None, "a flash alone is no keypad");
     // Only the laws we are asked to speak, in their order.
     let theirs = wrap("m=audio 5000 RTP/AVP 8 0\n");
-    let (_, stream) = answer(theirs.as_bytes(), &local(), &[Codec::Pcmu]).expect("an agreement");
+    let (_, stream) = answer(
+        theirs.as_bytes(),
+        &local(),
+        &Offering::clear(&[Codec::Pcmu]),
+        &mut draw(),
+    )
+    .expect("an agreement");
     assert_eq!(stream.codec, Codec::Pcmu);
     // Latin-1 in a text nobody reads.
     let latin1: Vec<u8> = wrap("m=audio 5000 RTP/AVP 0\n").chars().map(|c| c as u8).collect();
-    assert!(answer(&latin1, &local(), BOTH).is_ok());
+    assert!(answer(&latin1, &local(), &both(), &mut draw()).is_ok());
 }
 
 #[test]
@@ -240,30 +263,38 @@ fn hold_and_resume_count_versions_only_when_something_changes() {
             .nth(1)
             .and_then(|o| o.split(' ').nth(2).map(str::to_owned))
     };
-    let (first, _) = answer(theirs, &local(), BOTH).expect("an agreement");
+    let (first, _) = answer(theirs, &local(), &both(), &mut draw()).expect("an agreement");
 
     // A refresh changes nothing.
-    let (refreshed, _) = answer_again(&first, theirs, BOTH, Direction::SendRecv).expect("an agreement");
+    let (refreshed, _) = answer_again(&first, theirs, &both(), Direction::SendRecv, &mut draw()).expect("an agreement");
     assert_eq!(refreshed, first);
     // They hold, both ways of saying it, and resume.
     let (held, stream) = answer_again(
         &first,
         include_bytes!("sdp/hold-sendonly.sdp"),
-        BOTH,
+        &both(),
         Direction::SendRecv,
+        &mut draw(),
     )
     .expect("an agreement");
     assert_eq!(
         (version(&held).as_deref(), stream.direction),
         (Some("2"), Direction::RecvOnly)
     );
-    let (again, stream) =
-        answer_again(&held, include_bytes!("sdp/hold-2543.sdp"), BOTH, Direction::SendRecv).expect("an agreement");
+    let (again, stream) = answer_again(
+        &held,
+        include_bytes!("sdp/hold-2543.sdp"),
+        &both(),
+        Direction::SendRecv,
+        &mut draw(),
+    )
+    .expect("an agreement");
     assert_eq!(
         (again.as_slice(), stream.direction),
         (held.as_slice(), Direction::RecvOnly)
     );
-    let (resumed, stream) = answer_again(&again, theirs, BOTH, Direction::SendRecv).expect("an agreement");
+    let (resumed, stream) =
+        answer_again(&again, theirs, &both(), Direction::SendRecv, &mut draw()).expect("an agreement");
     assert_eq!(
         (version(&resumed).as_deref(), stream.direction),
         (Some("3"), Direction::SendRecv)
@@ -280,7 +311,8 @@ fn hold_and_resume_count_versions_only_when_something_changes() {
         accept(&ours, answered.as_bytes()).map(|stream| stream.direction),
         Ok(Direction::SendOnly)
     );
-    let (refreshed, stream) = answer_again(&ours, theirs, BOTH, Direction::SendOnly).expect("an agreement");
+    let (refreshed, stream) =
+        answer_again(&ours, theirs, &both(), Direction::SendOnly, &mut draw()).expect("an agreement");
     assert_eq!(
         (refreshed.as_slice(), stream.direction),
         (ours.as_slice(), Direction::SendOnly)
@@ -291,7 +323,13 @@ fn hold_and_resume_count_versions_only_when_something_changes() {
 
 #[test]
 fn a_reoffer_keeps_declined_media_in_their_places() {
-    let (ours, _) = answer(include_bytes!("sdp/srtp-then-plain.sdp"), &local(), BOTH).expect("an agreement");
+    let (ours, _) = answer(
+        include_bytes!("sdp/srtp-then-plain.sdp"),
+        &local(),
+        &both(),
+        &mut draw(),
+    )
+    .expect("an agreement");
     let held = reoffer(&ours, Direction::Inactive).expect("our own words");
     let lines = |sdp: &[u8]| {
         text(sdp)
@@ -319,8 +357,8 @@ proptest! {
 
     #[test]
     fn any_bytes_are_agreed_to_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let ours = offer(&local(), BOTH);
-        let _ = answer(&bytes, &local(), BOTH);
+        let ours = offer(&local(), &both(), &mut draw());
+        let _ = answer(&bytes, &local(), &both(), &mut draw());
         let _ = accept(&ours, &bytes);
         let _ = reoffer(&bytes, Direction::SendOnly);
     }
@@ -329,9 +367,9 @@ proptest! {
     #[test]
     fn any_lines_are_agreed_to_or_refused(lines in prop::collection::vec("(m=(audio|video) [0-9/]{1,7} RTP/S?AVP( [0-9]{1,3}){0,5}|a=(rtpmap|fmtp|ptime|maxptime|rtcp):[0-9,/ a-zA-Z-]{0,30}|c=IN IP[46] [0-9a-f.:/]{0,20}|a=(sendonly|inactive|rtcp-mux)|[a-z]=.{0,20})\r?\n", 0..20)) {
         let theirs = format!("v=0\r\n{}", lines.concat());
-        if let Ok((ours, stream)) = answer(theirs.as_bytes(), &local(), BOTH) {
+        if let Ok((ours, stream)) = answer(theirs.as_bytes(), &local(), &both(), &mut draw()) {
             // What we agree to, we can agree to again without a word changed, and hold.
-            let (again, same) = answer_again(&ours, theirs.as_bytes(), BOTH, Direction::SendRecv).expect("as before");
+            let (again, same) = answer_again(&ours, theirs.as_bytes(), &both(), Direction::SendRecv, &mut draw()).expect("as before");
             prop_assert_eq!(&again, &ours);
             prop_assert_eq!(same, stream);
             prop_assert!(reoffer(&ours, Direction::Inactive).is_ok());

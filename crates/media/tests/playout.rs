@@ -9,7 +9,7 @@ mod common;
 
 use common::*;
 use media::sdp::Codec;
-use media::{FrameKind, Leg, Verdict};
+use media::{FrameKind, Law, Leg, Verdict};
 use std::time::Duration;
 
 /// What a listener heard, frame by frame: which part of the sound, or what instead.
@@ -75,7 +75,7 @@ impl Line {
                 number += 1;
             }
             for (arrived, bytes) in self.network.arrived(now) {
-                if self.leg.receive(began + arrived, at(PEER), &bytes) == Verdict::Late {
+                if self.leg.hears(began + arrived, at(PEER), &bytes) == Verdict::Late {
                     self.late += 1;
                 }
             }
@@ -254,7 +254,7 @@ fn a_timestamp_jump_and_a_new_ssrc_start_over() {
                 ssrc,
                 &sound(stamp, 160),
             );
-            assert!(matches!(leg.receive(now, at(PEER), &bytes), Verdict::Audio(_)), "{n}");
+            assert!(matches!(leg.hears(now, at(PEER), &bytes), Verdict::Audio(_)), "{n}");
             leg.tick(now + ms(5), &mut out);
             let frame = leg.take_frame().expect("a frame");
             if frame.kind == FrameKind::Audio {
@@ -279,14 +279,14 @@ fn packets_in_the_other_law_are_heard_in_ours() {
     let mut leg = leg_of(&stream(Codec::Pcma));
     let mut out = [0; 256];
     for n in 0..3_u64 {
-        let bytes = packet(0, false, n as u16, n as u32 * 160, 9, &[Codec::Pcmu.encode(5000); 160]);
+        let bytes = packet(0, false, n as u16, n as u32 * 160, 9, &[Law::Pcmu.encode(5000); 160]);
         assert!(matches!(
-            leg.receive(began + ms(n * 20), at(PEER), &bytes),
+            leg.hears(began + ms(n * 20), at(PEER), &bytes),
             Verdict::Audio(_)
         ));
         leg.tick(began + ms(n * 20 + 1), &mut out);
     }
     let frame = leg.take_frame().expect("a frame");
-    assert_eq!((frame.codec, frame.kind), (Codec::Pcma, FrameKind::Audio));
-    assert!((4800..5200).contains(&Codec::Pcma.decode(frame.bytes[80])));
+    assert_eq!((frame.law, frame.kind), (Law::Pcma, FrameKind::Audio));
+    assert!((4800..5200).contains(&Law::Pcma.decode(frame.bytes[80])));
 }

@@ -12,7 +12,7 @@ use exchange::handset::{Act, Doctor, Handset, Keys, News, Party, Scripted, Setup
 use flow::Part;
 use flow::rehearse::{Scenario, Turn};
 use jiff::Timestamp;
-use media::Codec;
+use media::Law;
 use switchboard::phone::Answering;
 
 use crate::{Failure, flows, out, serve};
@@ -218,7 +218,7 @@ pub(crate) fn write_wav(path: &Path, heard: &[u8]) -> Result<(), Failure> {
         |error: hound::Error| Failure::new(format!("{}: {error}", path.display()), "check the folder and the disk");
     let mut wav = hound::WavWriter::create(path, spec).map_err(failed)?;
     for octet in heard {
-        wav.write_sample(Codec::Pcmu.decode(*octet)).map_err(failed)?;
+        wav.write_sample(Law::Pcmu.decode(*octet)).map_err(failed)?;
     }
     wav.finalize().map_err(failed)
 }
@@ -293,7 +293,7 @@ impl Voices {
 
     /// Knows every word prepared. A phone that was told of no practice still hears the tone, and when the line is quiet.
     pub(crate) fn ear(&self) -> Arc<voice::listen::Index> {
-        voice::listen::Index::new(&self.words, Codec::Pcmu)
+        voice::listen::Index::new(&self.words, Law::Pcmu)
     }
 
     /// How each sentence of a scenario's caller sounds.
@@ -303,7 +303,7 @@ impl Voices {
             _ => None,
         });
         spoken
-            .filter_map(|words| Some((words.clone(), self.words.get(&said(words), Codec::Pcmu)?)))
+            .filter_map(|words| Some((words.clone(), self.words.get(&said(words), Law::Pcmu)?)))
             .collect()
     }
 
@@ -312,7 +312,7 @@ impl Voices {
         if !say.ends_with(".wav") {
             return self
                 .words
-                .get(&said(say), Codec::Pcmu)
+                .get(&said(say), Law::Pcmu)
                 .ok_or_else(|| Failure::new(format!("“{say}” cannot be heard"), "use a WAV file"));
         }
         let failed = |error: hound::Error| {
@@ -331,7 +331,7 @@ impl Voices {
         }
         let samples: Result<Vec<u8>, hound::Error> = wav
             .samples::<i16>()
-            .map(|sample| sample.map(|sample| Codec::Pcmu.encode(sample)))
+            .map(|sample| sample.map(|sample| Law::Pcmu.encode(sample)))
             .collect();
         Ok(samples.map_err(failed)?.into())
     }

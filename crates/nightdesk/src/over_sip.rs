@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use exchange::handset::{Doctor, Handset, Keys, News, Scripted, Setup};
 use flow::Part;
 use flow::rehearse::{Failing, Scenario, Turn};
-use media::Codec;
+use media::{Codec, Law};
 use switchboard::phone::Answering;
 use switchboard::{DeskConfig, Fact, Health, Listener, Network, Outbound, Stamped, Trunk, rehearse};
 
@@ -130,8 +130,8 @@ impl Stage {
         let key_folder = house.path().join("keys");
         keys::make(&key_folder)?;
 
-        let index = voice::listen::Index::new(&self.words, Codec::Pcmu);
-        let doctor_says = self.words.get(&said(DOCTOR_SAYS), Codec::Pcmu);
+        let index = voice::listen::Index::new(&self.words, Law::Pcmu);
+        let doctor_says = self.words.get(&said(DOCTOR_SAYS), Law::Pcmu);
         let handset = Handset::start(Setup {
             address: SocketAddr::new(LOOPBACK, 0),
             media: LOOPBACK,
@@ -196,7 +196,7 @@ impl Stage {
         let mut mouth = HashMap::new();
         for turn in &scenario.conversation {
             if let Turn::Says(words) = turn
-                && let Some(audio) = self.words.get(&said(words), Codec::Pcmu)
+                && let Some(audio) = self.words.get(&said(words), Law::Pcmu)
             {
                 mouth.insert(words.clone(), audio);
             }

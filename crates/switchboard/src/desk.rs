@@ -541,6 +541,11 @@ impl Wires {
         (self.draw)()
     }
 
+    /// What we would speak with whoever calls or is called.
+    pub(crate) fn offering(&self) -> media::sdp::Offering {
+        media::sdp::Offering::clear(&self.config.codecs)
+    }
+
     /// The wall clock at an instant.
     pub(crate) fn wall(&self, now: Instant) -> Timestamp {
         wall_at(self.anchor, now)

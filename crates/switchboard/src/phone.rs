@@ -106,7 +106,7 @@ pub struct Phone {
     draw: sip::Draw,
     address: SocketAddr,
     media: IpAddr,
-    codecs: Vec<media::sdp::Codec>,
+    offering: media::sdp::Offering,
     pick_up: Duration,
     plans: BTreeMap<String, VecDeque<Answering>>,
     otherwise: Answering,
@@ -145,7 +145,7 @@ impl Phone {
             draw,
             address,
             media,
-            codecs: vec![media::sdp::Codec::Pcmu, media::sdp::Codec::Pcma],
+            offering: media::sdp::Offering::default(),
             pick_up: Duration::from_secs(2),
             plans: BTreeMap::new(),
             otherwise: Answering::NoAnswer,
@@ -156,6 +156,11 @@ impl Phone {
             endpoint_alarm: None,
             out: VecDeque::new(),
         }
+    }
+
+    /// What the phone speaks from now on: both laws in the clear unless told otherwise.
+    pub fn speak(&mut self, offering: media::sdp::Offering) {
+        self.offering = offering;
     }
 
     /// How long a phone that is answered rings first.
@@ -191,7 +196,7 @@ impl Phone {
     /// Places a call. `None` without a free port.
     pub fn call(&mut self, now: Instant, desk: sip::Flow, number: &str, from: Option<&str>) -> Option<sip::SessionId> {
         let port = self.ports.pop_front()?;
-        let said = media::sdp::offer(&self.local(port), &self.codecs);
+        let said = media::sdp::offer(&self.local(port), &self.offering, &mut self.draw);
         let target = Uri::sip(Some(number), host(desk.remote.ip()), Some(desk.remote.port()));
         let from = Uri::sip(Some(from.unwrap_or("anonymous")), host(self.address.ip()), None);
         let mut invite = sip::Invite::new(desk, target, NameAddr::new(from));
@@ -323,7 +328,8 @@ impl Phone {
             self.endpoint.refuse(now, session, sip::Refusal::of(480));
             return;
         };
-        let Ok((said, stream)) = media::sdp::answer(&offer.bytes, &self.local(port), &self.codecs) else {
+        let Ok((said, stream)) = media::sdp::answer(&offer.bytes, &self.local(port), &self.offering, &mut self.draw)
+        else {
             self.ports.push_back(port);
             self.endpoint.refuse(now, session, sip::Refusal::of(488));
             return;
@@ -395,7 +401,8 @@ impl Phone {
             return;
         };
         let answer = body.and_then(|body| {
-            media::sdp::answer_again(&line.said, &body.bytes, &self.codecs, media::sdp::Direction::SendRecv).ok()
+            let want = media::sdp::Direction::SendRecv;
+            media::sdp::answer_again(&line.said, &body.bytes, &self.offering, want, &mut self.draw).ok()
         });
         match answer {
             Some((said, stream)) => {

@@ -4,7 +4,7 @@
 //! what [`crate::listen`] looks for.
 
 use crate::resample::Resampler;
-use media::codec::{CLOCK_RATE, Codec, FRAME_SAMPLES};
+use media::codec::{CLOCK_RATE, FRAME_SAMPLES, Law};
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -52,15 +52,15 @@ impl Clip {
 
     /// Samples at 8 kHz, full scale 1.0.
     pub(crate) fn from_samples(samples: &[f32]) -> Self {
-        let encode = |codec: Codec| {
+        let encode = |law: Law| {
             let linear = samples.iter().map(|s| (s.clamp(-1.0, 1.0) * 32_767.0) as i16);
-            let mut bytes: Vec<u8> = linear.map(|sample| codec.encode(sample)).collect();
-            bytes.resize(bytes.len().next_multiple_of(FRAME_SAMPLES), codec.silence());
+            let mut bytes: Vec<u8> = linear.map(|sample| law.encode(sample)).collect();
+            bytes.resize(bytes.len().next_multiple_of(FRAME_SAMPLES), law.silence());
             Arc::from(bytes)
         };
         Self {
-            pcmu: encode(Codec::Pcmu),
-            pcma: encode(Codec::Pcma),
+            pcmu: encode(Law::Pcmu),
+            pcma: encode(Law::Pcma),
         }
     }
 
@@ -73,10 +73,10 @@ impl Clip {
         Self::from_samples(&samples)
     }
 
-    pub(crate) fn bytes(&self, codec: Codec) -> &Arc<[u8]> {
-        match codec {
-            Codec::Pcmu => &self.pcmu,
-            Codec::Pcma => &self.pcma,
+    pub(crate) fn bytes(&self, law: Law) -> &Arc<[u8]> {
+        match law {
+            Law::Pcmu => &self.pcmu,
+            Law::Pcma => &self.pcma,
         }
     }
 }
@@ -184,7 +184,7 @@ fn loudness(step: &[f32]) -> f32 {
 pub(crate) mod tests {
     use super::{Clip, LEVEL, loudness};
     use crate::resample::Resampler;
-    use media::codec::Codec;
+    use media::codec::Law;
 
     /// A WAV of 16 bits, with the given samples on every channel.
     pub(crate) fn wav(samples: &[f32], rate: u32, channels: u16) -> Vec<u8> {
@@ -221,10 +221,10 @@ pub(crate) mod tests {
         Clip::from_wav(bytes, &mut Resampler::default())
     }
 
-    fn linear(clip: &Clip, codec: Codec) -> Vec<f32> {
-        clip.bytes(codec)
+    fn linear(clip: &Clip, law: Law) -> Vec<f32> {
+        clip.bytes(law)
             .iter()
-            .map(|byte| f32::from(codec.decode(*byte)) / 32_768.0)
+            .map(|byte| f32::from(law.decode(*byte)) / 32_768.0)
             .collect()
     }
 
@@ -234,8 +234,8 @@ pub(crate) mod tests {
             let mut samples = swell(0.8, 1.0, 1.5, level, rate);
             samples.iter_mut().for_each(|sample| *sample += offset);
             let clip = from_wav(&wav(&samples, rate, channels)).expect("sound");
-            for codec in [Codec::Pcmu, Codec::Pcma] {
-                let out = linear(&clip, codec);
+            for law in [Law::Pcmu, Law::Pcma] {
+                let out = linear(&clip, law);
                 assert_eq!(out.len() % 160, 0);
                 // One second and twice 60 ms, in whole frames and steps of 10 ms.
                 assert!((8_960..=9_280).contains(&out.len()), "{} samples", out.len());
@@ -251,7 +251,7 @@ pub(crate) mod tests {
     #[test]
     fn sound_that_begins_at_once_gets_its_margin() {
         let clip = from_wav(&wav(&swell(0.0, 0.5, 0.0, 0.5, 8_000), 8_000, 1)).expect("sound");
-        let out = linear(&clip, Codec::Pcmu);
+        let out = linear(&clip, Law::Pcmu);
         assert!(out[..400].iter().all(|s| s.abs() < 0.01));
         assert_eq!(out.len(), (480 + 4_000 + 480_usize).next_multiple_of(160));
     }
@@ -274,7 +274,7 @@ pub(crate) mod tests {
     #[test]
     fn the_beep_is_heard_and_is_whole_frames() {
         let beep = Clip::beep();
-        let out = linear(&beep, Codec::Pcma);
+        let out = linear(&beep, Law::Pcma);
         assert_eq!(out.len() % 160, 0);
         assert!((0.1..0.2).contains(&loudness(&out[200..1_800])));
     }

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::recorded::Recorded;
 use crate::resample::Resampler;
 use flow::Part;
-use media::codec::{CLOCK_RATE, Codec};
+use media::codec::{CLOCK_RATE, Law};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -141,14 +141,14 @@ impl Library {
         self.snapshot.clone()
     }
 
-    /// A ready sentence in a codec; see [`Snapshot::get`].
-    pub fn get(&self, part: &Part, codec: Codec) -> Option<Arc<[u8]>> {
-        self.snapshot.get(part, codec)
+    /// A ready sentence in a law; see [`Snapshot::get`].
+    pub fn get(&self, part: &Part, law: Law) -> Option<Arc<[u8]>> {
+        self.snapshot.get(part, law)
     }
 
     /// The tone after which a message begins.
-    pub fn beep(&self, codec: Codec) -> Arc<[u8]> {
-        self.snapshot.beep(codec)
+    pub fn beep(&self, law: Law) -> Arc<[u8]> {
+        self.snapshot.beep(law)
     }
 
     /// How long a ready sentence is.
@@ -220,14 +220,14 @@ impl Library {
 }
 
 impl Snapshot {
-    /// The clip of a sentence, whole 20 ms frames of this codec.
-    pub fn get(&self, part: &Part, codec: Codec) -> Option<Arc<[u8]>> {
-        self.clips.get(part).map(|clip| Arc::clone(clip.bytes(codec)))
+    /// The clip of a sentence, whole 20 ms frames of this law.
+    pub fn get(&self, part: &Part, law: Law) -> Option<Arc<[u8]>> {
+        self.clips.get(part).map(|clip| Arc::clone(clip.bytes(law)))
     }
 
     /// The tone after which a message begins.
-    pub fn beep(&self, codec: Codec) -> Arc<[u8]> {
-        Arc::clone(self.beep.bytes(codec))
+    pub fn beep(&self, law: Law) -> Arc<[u8]> {
+        Arc::clone(self.beep.bytes(law))
     }
 
     /// How long a sentence is.
@@ -267,7 +267,7 @@ mod tests {
     use crate::engine::tests::engine;
     use crate::recorded::file_name;
     use flow::{Language, Part};
-    use media::codec::Codec;
+    use media::codec::Law;
     use std::fs;
     use std::path::Path;
     use std::time::{Duration, Instant};
@@ -276,8 +276,8 @@ mod tests {
         Part::new(text, Language::English)
     }
 
-    fn rms(clip: &[u8], codec: Codec) -> f32 {
-        let linear = clip.iter().map(|byte| f32::from(codec.decode(*byte)) / 32_768.0);
+    fn rms(clip: &[u8], law: Law) -> f32 {
+        let linear = clip.iter().map(|byte| f32::from(law.decode(*byte)) / 32_768.0);
         (linear.map(|s| s * s).sum::<f32>() / clip.len() as f32).sqrt()
     }
 
@@ -308,14 +308,14 @@ mod tests {
         for (part, least, most) in [(&long, 2_500, 6_000), (&spanish, 2_500, 7_000), (&digit, 200, 900)] {
             let long = snapshot.duration(part).expect("ready").as_millis();
             assert!((least..most).contains(&long), "{part:?} takes {long} ms");
-            for codec in [Codec::Pcmu, Codec::Pcma] {
-                let clip = snapshot.get(part, codec).expect("ready");
+            for law in [Law::Pcmu, Law::Pcma] {
+                let clip = snapshot.get(part, law).expect("ready");
                 assert_eq!(clip.len() % 160, 0);
-                let level = 20.0 * rms(&clip, codec).log10();
+                let level = 20.0 * rms(&clip, law).log10();
                 assert!((-26.0..-17.0).contains(&level), "{part:?} is at {level} dBFS");
             }
         }
-        assert_eq!(snapshot.get(&english("Never prepared."), Codec::Pcmu), None);
+        assert_eq!(snapshot.get(&english("Never prepared."), Law::Pcmu), None);
     }
 
     #[test]
@@ -327,14 +327,14 @@ mod tests {
         assert_eq!(first.prepare(&parts), []);
         let files = entries(&speech);
         assert_eq!(files.len(), 2, "{files:?}");
-        let clip = first.get(&parts[0], Codec::Pcmu).expect("ready");
+        let clip = first.get(&parts[0], Law::Pcmu).expect("ready");
         let before: Vec<_> = files.iter().map(|f| fs::read(f).expect("it is there")).collect();
 
         // One entry is cut, one is left: the library says the same, and the folder is as it was.
         fs::write(&files[0], b"NDSPEECH and then the power went").expect("room");
         let mut second = Library::open(&speech, Some(engine()), &[]).expect("a cache");
         assert_eq!(second.prepare(&parts), []);
-        assert_eq!(second.get(&parts[0], Codec::Pcmu), Some(clip));
+        assert_eq!(second.get(&parts[0], Law::Pcmu), Some(clip));
         let after: Vec<_> = files.iter().map(|f| fs::read(f).expect("it is there")).collect();
         assert_eq!(before, after);
 
@@ -394,7 +394,7 @@ mod tests {
         let silent = english("…");
         let missing = library.prepare(&[silent.clone(), english("Yes.")]);
         assert_eq!(missing.iter().map(|m| &m.part).collect::<Vec<_>>(), [&silent]);
-        assert!(library.get(&english("Yes."), Codec::Pcma).is_some());
+        assert!(library.get(&english("Yes."), Law::Pcma).is_some());
     }
 
     #[test]
@@ -405,8 +405,8 @@ mod tests {
         assert_eq!(library.prepare(&[yes.clone(), no.clone()]), []);
         let call = library.snapshot();
         library.forget(|part| *part == yes);
-        assert!(library.get(&no, Codec::Pcmu).is_none() && library.get(&yes, Codec::Pcmu).is_some());
-        assert!(call.get(&no, Codec::Pcmu).is_some());
+        assert!(library.get(&no, Law::Pcmu).is_none() && library.get(&yes, Law::Pcmu).is_some());
+        assert!(call.get(&no, Law::Pcmu).is_some());
     }
 
     #[test]

@@ -10,7 +10,7 @@
 
 use crate::library::Snapshot;
 use flow::Part;
-use media::codec::{Codec, FRAME_SAMPLES};
+use media::codec::{FRAME_SAMPLES, Law};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -40,10 +40,10 @@ pub enum Sound {
     Quiet,
 }
 
-/// Every frame of every clip, made once and shared by all listeners of a codec.
+/// Every frame of every clip, made once and shared by all listeners of a law.
 #[derive(Debug)]
 pub struct Index {
-    codec: Codec,
+    law: Law,
     clips: Vec<(Sound, Arc<[u8]>)>,
     /// Where frames that are not silent occur: clip and frame.
     frames: HashMap<Frame, Vec<(u32, u32)>>,
@@ -77,19 +77,19 @@ const SLIP_FRAMES: i64 = 10;
 const SILENCE: i32 = 50;
 
 impl Index {
-    /// Every clip of a snapshot, as it sounds in a codec.
-    pub fn new(snapshot: &Snapshot, codec: Codec) -> Arc<Self> {
+    /// Every clip of a snapshot, as it sounds in a law.
+    pub fn new(snapshot: &Snapshot, law: Law) -> Arc<Self> {
         let mut parts: Vec<&Part> = snapshot.parts().collect();
         parts.sort();
         let words = parts
             .into_iter()
-            .filter_map(|part| Some((Sound::Began(part.clone()), snapshot.get(part, codec)?)));
+            .filter_map(|part| Some((Sound::Began(part.clone()), snapshot.get(part, law)?)));
         let mut index = Self {
-            codec,
+            law,
             clips: Vec::new(),
             frames: HashMap::new(),
         };
-        for (sound, audio) in words.chain([(Sound::Beep, snapshot.beep(codec))]) {
+        for (sound, audio) in words.chain([(Sound::Beep, snapshot.beep(law))]) {
             // Two sentences that sound the same are heard as the first of them.
             if index.clips.iter().any(|(_, known)| *known == audio) {
                 continue;
@@ -107,13 +107,13 @@ impl Index {
     }
 
     fn padded(&self, bytes: &[u8]) -> Frame {
-        let mut frame = [self.codec.silence(); FRAME_SAMPLES];
+        let mut frame = [self.law.silence(); FRAME_SAMPLES];
         frame.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         frame
     }
 
     fn is_silent(&self, frame: &Frame) -> bool {
-        let sum: i32 = frame.iter().map(|byte| i32::from(self.codec.decode(*byte)).abs()).sum();
+        let sum: i32 = frame.iter().map(|byte| i32::from(self.law.decode(*byte)).abs()).sum();
         sum < SILENCE * FRAME_SAMPLES as i32
     }
 
@@ -247,7 +247,7 @@ mod tests {
     use crate::Library;
     use crate::engine::tests::engine;
     use flow::{Language, Part};
-    use media::codec::{Codec, FRAME_SAMPLES};
+    use media::codec::{FRAME_SAMPLES, Law};
     use std::sync::{Arc, OnceLock};
 
     fn english(text: &str) -> Part {
@@ -279,21 +279,21 @@ mod tests {
         })
     }
 
-    fn frames(bytes: &[u8], codec: Codec) -> Vec<[u8; FRAME_SAMPLES]> {
+    fn frames(bytes: &[u8], law: Law) -> Vec<[u8; FRAME_SAMPLES]> {
         let pad = |chunk: &[u8]| {
-            let mut frame = [codec.silence(); FRAME_SAMPLES];
+            let mut frame = [law.silence(); FRAME_SAMPLES];
             frame[..chunk.len()].copy_from_slice(chunk);
             frame
         };
         bytes.chunks(FRAME_SAMPLES).map(pad).collect()
     }
 
-    fn clip(text: &str, codec: Codec) -> Vec<[u8; FRAME_SAMPLES]> {
-        frames(&library().get(&english(text), codec).expect("prepared"), codec)
+    fn clip(text: &str, law: Law) -> Vec<[u8; FRAME_SAMPLES]> {
+        frames(&library().get(&english(text), law).expect("prepared"), law)
     }
 
-    fn silence(count: usize, codec: Codec) -> Vec<[u8; FRAME_SAMPLES]> {
-        vec![[codec.silence(); FRAME_SAMPLES]; count]
+    fn silence(count: usize, law: Law) -> Vec<[u8; FRAME_SAMPLES]> {
+        vec![[law.silence(); FRAME_SAMPLES]; count]
     }
 
     fn hears(listener: &mut Listener, frames: &[[u8; FRAME_SAMPLES]]) -> Vec<(usize, String)> {
@@ -309,8 +309,8 @@ mod tests {
             .collect()
     }
 
-    fn listener(codec: Codec) -> Listener {
-        Listener::new(&Index::new(&library().snapshot(), codec))
+    fn listener(law: Law) -> Listener {
+        Listener::new(&Index::new(&library().snapshot(), law))
     }
 
     fn only_names(heard: &[(usize, String)]) -> Vec<&str> {
@@ -319,12 +319,12 @@ mod tests {
 
     #[test]
     fn words_are_named_soon_after_they_begin_and_quiet_after_they_end() {
-        for codec in [Codec::Pcmu, Codec::Pcma] {
-            let mut line = silence(10, codec);
-            line.extend(clip("Goodbye.", codec));
+        for law in [Law::Pcmu, Law::Pcma] {
+            let mut line = silence(10, law);
+            line.extend(clip("Goodbye.", law));
             let end = line.len();
-            line.extend(silence(60, codec));
-            let heard = hears(&mut listener(codec), &line);
+            line.extend(silence(60, law));
+            let heard = hears(&mut listener(law), &line);
             assert_eq!(only_names(&heard), ["Goodbye.", "(quiet)"]);
             assert!(heard[0].0 <= 10 + 3 + 8, "named at frame {}", heard[0].0);
             // The clip ends with at most 60 ms and a padded frame of silence of its own.
@@ -338,11 +338,11 @@ mod tests {
 
     #[test]
     fn a_number_read_digit_by_digit_is_heard_digit_by_digit() {
-        let codec = Codec::Pcmu;
+        let law = Law::Pcmu;
         let number = ["5", "1", "2,", "5", "5", "5,", "0", "1", "9", "9"];
-        let mut line: Vec<_> = number.iter().flat_map(|digit| clip(digit, codec)).collect();
-        line.extend(silence(40, codec));
-        let heard = hears(&mut listener(codec), &line);
+        let mut line: Vec<_> = number.iter().flat_map(|digit| clip(digit, law)).collect();
+        line.extend(silence(40, law));
+        let heard = hears(&mut listener(law), &line);
         // "5" and "5," may sound alike, byte for byte; then the first of them is what is heard.
         let plain: String = only_names(&heard).join("").replace(',', "");
         assert_eq!(plain, "5125550199(quiet)");
@@ -350,25 +350,25 @@ mod tests {
 
     #[test]
     fn the_beep_is_known_from_words() {
-        let codec = Codec::Pcma;
-        let mut line = clip("Please stay on the line.", codec);
-        line.extend(frames(&library().beep(codec), codec));
-        line.extend(silence(40, codec));
+        let law = Law::Pcma;
+        let mut line = clip("Please stay on the line.", law);
+        line.extend(frames(&library().beep(law), law));
+        line.extend(silence(40, law));
         assert_eq!(
-            only_names(&hears(&mut listener(codec), &line)),
+            only_names(&hears(&mut listener(law), &line)),
             ["Please stay on the line.", "(beep)", "(quiet)"]
         );
     }
 
     #[test]
     fn words_cut_off_by_a_key_are_quiet_at_once_and_named_again_when_said_again() {
-        let codec = Codec::Pcmu;
-        let words = clip("Please stay on the line. I am trying the doctor.", codec);
+        let law = Law::Pcmu;
+        let words = clip("Please stay on the line. I am trying the doctor.", law);
         let mut line = words[..25].to_vec();
-        line.extend(silence(36, codec));
+        line.extend(silence(36, law));
         line.extend(words.clone());
         line.extend(words);
-        let heard = hears(&mut listener(codec), &line);
+        let heard = hears(&mut listener(law), &line);
         let name = "Please stay on the line. I am trying the doctor.";
         assert_eq!(only_names(&heard), [name, "(quiet)", name, name]);
         assert!((58..=60).contains(&heard[1].0), "{heard:?}");
@@ -376,43 +376,43 @@ mod tests {
 
     #[test]
     fn joining_in_the_middle_and_losing_a_few_frames_names_the_words_once() {
-        let codec = Codec::Pcmu;
+        let law = Law::Pcmu;
         let name = "Please stay on the line. I am trying the doctor.";
-        let words = clip(name, codec);
+        let words = clip(name, law);
         let mut line = words[20..].to_vec();
         // Two frames are lost, one arrives damaged.
         line.drain(12..14);
         line[30] = [0x12; FRAME_SAMPLES];
-        line.extend(silence(40, codec));
-        assert_eq!(only_names(&hears(&mut listener(codec), &line)), [name, "(quiet)"]);
+        line.extend(silence(40, law));
+        assert_eq!(only_names(&hears(&mut listener(law), &line)), [name, "(quiet)"]);
     }
 
     #[test]
     fn what_is_not_ours_is_nothing_but_still_a_sound() {
-        let codec = Codec::Pcmu;
+        let law = Law::Pcmu;
         let noise: Vec<u8> = (0..8_000_u32)
             .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
             .collect();
-        let mut line = frames(&noise, codec);
-        line.extend(silence(100, codec));
-        assert_eq!(only_names(&hears(&mut listener(codec), &line)), ["(quiet)"]);
-        assert_eq!(hears(&mut listener(codec), &silence(200, codec)), []);
+        let mut line = frames(&noise, law);
+        line.extend(silence(100, law));
+        assert_eq!(only_names(&hears(&mut listener(law), &line)), ["(quiet)"]);
+        assert_eq!(hears(&mut listener(law), &silence(200, law)), []);
     }
 
     #[test]
     fn every_clip_is_heard_as_itself_or_as_one_that_sounds_the_same() {
-        let codec = Codec::Pcmu;
-        let index = Index::new(&library().snapshot(), codec);
+        let law = Law::Pcmu;
+        let index = Index::new(&library().snapshot(), law);
         for part in texts() {
             let mut listener = Listener::new(&index);
-            let mut line = clip(&part.text, codec);
-            line.extend(silence(40, codec));
+            let mut line = clip(&part.text, law);
+            line.extend(silence(40, law));
             let heard = hears(&mut listener, &line);
             let [(_, name), (_, quiet)] = heard.as_slice() else {
                 panic!("{part:?}: {heard:?}")
             };
             assert_eq!(quiet, "(quiet)");
-            let audio = |text: &str| library().get(&english(text), codec);
+            let audio = |text: &str| library().get(&english(text), law);
             assert_eq!(audio(name), audio(&part.text), "{part:?} heard as {name}");
         }
         assert!(Arc::strong_count(&index) >= 1);

@@ -2,7 +2,7 @@
 //! different things sound the same to a caller.
 
 use flow::{Language, Part, Phrase, Piece, split, vocabulary};
-use media::codec::Codec;
+use media::codec::Law;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use voice::{Engine, Library};
@@ -31,7 +31,7 @@ fn every_built_in_sentence_and_every_fill_in_is_audible() {
 
         let mut sounds = HashMap::<Arc<[u8]>, &Part>::new();
         for part in &parts {
-            let clip = library.get(part, Codec::Pcmu).expect("it was prepared");
+            let clip = library.get(part, Law::Pcmu).expect("it was prepared");
             let long = library.duration(part).expect("it was prepared");
             assert!(long.as_millis() >= 150, "{part:?} lasts {long:?}");
             if let Some(other) = sounds.insert(clip, part) {

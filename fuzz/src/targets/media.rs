@@ -11,7 +11,7 @@ use media::dtmf::info;
 use media::rtp::reception::ReportBlock;
 use media::rtp::report::{Reporter, Sent};
 use media::rtp::{Packet, Writer, looks_like_rtcp};
-use media::sdp::{self, Direction, Local, SdpFault, Stream};
+use media::sdp::{self, Direction, Local, Offering, OpusWishes, SdpFault, Security, Stream, Suite};
 use media::{Audio, Codec, Digit, DigitWay, FRAME_SAMPLES, Leg, LegEvent, LegStart, PACKET_OUT_BYTES, Verdict};
 
 use super::{about, verdict};
@@ -22,7 +22,20 @@ const STRANGER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 11
 const EVENTS: u8 = 101;
 const OUR_SSRC: u32 = 0x5151_5151;
 const THEIR_SSRC: u32 = 0xAABB_CCDD;
-const LAWS: &[Codec] = &[Codec::Pcmu, Codec::Pcma];
+
+/// What we would speak: everything, in the clear or encrypted.
+fn offering(security: Security) -> Offering {
+    Offering {
+        codecs: Codec::ALL.to_vec(),
+        security,
+        suites: Suite::ALL.to_vec(),
+    }
+}
+
+/// Keys that are the same every time.
+fn draw() -> [u8; 16] {
+    [9; 16]
+}
 
 /// Virtual time counts from here.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -35,40 +48,52 @@ pub fn description(bytes: &[u8]) -> u64 {
         session: 1,
         version: u64::MAX - 1,
     };
-    let offered = sdp::answer(bytes, &local, LAWS).map(|(text, stream)| {
-        assert!(stream.remote.is_ipv4() && (10..=60).contains(&stream.ptime_ms));
-        // An answer is a description like any other, and the one we go on from.
-        let (again, same) = sdp::answer_again(&text, bytes, LAWS, Direction::SendRecv).expect("it was fine before");
-        assert_eq!((&again, &same), (&text, &stream));
-        for want in [Direction::SendOnly, Direction::Inactive] {
-            let (_, held) = sdp::answer_again(&text, bytes, LAWS, want).expect("it was fine before");
-            assert!(!held.direction.receives());
-            let reoffer = sdp::reoffer(&text, want).expect("our own words");
-            assert!(
-                sdp::answer(&reoffer, &local, LAWS).is_ok(),
-                "what we offer we would take"
-            );
-        }
-        (
-            stream.codec,
-            stream.telephone_event.is_some(),
-            stream.rtcp_mux,
-            stream.direction,
-            stream.ptime_ms,
-            about(text.len()),
-        )
-    });
-    let ours = sdp::offer(&local, LAWS);
-    let accepted = sdp::accept(&ours, bytes).map(|stream| {
-        let mut leg = Leg::new(&stream, start());
-        black_box(leg.tick(*START, &mut [0; PACKET_OUT_BYTES]));
-        (stream.codec, stream.direction, stream.receive_telephone_event.is_some())
-    });
     let fault = |fault: SdpFault| {
         assert!(matches!(fault.status(), 400 | 488));
         fault.to_string()
     };
-    verdict((offered.map_err(fault), accepted.map_err(fault)))
+    verdict([Security::Off, Security::Preferred, Security::Required].map(|security| {
+        let ours = offering(security);
+        let offered = sdp::answer(bytes, &local, &ours, &mut draw).map(|(text, stream)| {
+            assert!(stream.remote.is_ipv4() && (10..=60).contains(&stream.ptime_ms));
+            match security {
+                Security::Off => assert!(stream.security.is_none()),
+                Security::Preferred => {}
+                Security::Required => assert!(stream.security.is_some()),
+            }
+            // An answer is a description like any other, and the one we go on from: keys stay as they are.
+            let mut other = || [1; 16];
+            let (again, same) = sdp::answer_again(&text, bytes, &ours, Direction::SendRecv, &mut other)
+                .expect("it was fine before");
+            assert_eq!((&again, &same), (&text, &stream));
+            for want in [Direction::SendOnly, Direction::Inactive] {
+                let (_, held) =
+                    sdp::answer_again(&text, bytes, &ours, want, &mut other).expect("it was fine before");
+                assert!(!held.direction.receives());
+                let reoffer = sdp::reoffer(&text, want).expect("our own words");
+                assert!(
+                    sdp::answer(&reoffer, &local, &ours, &mut draw).is_ok(),
+                    "what we offer we would take"
+                );
+            }
+            (
+                stream.codec,
+                stream.telephone_event.is_some(),
+                stream.rtcp_mux,
+                stream.direction,
+                stream.ptime_ms,
+                stream.security.map(|srtp| srtp.suite),
+                about(text.len()),
+            )
+        });
+        let said = sdp::offer(&local, &ours, &mut draw);
+        let accepted = sdp::accept(&said, bytes).map(|stream| {
+            let mut leg = Leg::new(&stream, start());
+            black_box(leg.tick(*START, &mut [0; PACKET_OUT_BYTES]));
+            (stream.codec, stream.direction, stream.receive_telephone_event.is_some())
+        });
+        (offered.map_err(fault), accepted.map_err(fault))
+    }))
 }
 
 /// An RTP packet, read; and received by a leg that lives as long as the run, so that whatever it kept would show.
@@ -88,7 +113,7 @@ pub fn packet(bytes: &[u8]) -> u64 {
     let heard = LEG.with_borrow_mut(|(leg, inputs)| {
         *inputs += 1;
         let now = *START + Duration::from_millis(5 * *inputs);
-        let heard = judged(leg.receive(now, PEER, bytes), bytes);
+        let heard = judged(leg.receive(now, PEER, &mut bytes.to_vec()), bytes);
         if *inputs % 4 == 0 {
             leg.tick(now, &mut [0; PACKET_OUT_BYTES]);
             leg.rtcp_due(now, &mut [0; PACKET_OUT_BYTES]);
@@ -176,7 +201,7 @@ pub fn digits(bytes: &[u8]) -> u64 {
 /// others how long after the one before.
 pub fn leg(bytes: &[u8]) -> u64 {
     let flags = bytes.first().copied().unwrap_or_default();
-    let codec = if flags & 1 == 0 { Codec::Pcmu } else { Codec::Pcma };
+    let codec = Codec::ALL[usize::from(flags & 1 | (flags >> 1 & 2))];
     let mut leg = Leg::new(&stream(codec, flags & 2 == 2), start());
     let mut other = Leg::new(&stream(Codec::Pcmu, true), start());
     let mut out = [0; PACKET_OUT_BYTES];
@@ -193,7 +218,7 @@ pub fn leg(bytes: &[u8]) -> u64 {
         let heard = match order & 7 {
             0..=2 => {
                 received += 1;
-                let heard = leg.receive(now, PEER, data);
+                let heard = leg.receive(now, PEER, &mut data.to_vec());
                 if let Verdict::Audio(audio) = &heard {
                     black_box(other.relay_now(now, audio, data, &mut out));
                 }
@@ -203,14 +228,14 @@ pub fn leg(bytes: &[u8]) -> u64 {
                 leg.receive(
                     now,
                     SocketAddr::new(PEER.ip(), PEER.port() ^ u16::from(*length & 3)),
-                    data,
+                    &mut data.to_vec(),
                 ),
                 data,
             ),
-            4 => judged(leg.receive_rtcp(now, PEER_RTCP, data), data),
+            4 => judged(leg.receive_rtcp(now, PEER_RTCP, &mut data.to_vec()), data),
             5 => {
-                assert_eq!(leg.receive(now, STRANGER, data), Verdict::Stranger);
-                assert_eq!(leg.receive_rtcp(now, STRANGER, data), Verdict::Stranger);
+                assert_eq!(leg.receive(now, STRANGER, &mut data.to_vec()), Verdict::Stranger);
+                assert_eq!(leg.receive_rtcp(now, STRANGER, &mut data.to_vec()), Verdict::Stranger);
                 0
             }
             6 => command(&mut leg, now, data),
@@ -281,7 +306,8 @@ fn command(leg: &mut Leg, now: Instant, data: &[u8]) -> u8 {
             12
         }
         5 => {
-            let mut changed = stream(if what & 8 == 8 { Codec::Pcma } else { Codec::Pcmu }, what & 16 == 16);
+            let codec = Codec::ALL[usize::from(what >> 3 & 1 | (what >> 4 & 2))];
+            let mut changed = stream(codec, what & 16 == 16);
             changed.direction = [
                 Direction::SendRecv,
                 Direction::SendOnly,
@@ -330,15 +356,19 @@ fn events(leg: &mut Leg) -> usize {
 fn stream(codec: Codec, mux: bool) -> Stream {
     Stream {
         codec,
-        payload_type: codec.static_payload_type(),
-        receive_payload_type: codec.static_payload_type(),
+        payload_type: codec.payload_type(),
+        receive_payload_type: codec.payload_type(),
         telephone_event: Some(EVENTS),
         receive_telephone_event: Some(EVENTS),
+        event_clock_rate: codec.clock_rate(),
         remote: PEER,
         remote_rtcp: if mux { PEER } else { PEER_RTCP },
         rtcp_mux: mux,
         direction: Direction::SendRecv,
         ptime_ms: 20,
+        packet_ms: 20,
+        opus: OpusWishes::default(),
+        security: None,
     }
 }
 
@@ -422,7 +452,7 @@ pub fn reports() -> Vec<Vec<u8>> {
 /// A press with its three ends, a long press over the duration's edge, two quick ones.
 pub fn presses() -> Vec<Vec<u8>> {
     let mut one = Vec::new();
-    let mut sending = Sending::new(Digit::from_char('5').expect("a key"), 160);
+    let mut sending = Sending::new(Digit::from_char('5').expect("a key"), 160, 8000);
     while let Some(packet) = sending.next_packet() {
         one.extend_from_slice(&packet.payload);
         one.extend([20, u8::from(packet.marker)]);
@@ -528,6 +558,16 @@ pub const SDP_WORDS: &[&str] = &[
     "a=recvonly",
     "a=inactive",
     "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x",
+    "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR|2^31",
+    "a=crypto:2 AEAD_AES_256_GCM inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBRPS1uQCVeeCFCanVmcjk=",
+    "m=audio 30000 RTP/SAVP 9 111 110",
+    "a=rtpmap:111 opus/48000/2",
+    "a=rtpmap:110 telephone-event/48000",
+    "a=rtpmap:9 G722/8000",
+    "a=fmtp:111 maxaveragebitrate=8000;useinbandfec=1",
+    "a=maxptime:10",
+    " UNENCRYPTED_SRTP",
+    "|1:4",
     "a=candidate:1 1 UDP 1 192.0.2.1 9 typ host",
     " ",
     "/",

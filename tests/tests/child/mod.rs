@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use exchange::handset::{Act, Handset, Keys, Party, Setup};
 use flow::{Language, Part};
 use jiff::Timestamp;
-use media::Codec;
+use media::Law;
 use switchboard::phone::Answering;
 use switchboard::{CallId, Fact, Stamped};
 use tempfile::TempDir;
@@ -346,7 +346,7 @@ pub fn handset(words: &voice::Snapshot, mut answers: impl FnMut(&str) -> Box<dyn
     Handset::start(Setup {
         address: SocketAddr::new(LOOPBACK, 0),
         media: LOOPBACK,
-        ear: Some(voice::listen::Index::new(words, Codec::Pcmu)),
+        ear: Some(voice::listen::Index::new(words, Law::Pcmu)),
         pick_up: Duration::from_millis(300),
         keys: Keys::Events,
         answers: Box::new(move |number, _: Answering| answers(number)),
@@ -573,7 +573,7 @@ pub fn voices<const N: usize>(sentences: [&str; N]) -> [Arc<[u8]>; N] {
     let mut library = voice::Library::open(&folder, speech(), &[]).expect("a cache");
     let missing = library.prepare(&parts);
     assert!(missing.is_empty(), "sentences that cannot be heard: {missing:#?}");
-    parts.map(|part| library.get(&part, Codec::Pcmu).expect("just prepared"))
+    parts.map(|part| library.get(&part, Law::Pcmu).expect("just prepared"))
 }
 
 /// A practice as it stands in a folder.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use media::sdp::Stream;
-use media::{Codec, Leg, LegStart, Quality};
+use media::{Law, Leg, LegStart, Quality};
 use rustix::event::epoll;
 use switchboard::{CallId, LegId, MediaEvent, RecordingId};
 
@@ -142,7 +142,7 @@ impl Thread {
             pair,
             start,
             leg: None,
-            codec: Codec::Pcmu,
+            law: Law::Pcmu,
             pinned: false,
             quiet: 0,
             other: None,
@@ -233,13 +233,13 @@ impl Thread {
             recording,
             call,
             leg,
-            codec: party.codec,
+            law: party.law,
             kind: Kind::Call { consent },
         };
-        let codec = party.codec;
+        let law = party.law;
         party.recording = Some(Recording {
             id: recording,
-            codec,
+            law,
             so_far: Recorded::default(),
             echo: Box::new(Echo::new()),
         });
@@ -275,12 +275,12 @@ impl Thread {
         };
         audible.play(BEEP, vec![beep], false);
         party.left_clips = true;
-        party.clip = Some((recording, party.codec, Clip::new(bounds), Recorded::default()));
+        party.clip = Some((recording, party.law, Clip::new(bounds), Recorded::default()));
         let begin = Begin {
             recording,
             call,
             leg,
-            codec: party.codec,
+            law: party.law,
             kind: Kind::Clip,
         };
         self.tap.mark(Tap::Begin(Box::new(begin)));

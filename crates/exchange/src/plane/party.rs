@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use media::sdp::Stream;
-use media::{Audio, Codec, FRAME_SAMPLES, Frame, Leg, LegStart, PACKET_OUT_BYTES};
+use media::{Audio, FRAME_SAMPLES, Frame, Law, Leg, LegStart, PACKET_OUT_BYTES};
 use switchboard::{CallId, LegId, RecordingId};
 
 use super::clip::Clip;
@@ -20,7 +20,7 @@ pub(super) struct Party {
     pub(super) start: LegStart,
     /// None until the agreement is known.
     pub(super) leg: Option<Leg>,
-    pub(super) codec: Codec,
+    pub(super) law: Law,
     /// Whether the RTP socket is connected to where the party's packets come from.
     pub(super) pinned: bool,
     /// Frames since the last packet that was this party's.
@@ -28,7 +28,7 @@ pub(super) struct Party {
     /// The party it is bridged with.
     pub(super) other: Option<u32>,
     pub(super) recording: Option<Recording>,
-    pub(super) clip: Option<(RecordingId, Codec, Clip, Recorded)>,
+    pub(super) clip: Option<(RecordingId, Law, Clip, Recorded)>,
     /// Whether the recorder has a report of this leg to make.
     pub(super) left_clips: bool,
 }
@@ -36,8 +36,8 @@ pub(super) struct Party {
 /// A call recording in progress.
 pub(super) struct Recording {
     pub(super) id: RecordingId,
-    /// The codec of the file, whatever the leg speaks later.
-    pub(super) codec: Codec,
+    /// The law of the file, whatever the leg speaks later.
+    pub(super) law: Law,
     pub(super) so_far: Recorded,
     /// What the party was sent since the last frame.
     pub(super) echo: Box<Echo>,
@@ -65,7 +65,7 @@ impl Recorded {
 impl Party {
     /// What was agreed, first or anew.
     pub(super) fn agree(&mut self, stream: &Stream) {
-        self.codec = stream.codec;
+        self.law = stream.codec.law();
         match &mut self.leg {
             Some(leg) => leg.update(stream),
             None => self.leg = Some(Leg::new(stream, self.start)),
@@ -100,6 +100,11 @@ impl Party {
         if length > 0 {
             self.send(packet.get(..length).unwrap_or_default(), gauges);
             gauges.paced(now.saturating_duration_since(due));
+            // Where a packet carries 10 ms, a second one goes with it.
+            let rest = self.leg.as_mut().map_or(0, |leg| leg.tick_rest(&mut packet));
+            if rest > 0 {
+                self.send(packet.get(..rest).unwrap_or_default(), gauges);
+            }
         }
         self.note_sent();
     }
@@ -170,14 +175,14 @@ impl Party {
     }
 }
 
-/// A frame's bytes in the codec of a file; silence when there is none.
-pub(super) fn in_codec(frame: Option<Frame>, codec: Codec) -> [u8; FRAME_SAMPLES] {
+/// A frame's bytes in the law of a file; silence when there is none.
+pub(super) fn in_law(frame: Option<Frame>, law: Law) -> [u8; FRAME_SAMPLES] {
     let Some(Frame {
-        mut bytes, codec: from, ..
+        mut bytes, law: from, ..
     }) = frame
     else {
-        return [codec.silence(); FRAME_SAMPLES];
+        return [law.silence(); FRAME_SAMPLES];
     };
-    from.transcode(codec, &mut bytes);
+    from.transcode(law, &mut bytes);
     bytes
 }

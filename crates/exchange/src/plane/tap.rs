@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
-use media::{Codec, FRAME_SAMPLES, Frame};
+use media::{FRAME_SAMPLES, Frame, Law};
 use switchboard::{CallId, LegId, RecordingId};
 
 /// Frames in the queue of one media thread: 3 s of 100 recorded calls, a third of a second of 1000; 5.8 MB.
@@ -58,7 +58,7 @@ pub struct Begin {
     /// The party recorded.
     pub leg: LegId,
     /// How the frames are coded.
-    pub codec: Codec,
+    pub law: Law,
     /// Whole call, or a clip.
     pub kind: Kind,
 }
@@ -199,7 +199,7 @@ mod tests {
         for n in 0..7 {
             echo.push(Frame {
                 bytes: [n; 160],
-                codec: Codec::Pcmu,
+                law: Law::Pcmu,
                 kind: media::FrameKind::Audio,
             });
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use media::rtp::{Packet, Writer};
 use media::sdp::{Direction, Stream};
-use media::{Codec, LegStart};
+use media::{Codec, Law, LegStart};
 use phi::Phi;
 use switchboard::{CallId, LegId, MediaEvent, RecordingId};
 
@@ -138,11 +138,15 @@ impl Phone {
             receive_payload_type: 0,
             telephone_event: Some(101),
             receive_telephone_event: Some(101),
+            event_clock_rate: 8000,
             remote: self.address(),
             remote_rtcp: SocketAddr::new(LOOPBACK, self.address().port() ^ 1),
             rtcp_mux: false,
             direction: Direction::SendRecv,
             ptime_ms: 20,
+            packet_ms: 20,
+            opus: media::sdp::OpusWishes::default(),
+            security: None,
         }
     }
 
@@ -185,7 +189,7 @@ fn clip(frames: u8) -> Arc<[u8]> {
 fn loud(frame: usize) -> [u8; 160] {
     std::array::from_fn(|at| {
         let phase = (frame * 160 + at) as f32 * 440.0 * std::f32::consts::TAU / 8000.0;
-        Codec::Pcmu.encode((phase.sin() * 9000.0) as i16)
+        Law::Pcmu.encode((phase.sin() * 9000.0) as i16)
     })
 }
 

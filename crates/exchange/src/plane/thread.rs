@@ -22,7 +22,7 @@ use super::clock::Clock;
 use super::events::Events;
 use super::gauges::{Gauges, add};
 use super::order::Order;
-use super::party::{Party, in_codec};
+use super::party::{Party, in_law};
 use super::slots::{Slots, due, slot_of};
 use super::tap::{Tap, Tapped};
 
@@ -346,8 +346,8 @@ impl Thread {
 
         let mut lost = 0;
         if let Some(recording) = &mut party.recording {
-            let (number, codec) = (recording.so_far.number(frame), recording.codec);
-            let (caller, other) = (in_codec(heard, codec), in_codec(recording.echo.pop(), codec));
+            let (number, law) = (recording.so_far.number(frame), recording.law);
+            let (caller, other) = (in_law(heard, law), in_law(recording.echo.pop(), law));
             lost += u64::from(!self.tap.frame(Tap::Frame {
                 recording: recording.id,
                 number,
@@ -356,10 +356,10 @@ impl Thread {
             }));
         }
         let mut over = false;
-        if let Some((recording, codec, clip, so_far)) = &mut party.clip {
+        if let Some((recording, law, clip, so_far)) = &mut party.clip {
             let kept = clip.frame(voice);
             if kept != Heard::NotYet {
-                let (number, caller) = (so_far.number(frame), in_codec(heard, *codec));
+                let (number, caller) = (so_far.number(frame), in_law(heard, *law));
                 lost += u64::from(!self.tap.frame(Tap::Frame {
                     recording: *recording,
                     number,
@@ -424,7 +424,7 @@ impl Thread {
 }
 
 enum Received<'a> {
-    Packet(&'a [u8], SocketAddr),
+    Packet(&'a mut [u8], SocketAddr),
     Nothing,
     /// An ICMP error of something we sent, or an interruption.
     Fault,
@@ -432,7 +432,7 @@ enum Received<'a> {
 
 fn receive<'a>(socket: &UdpSocket, buffer: &'a mut [u8]) -> Received<'a> {
     match socket.recv_from(buffer) {
-        Ok((length, source)) => Received::Packet(buffer.get(..length).unwrap_or_default(), source),
+        Ok((length, source)) => Received::Packet(buffer.get_mut(..length).unwrap_or_default(), source),
         Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
         Err(_) => Received::Fault,
     }

@@ -97,10 +97,10 @@ pub const fn alaw_encode(sample: i16) -> u8 {
 }
 
 /// Mean square of a stretch of G.711, straight from its bytes, scaled down by 2⁶. At most 256 bytes count.
-pub fn mean_power(codec: super::Codec, bytes: &[u8]) -> u32 {
-    let table = match codec {
-        super::Codec::Pcmu => &ULAW_POWER,
-        super::Codec::Pcma => &ALAW_POWER,
+pub fn mean_power(law: super::Law, bytes: &[u8]) -> u32 {
+    let table = match law {
+        super::Law::Pcmu => &ULAW_POWER,
+        super::Law::Pcma => &ALAW_POWER,
     };
     let bytes = bytes.get(..POWER_SAMPLES_MAX).unwrap_or(bytes);
     if bytes.is_empty() {
@@ -171,7 +171,7 @@ const fn alaw_expand(byte: u8) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Codec;
+    use crate::codec::Law;
 
     #[test]
     fn known_values_of_the_recommendation() {
@@ -222,11 +222,11 @@ mod tests {
     #[test]
     fn every_sample_lands_within_half_a_step() {
         for sample in i16::MIN..=i16::MAX {
-            for codec in [Codec::Pcmu, Codec::Pcma] {
-                let back = i32::from(codec.decode(codec.encode(sample)));
+            for law in [Law::Pcmu, Law::Pcma] {
+                let back = i32::from(law.decode(law.encode(sample)));
                 let clipped = i32::from(sample).clamp(-32635, 32635);
                 let step = 8 + (i32::from(sample).abs() >> 4);
-                assert!((back - clipped).abs() <= step, "{codec:?} {sample} came back as {back}");
+                assert!((back - clipped).abs() <= step, "{law:?} {sample} came back as {back}");
             }
         }
     }
@@ -235,13 +235,13 @@ mod tests {
     fn transcoding_goes_through_the_nearest_linear_value() {
         for byte in 0..=255_u8 {
             let mut bytes = [byte];
-            Codec::Pcmu.transcode(Codec::Pcma, &mut bytes);
+            Law::Pcmu.transcode(Law::Pcma, &mut bytes);
             let (before, after) = (i32::from(ulaw_decode(byte)), i32::from(alaw_decode(bytes[0])));
             assert!(
                 (before - after).abs() <= 8 + (before.abs() >> 4),
                 "{byte:#x}: {before} became {after}"
             );
-            Codec::Pcma.transcode(Codec::Pcma, &mut bytes);
+            Law::Pcma.transcode(Law::Pcma, &mut bytes);
             assert_eq!(bytes[0], ULAW_TO_ALAW[usize::from(byte)]);
         }
         assert_eq!(ULAW_TO_ALAW[usize::from(ULAW_SILENCE)], ALAW_SILENCE);
@@ -253,10 +253,10 @@ mod tests {
         let bytes: Vec<u8> = (0..160)
             .map(|n| ulaw_encode((15770.0 * 2_f32.sqrt() * (n as f32 * 0.785).sin()) as i16))
             .collect();
-        let ratio = mean_power(Codec::Pcmu, &bytes) as f32 / power_at(0.0) as f32;
+        let ratio = mean_power(Law::Pcmu, &bytes) as f32 / power_at(0.0) as f32;
         assert!((0.97..1.03).contains(&ratio), "{ratio}");
-        assert_eq!(mean_power(Codec::Pcmu, &[ULAW_SILENCE; 160]), 0);
-        assert_eq!(mean_power(Codec::Pcmu, &[]), 0);
-        assert!(mean_power(Codec::Pcma, &[0xAA; 1000]) > 16_000_000);
+        assert_eq!(mean_power(Law::Pcmu, &[ULAW_SILENCE; 160]), 0);
+        assert_eq!(mean_power(Law::Pcmu, &[]), 0);
+        assert!(mean_power(Law::Pcma, &[0xAA; 1000]) > 16_000_000);
     }
 }

@@ -147,9 +147,6 @@ impl Seen {
     }
 }
 
-/// Samples by which a sent event grows: one packet a frame.
-const STEP: u16 = crate::codec::FRAME_SAMPLES as u16;
-
 /// How long we hold a key: what Q.24 calls generous.
 pub const PRESS_FRAMES: u16 = 5;
 
@@ -164,6 +161,8 @@ const VOLUME: u8 = 10;
 pub struct Sending {
     digit: Digit,
     timestamp: u32,
+    /// By how much the duration grows: one packet a frame.
+    step: u16,
     frames: u16,
     ends: u8,
 }
@@ -180,11 +179,12 @@ pub struct EventPacket {
 }
 
 impl Sending {
-    /// A press that begins at `timestamp`.
-    pub fn new(digit: Digit, timestamp: u32) -> Self {
+    /// A press that begins at `timestamp`; its duration is counted with a clock of `clock_rate`.
+    pub fn new(digit: Digit, timestamp: u32, clock_rate: u32) -> Self {
         Self {
             digit,
             timestamp,
+            step: (clock_rate / 1000 * crate::codec::FRAME_MS) as u16,
             frames: 0,
             ends: 0,
         }
@@ -201,7 +201,7 @@ impl Sending {
         }
         let end = self.frames == PRESS_FRAMES;
         self.ends += u8::from(end);
-        let [d0, d1] = (self.frames * STEP).to_be_bytes();
+        let [d0, d1] = (self.frames * self.step).to_be_bytes();
         let flags = if end { 0x80 | VOLUME } else { VOLUME };
         Some(EventPacket {
             timestamp: self.timestamp,
@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn what_we_send() {
-        let mut sending = Sending::new(Digit::from_char('#').expect("a key"), 4000);
+        let mut sending = Sending::new(Digit::from_char('#').expect("a key"), 4000, 8000);
         let drawn: Vec<String> = std::iter::from_fn(|| sending.next_packet())
             .map(
                 |EventPacket {

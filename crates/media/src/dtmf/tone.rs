@@ -11,7 +11,7 @@
 )]
 
 use super::Digit;
-use crate::codec::{Codec, FRAME_SAMPLES, g711};
+use crate::codec::{FRAME_SAMPLES, Law, g711};
 
 /// Shortest tone that counts, with a little to spare (Q.24: 40 ms must, 20 ms must not).
 const HITS_MIN: u8 = 4;
@@ -74,7 +74,7 @@ static TURNS: [[[f32; 8]; 2]; BLOCKS_IN_WINDOW] = [rotation(0), rotation(BLOCK),
 /// Listens for keys in G.711 audio.
 #[derive(Debug)]
 pub struct ToneDetector {
-    codec: Codec,
+    law: Law,
     gate: u32,
     window: [Block; BLOCKS_IN_WINDOW],
     streak: Option<Streak>,
@@ -111,10 +111,10 @@ struct Block {
 }
 
 impl ToneDetector {
-    /// A detector for audio of this codec.
-    pub fn new(codec: Codec) -> Self {
+    /// A detector for audio of this law.
+    pub fn new(law: Law) -> Self {
         Self {
-            codec,
+            law,
             gate: g711::power_at(GATE_DBM0),
             window: [Block::default(); BLOCKS_IN_WINDOW],
             streak: None,
@@ -135,7 +135,7 @@ impl ToneDetector {
         let mut told = None;
         for bytes in frame.as_chunks::<BLOCK>().0 {
             self.window.rotate_left(1);
-            self.window[BLOCKS_IN_WINDOW - 1] = Block::measure(self.codec, bytes);
+            self.window[BLOCKS_IN_WINDOW - 1] = Block::measure(self.law, bytes);
             let sound = self.sound_of_window();
             told = self.judge(sound).or(told);
         }
@@ -269,10 +269,10 @@ fn wrapped(angle: f32) -> f32 {
 }
 
 impl Block {
-    fn measure(codec: Codec, bytes: &[u8; BLOCK]) -> Self {
+    fn measure(law: Law, bytes: &[u8; BLOCK]) -> Self {
         let mut block = Self::default();
         for (byte, [cos, sin]) in bytes.iter().zip(&WAVES) {
-            let sample = f32::from(codec.decode(*byte));
+            let sample = f32::from(law.decode(*byte));
             block.energy += sample * sample;
             for f in 0..8 {
                 block.re[f] += sample * cos[f];
@@ -335,7 +335,7 @@ impl ToneGenerator {
     }
 
     /// Fills the next frame; false when the tone is over and nothing was written.
-    pub fn next_frame(&mut self, codec: Codec, frame: &mut [u8; FRAME_SAMPLES]) -> bool {
+    pub fn next_frame(&mut self, law: Law, frame: &mut [u8; FRAME_SAMPLES]) -> bool {
         if self.is_over() {
             return false;
         }
@@ -344,7 +344,7 @@ impl ToneGenerator {
         for byte in frame {
             let time = std::f32::consts::TAU * self.sample as f32 / 8000.0;
             let value = amplitude * ((self.low * time).sin() + 1.26 * (self.high * time).sin());
-            *byte = codec.encode(value as i16);
+            *byte = law.encode(value as i16);
             self.sample += 1;
         }
         true
@@ -402,13 +402,13 @@ mod tests {
         15770.0 * 10_f32.powf(dbm0 / 20.0)
     }
 
-    fn told(codec: Codec, samples: &[f32]) -> String {
-        let mut detector = ToneDetector::new(codec);
-        let bytes: Vec<u8> = samples.iter().map(|sample| codec.encode(*sample as i16)).collect();
+    fn told(law: Law, samples: &[f32]) -> String {
+        let mut detector = ToneDetector::new(law);
+        let bytes: Vec<u8> = samples.iter().map(|sample| law.encode(*sample as i16)).collect();
         let frames = bytes.as_chunks::<FRAME_SAMPLES>().0;
         frames
             .iter()
-            .filter_map(|frame| detector.hear(frame, g711::mean_power(codec, frame)))
+            .filter_map(|frame| detector.hear(frame, g711::mean_power(law, frame)))
             .map(Digit::as_char)
             .collect()
     }
@@ -473,9 +473,9 @@ mod tests {
     fn every_key_wherever_it_begins_at_40_ms() {
         for key in keys() {
             for offset in (0..160).step_by(7) {
-                for codec in [Codec::Pcmu, Codec::Pcma] {
+                for law in [Law::Pcmu, Law::Pcma] {
                     assert_eq!(
-                        told(codec, &line(&press(key), offset, -60.0, 9)),
+                        told(law, &line(&press(key), offset, -60.0, 9)),
                         key.to_string(),
                         "offset {offset}"
                     );
@@ -498,7 +498,7 @@ mod tests {
                             ..press(key)
                         };
                         let weaker = f32::min(low_dbm0, high_dbm0);
-                        let heard = told(Codec::Pcmu, &line(&press, 50, weaker - 15.0, seed));
+                        let heard = told(Law::Pcmu, &line(&press, 50, weaker - 15.0, seed));
                         assert_eq!(heard, key.to_string(), "{key} {low_dbm0} {high_dbm0} {pitch} {seed}");
                     }
                 }
@@ -515,7 +515,7 @@ mod tests {
                     ..press(key)
                 };
                 assert_eq!(
-                    told(Codec::Pcmu, &line(&short, offset, -60.0, 3)),
+                    told(Law::Pcmu, &line(&short, offset, -60.0, 3)),
                     "",
                     "20 ms of {key} at {offset}"
                 );
@@ -544,7 +544,7 @@ mod tests {
                 },
             ] {
                 assert_eq!(
-                    told(Codec::Pcmu, &line(&Press { on_ms: 200, ..wrong }, 30, -60.0, 3)),
+                    told(Law::Pcmu, &line(&Press { on_ms: 200, ..wrong }, 30, -60.0, 3)),
                     "",
                     "{key}"
                 );
@@ -569,31 +569,27 @@ mod tests {
             samples.extend(&one[33..]);
             samples
         };
-        assert_eq!(told(Codec::Pcmu, &both(40)), "88");
-        assert_eq!(told(Codec::Pcmu, &both(10)), "8");
+        assert_eq!(told(Law::Pcmu, &both(40)), "88");
+        assert_eq!(told(Law::Pcmu, &both(10)), "8");
         let mut run: Vec<f32> = Vec::new();
         for key in keys() {
             let one = line(&press(key), 0, -60.0, 5);
             run.extend(&one[..640]);
         }
-        assert_eq!(told(Codec::Pcmu, &run), keys().collect::<String>());
+        assert_eq!(told(Law::Pcmu, &run), keys().collect::<String>());
     }
 
     #[test]
     fn what_we_send_is_what_we_hear() {
         for key in keys() {
-            for codec in [Codec::Pcmu, Codec::Pcma] {
+            for law in [Law::Pcmu, Law::Pcma] {
                 let mut generator = ToneGenerator::new(Digit::from_char(key).expect("a key"));
-                let mut detector = ToneDetector::new(codec);
-                let mut frame = [codec.silence(); FRAME_SAMPLES];
+                let mut detector = ToneDetector::new(law);
+                let mut frame = [law.silence(); FRAME_SAMPLES];
                 let mut heard = String::new();
                 let mut frames = 0;
-                while generator.next_frame(codec, &mut frame) {
-                    heard.extend(
-                        detector
-                            .hear(&frame, g711::mean_power(codec, &frame))
-                            .map(Digit::as_char),
-                    );
+                while generator.next_frame(law, &mut frame) {
+                    heard.extend(detector.hear(&frame, g711::mean_power(law, &frame)).map(Digit::as_char));
                     frames += 1;
                 }
                 assert_eq!((heard, frames), (key.to_string(), TONE_FRAMES));
@@ -638,7 +634,7 @@ mod tests {
             }
             samples.extend(std::iter::repeat_n(0.0, (noise.uniform().abs() * 1600.0) as usize));
         }
-        assert_eq!(told(Codec::Pcmu, &samples), "");
+        assert_eq!(told(Law::Pcmu, &samples), "");
     }
 
     #[test]
@@ -657,10 +653,10 @@ mod tests {
                     4000.0 * ((low * time).sin() + (high * time).sin())
                 })
                 .collect();
-            assert_eq!(told(Codec::Pcmu, &samples), "", "{low} + {high} Hz");
+            assert_eq!(told(Law::Pcmu, &samples), "", "{low} + {high} Hz");
         }
         let mut noise = Noise(77);
         let samples: Vec<f32> = (0..60 * 8000).map(|_| noise.normal() * 3000.0).collect();
-        assert_eq!(told(Codec::Pcma, &samples), "");
+        assert_eq!(told(Law::Pcma, &samples), "");
     }
 }

@@ -1,6 +1,6 @@
 //! What goes into a leg and comes out of it, beside packets.
 
-use crate::codec::{Codec, FRAME_SAMPLES};
+use crate::codec::{Codec, FRAME_SAMPLES, Law};
 use crate::dtmf::Digit;
 use crate::dtmf::press::Way;
 use phi::Phi;
@@ -23,10 +23,10 @@ pub struct LegStart {
 /// 20 ms of audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// G.711, in `codec`.
+    /// G.711, in `law`.
     pub bytes: [u8; FRAME_SAMPLES],
     /// The law of `bytes`.
-    pub codec: Codec,
+    pub law: Law,
     /// How it came about.
     pub kind: FrameKind,
 }
@@ -45,7 +45,7 @@ pub enum FrameKind {
 /// An audio packet, for [`crate::Leg::relay_now`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audio {
-    /// The law of the payload.
+    /// How the payload is coded.
     pub codec: Codec,
     /// Whose stream.
     pub ssrc: u32,

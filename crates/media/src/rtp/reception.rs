@@ -139,6 +139,11 @@ impl Reception {
         self.stream.as_ref().map(|stream| stream.ssrc)
     }
 
+    /// The stream's newest number, extended by its wraps.
+    pub fn highest(&self) -> Option<u64> {
+        self.stream.as_ref().map(|stream| stream.highest)
+    }
+
     /// What a report block says, and a new interval for its fraction lost (§A.3).
     pub fn report(&mut self) -> Option<ReportBlock> {
         let stream = self.stream.as_mut()?;

@@ -73,9 +73,12 @@ pub enum NothingInCommon {
     /// No audio, or only disabled audio.
     #[error("no audio offered")]
     Audio,
-    /// Audio, but over a profile we do not speak (SRTP without our agreeing to it, for one).
+    /// Audio, but over a profile we do not speak (DTLS), or that we were told not to (SRTP).
     #[error("no profile in common")]
     Profile,
+    /// Encryption was required and not offered, or not in a way we can honour.
+    #[error("no encryption in common")]
+    Security,
     /// Audio over RTP, but none of our codecs.
     #[error("no codec in common")]
     Codec,

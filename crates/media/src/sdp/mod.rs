@@ -1,20 +1,26 @@
-//! SDP (RFC 8866) and offer/answer (RFC 3264) for one G.711 audio stream with telephone-events.
+//! SDP (RFC 8866) and offer/answer (RFC 3264) for one audio stream with telephone-events, clear or encrypted (SDES,
+//! RFC 4568).
 //!
 //! [`offer`] → their answer → [`accept`]; or their offer → [`answer`]. Both give a [`Stream`], all a leg needs to know.
 //! Later in the call: [`reoffer`] and [`answer_again`], which start from what we said before, keep the order and number
-//! of media lines (RFC 3264 §8) and raise the `o=` version only when something else changed (RFC 8866 §5.2).
+//! of media lines (RFC 3264 §8) and raise the `o=` version only when something else changed (RFC 8866 §5.2). What we
+//! say holds keys: it is for the other side and nobody else.
 //!
-//! What we do not speak (video, T.38, SRTP for now) is declined with port 0 in its place; nothing left means 488.
+//! What we do not speak (video, T.38, DTLS) is declined with port 0 in its place; nothing left means 488. So does
+//! [`Security::Required`] without a usable `a=crypto`.
 
+mod crypto;
 mod fault;
 mod negotiate;
 mod parse;
 
 pub use crate::codec::Codec;
+pub use crate::srtp::{MasterKey, Srtp, Suite};
 pub use fault::{Malformed, NothingInCommon, SdpFault};
-pub use negotiate::{accept, answer, answer_again, offer, reoffer};
+pub use negotiate::{accept, answer, answer_again, late_offer, offer, reoffer};
 pub use parse::{
-    ADDRESS_BYTES_MAX, ATTRIBUTES_MAX, FORMATS_MAX, LINES_MAX, MEDIA_MAX, PTIME_MS_MAX, PTIME_MS_MIN, SDP_BYTES_MAX,
+    ADDRESS_BYTES_MAX, ATTRIBUTES_MAX, CRYPTO_MAX, FORMATS_MAX, LINES_MAX, MEDIA_MAX, PTIME_MS_MAX, PTIME_MS_MIN,
+    SDP_BYTES_MAX,
 };
 
 use std::net::{IpAddr, SocketAddr};
@@ -74,6 +80,56 @@ impl Direction {
     }
 }
 
+/// Whether audio is encrypted on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Security {
+    /// Never: we offer and take RTP/AVP without keys.
+    #[default]
+    Off,
+    /// Whenever the other side can. [`offer`] says RTP/SAVP; whoever sent it and got a 488 offers
+    /// [`Offering::in_clear`] next. Of what they offer, the encrypted line is taken first.
+    Preferred,
+    /// Always: what is not encrypted is refused.
+    Required,
+}
+
+/// What we would speak with this party.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offering {
+    /// Codecs, best first.
+    pub codecs: Vec<Codec>,
+    /// Whether encrypted.
+    pub security: Security,
+    /// How, best first.
+    pub suites: Vec<Suite>,
+}
+
+impl Offering {
+    /// These codecs, in the clear.
+    pub fn clear(codecs: &[Codec]) -> Self {
+        Self {
+            codecs: codecs.to_vec(),
+            security: Security::Off,
+            suites: Suite::ALL.to_vec(),
+        }
+    }
+
+    /// The same in the clear: what to offer after a 488 to [`Security::Preferred`].
+    pub fn in_clear(&self) -> Self {
+        Self {
+            security: Security::Off,
+            ..self.clone()
+        }
+    }
+}
+
+impl Default for Offering {
+    /// Both laws of G.711, in the clear.
+    fn default() -> Self {
+        Self::clear(&[Codec::Pcmu, Codec::Pcma])
+    }
+}
+
 /// Our end of a session: what `o=`, `c=` and `m=` say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Local {
@@ -100,6 +156,9 @@ pub struct Stream {
     pub telephone_event: Option<u8>,
     /// The payload type they send telephone-events with, when we agreed to them.
     pub receive_telephone_event: Option<u8>,
+    /// Ticks per second in which the duration of a telephone-event is counted. The audio's own (RFC 4733 §2.1), or 8000
+    /// beside Opus where the other side knows no other.
+    pub event_clock_rate: u32,
     /// Where they want RTP, and the only host we believe RTP from. Unspecified while they hold us the old way.
     pub remote: SocketAddr,
     /// Where they want RTCP.
@@ -111,4 +170,28 @@ pub struct Stream {
     /// What they would like to receive per packet. We send 20 ms whatever it says (a preference, RFC 8866 §6.4), and
     /// take any length.
     pub ptime_ms: u8,
+    /// What we send per packet: 20 ms, or 10 where they can take no more (`a=maxptime`, RFC 8866 §6.5).
+    pub packet_ms: u8,
+    /// How they would have Opus, when that is the codec.
+    pub opus: OpusWishes,
+    /// How the stream is encrypted; `None` in the clear.
+    pub security: Option<Srtp>,
+}
+
+/// What `a=fmtp` asks of our Opus (RFC 7587 §7.1). Stereo, wide bands and DTX are nothing we send anyway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpusWishes {
+    /// `maxaveragebitrate`.
+    pub bits_per_second_max: u32,
+    /// `useinbandfec`: they make use of what we say twice.
+    pub forward_error_correction: bool,
+}
+
+impl Default for OpusWishes {
+    fn default() -> Self {
+        Self {
+            bits_per_second_max: 510_000,
+            forward_error_correction: false,
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! A tolerant reader of SDP: CRLF or LF, unknown lines and attributes skipped, Latin-1 in the texts nobody reads, and a
 //! limit on everything. It keeps what offer/answer needs and nothing else.
 
+use super::crypto::Crypto;
 use super::{Direction, Malformed};
 use std::net::IpAddr;
 
@@ -14,6 +15,8 @@ pub const MEDIA_MAX: usize = 16;
 pub const FORMATS_MAX: usize = 64;
 /// Most `rtpmap` and `fmtp` attributes kept for one medium.
 pub const ATTRIBUTES_MAX: usize = 128;
+/// Most usable `a=crypto` lines kept for one medium; more are passed over.
+pub const CRYPTO_MAX: usize = 16;
 /// Longest address, host name included.
 pub const ADDRESS_BYTES_MAX: usize = 255;
 /// Shortest packet time we note.
@@ -49,6 +52,8 @@ pub(super) struct Media {
     pub(super) maxptime_ms: Option<u8>,
     pub(super) rtcp: Option<(u16, Option<IpAddr>)>,
     pub(super) rtcp_mux: bool,
+    /// In their order.
+    pub(super) crypto: Vec<Crypto>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +167,7 @@ impl Media {
             "maxptime" => self.maxptime_ms = packet_time(value),
             "rtcp-mux" => self.rtcp_mux = true,
             "rtcp" => self.rtcp = rtcp(value),
+            "crypto" if self.crypto.len() < CRYPTO_MAX => self.crypto.extend(Crypto::parse(value)),
             _ => {}
         }
         Ok(())
@@ -219,6 +225,7 @@ fn media(value: &str, session: &Section) -> Result<Media, Malformed> {
         maxptime_ms: None,
         rtcp: None,
         rtcp_mux: false,
+        crypto: Vec::new(),
     })
 }
 

@@ -8,8 +8,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "virtual time needs one instant to count from")]
 
-use media::sdp::{Codec, Direction, Stream};
-use media::{Digit, FRAME_SAMPLES, Leg, LegEvent, LegStart};
+use media::sdp::{Codec, Direction, OpusWishes, Stream};
+use media::{Digit, FRAME_SAMPLES, Leg, LegEvent, LegStart, Verdict};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -32,15 +32,19 @@ pub fn ms(ms: u64) -> Duration {
 pub fn stream(codec: Codec) -> Stream {
     Stream {
         codec,
-        payload_type: codec.static_payload_type(),
-        receive_payload_type: codec.static_payload_type(),
+        payload_type: codec.payload_type(),
+        receive_payload_type: codec.payload_type(),
         telephone_event: Some(EVENTS),
         receive_telephone_event: Some(EVENTS),
+        event_clock_rate: codec.clock_rate(),
         remote: at(PEER),
         remote_rtcp: at("192.0.2.10:30001"),
         rtcp_mux: false,
         direction: Direction::SendRecv,
         ptime_ms: 20,
+        packet_ms: 20,
+        opus: OpusWishes::default(),
+        security: None,
     }
 }
 
@@ -58,6 +62,26 @@ pub fn leg_of(stream: &Stream) -> Leg {
 
 pub fn leg() -> Leg {
     leg_of(&stream(Codec::Pcmu))
+}
+
+/// What a leg makes of a packet that is needed again: a leg opens an encrypted one in place.
+pub trait Hears {
+    fn hears(&mut self, now: Instant, source: SocketAddr, packet: &[u8]) -> Verdict;
+    fn hears_rtcp(&mut self, now: Instant, source: SocketAddr, packet: &[u8]) -> Verdict;
+}
+
+impl Hears for Leg {
+    fn hears(&mut self, now: Instant, source: SocketAddr, packet: &[u8]) -> Verdict {
+        let mut copy = [0; 2048];
+        copy[..packet.len()].copy_from_slice(packet);
+        self.receive(now, source, &mut copy[..packet.len()])
+    }
+
+    fn hears_rtcp(&mut self, now: Instant, source: SocketAddr, packet: &[u8]) -> Verdict {
+        let mut copy = [0; 2048];
+        copy[..packet.len()].copy_from_slice(packet);
+        self.receive_rtcp(now, source, &mut copy[..packet.len()])
+    }
 }
 
 /// The digits and whatever else a leg told, in order.

@@ -56,15 +56,16 @@ impl Caller {
             return Err(Fault::NoMedia);
         };
         let local = local_description(wires, port);
+        let offering = wires.offering();
         let answer = match &invite.offer {
             None => Answer::Offer {
-                body: media::sdp::offer(&local, &wires.config.codecs),
+                body: media::sdp::late_offer(&local, &offering, &mut || wires.draw()),
             },
             Some(offer) if !is_sdp(offer) => {
                 wires.return_port(port);
                 return Err(Fault::UnsupportedBody);
             }
-            Some(offer) => match media::sdp::answer(&offer.bytes, &local, &wires.config.codecs) {
+            Some(offer) => match media::sdp::answer(&offer.bytes, &local, &offering, &mut || wires.draw()) {
                 Ok((body, stream)) => Answer::Agreed { body, stream },
                 Err(fault) => {
                     wires.return_port(port);
@@ -167,6 +168,7 @@ impl Call {
         };
         wires.own_leg(leg, self.id, "caller");
         let agreed = stream.is_some();
+        let encrypted = stream.as_ref().is_some_and(|stream| stream.security.is_some());
         let codec = stream
             .as_ref()
             .map_or_else(|| "not yet agreed".to_owned(), |stream| format!("{:?}", stream.codec));
@@ -185,14 +187,7 @@ impl Call {
         };
         self.story.answered = true;
         self.note(now, wires, signal("caller", true, "200"));
-        self.note(
-            now,
-            wires,
-            Fact::Answered {
-                codec,
-                encrypted: false,
-            },
-        );
+        self.note(now, wires, Fact::Answered { codec, encrypted });
         self.do_what_was_held(now, wires);
     }
 
@@ -649,7 +644,8 @@ pub(super) fn answer_reoffer(
             .refuse_offer(now, session, offer, Fault::UnsupportedBody.status());
         return;
     }
-    match media::sdp::answer_again(said, &body.bytes, &wires.config.codecs, SendRecv) {
+    let offering = wires.offering();
+    match media::sdp::answer_again(said, &body.bytes, &offering, SendRecv, &mut || wires.draw()) {
         Ok((answer, stream)) => {
             said.clone_from(&answer);
             wires.endpoint.answer_offer(now, session, offer, sip::Body::sdp(answer));

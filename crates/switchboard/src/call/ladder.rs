@@ -465,7 +465,8 @@ impl Call {
         let credentials = trunk.credentials.clone();
         let port = wires.take_port()?;
         let local = local_description(wires, port);
-        let said = media::sdp::offer(&local, &wires.config.codecs);
+        let offering = wires.offering();
+        let said = media::sdp::offer(&local, &offering, &mut || wires.draw());
         let ours = self
             .released
             .practice

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flow::{Language, Part};
-use media::{Codec, Law};
+use media::Law;
 use switchboard::{CallId, DeskConfig, Fact, Health, Listener, Network, Outbound, Stamped, Trunk};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use exchange::handset::{Doctor, Handset, Keys, News, Scripted, Setup};
 use flow::Part;
 use flow::rehearse::{Failing, Scenario, Turn};
-use media::{Codec, Law};
+use media::Law;
 use switchboard::phone::Answering;
 use switchboard::{DeskConfig, Fact, Health, Listener, Network, Outbound, Stamped, Trunk, rehearse};
 

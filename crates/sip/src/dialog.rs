@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::message::{HeaderName, Headers, Host, Method, NameAddr, Request, Uri};
+use crate::message::{HeaderName, Headers, Host, Method, NameAddr, Request, Scheme, Uri};
 use crate::transport::Flow;
 
 /// The longest route set we carry; a longer one is cut off by refusing the message that brought it.
@@ -29,6 +29,8 @@ pub(crate) struct Dialog {
     caller: bool,
     /// The peer is a phone behind a NAT, so only the way it came leads back to it.
     behind_nat: bool,
+    /// Set up by a `sips:` URI, so that our Contact is one too (RFC 3261 §12.1.1, §8.1.1.8).
+    secure: bool,
 }
 
 impl Dialog {
@@ -51,6 +53,7 @@ impl Dialog {
             flow,
             caller: false,
             behind_nat: is_behind_nat(headers, flow.remote.ip()),
+            secure: asks_secure(invite),
         })
     }
 
@@ -72,6 +75,7 @@ impl Dialog {
             flow,
             caller: true,
             behind_nat: false,
+            secure: is_secure(invite),
         })
     }
 
@@ -102,6 +106,21 @@ impl Dialog {
         request
     }
 
+    /// The same dialog as an earlier response set it up: its requests are counted on, and its target stands when the final
+    /// response names none (RFC 3261 §13.2.2.4 has the route set made anew from the 2xx).
+    pub(crate) fn follows(&mut self, early: &Dialog, response: &Headers) {
+        self.local_cseq = early.local_cseq;
+        self.remote_cseq = early.remote_cseq;
+        if response.contact().is_none() {
+            self.remote_target = early.remote_target.clone();
+        }
+    }
+
+    /// Whether our Contact in it is a `sips:` URI.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
     /// Whether the Call-ID is ours.
     pub(crate) fn is_caller(&self) -> bool {
         self.caller
@@ -130,15 +149,20 @@ impl Dialog {
         }
     }
 
-    /// Whether a request from this address can be theirs.
-    pub(crate) fn believes(&self, source: IpAddr) -> bool {
-        same_host(source, self.flow.remote.ip()) || self.next_hop().is_some_and(|hop| same_host(source, hop.ip()))
+    /// Whether a request that came this way can be theirs. What was set up over TLS is not believed in the clear, where anybody
+    /// may write any source address; a new stream from the same host is the same peer.
+    pub(crate) fn believes(&self, way: Flow) -> bool {
+        let source = way.remote.ip();
+        let host =
+            same_host(source, self.flow.remote.ip()) || self.next_hop().is_some_and(|hop| same_host(source, hop.ip()));
+        host && (way.transport.is_secure() || !self.flow.transport.is_secure())
     }
 
-    /// The way a request within the dialog takes (RFC 3261 §12.2.1.1, §8.1.2; the host must be an address, names are not
-    /// looked up here and lead back the way the dialog came).
+    /// The way a request within the dialog takes (RFC 3261 §12.2.1.1, §8.1.2). A host that is a name is not looked up here: it
+    /// leads back the way the dialog came, which is where the element that wrote the name is.
     pub(crate) fn way(&self) -> Flow {
-        if self.behind_nat {
+        // RFC 7118 §5: a WebSocket client cannot be connected to, whatever its Contact says.
+        if self.behind_nat || self.flow.transport.is_web_socket() {
             return self.flow;
         }
         match self.next_hop() {
@@ -147,6 +171,11 @@ impl Dialog {
             Some(remote) if reachable(remote.ip(), self.flow.remote.ip()) => Flow {
                 remote,
                 connection: None,
+                ..self.flow
+            },
+            // Their stream is gone, and the port it came from was nobody's to connect to: the port that belongs to the name.
+            None if self.flow.transport.is_reliable() && self.flow.connection.is_none() && !self.caller => Flow {
+                remote: SocketAddr::new(self.flow.remote.ip(), self.port()),
                 ..self.flow
             },
             _ => self.flow,
@@ -163,21 +192,45 @@ impl Dialog {
         }
     }
 
+    /// Whom requests go to first: the first route, or the target itself.
+    fn next(&self) -> &Uri {
+        self.route_set.first().map_or(&self.remote_target, |route| &route.uri)
+    }
+
+    fn port(&self) -> u16 {
+        let named = self.next().port.filter(|_| self.flow.transport.serves(self.next()));
+        named.unwrap_or(self.flow.transport.default_port())
+    }
+
     fn next_hop(&self) -> Option<SocketAddr> {
-        let uri = self.route_set.first().map_or(&self.remote_target, |route| &route.uri);
+        let uri = self.next();
         if !uri.is_sip() {
             return None;
         }
-        let default = self.flow.transport.default_port();
         let host = match uri.param("maddr") {
             Some(maddr) => Host::parse(maddr).ok()?.ip()?,
             None => uri.host.ip()?,
         };
         // A next hop that wants another transport than the dialog's is reached the way the dialog came; one that names none
         // listens where the dialog speaks, whatever RFC 3263 §4.1 would make of it.
-        let same = self.flow.transport.serves(uri);
-        same.then(|| SocketAddr::new(host, uri.port.unwrap_or(default)))
+        self.flow
+            .transport
+            .serves(uri)
+            .then(|| SocketAddr::new(host, self.port()))
     }
+}
+
+/// RFC 3261 §12.1.1: whether whoever asked us so wants a `sips:` Contact back.
+pub(crate) fn asks_secure(invite: &Request) -> bool {
+    let sips = |uri: &Uri| uri.scheme == Scheme::Sips;
+    let first = invite.record_routes().into_iter().next().or_else(|| invite.contact());
+    sips(&invite.uri) || first.is_some_and(|first| sips(&first.uri))
+}
+
+/// RFC 3261 §8.1.1.8: whether a request of ours owes a `sips:` Contact.
+pub(crate) fn is_secure(request: &Request) -> bool {
+    let sips = |uri: &Uri| uri.scheme == Scheme::Sips;
+    sips(&request.uri) || request.routes().first().is_some_and(|route| sips(&route.uri))
 }
 
 fn same_host(one: IpAddr, other: IpAddr) -> bool {

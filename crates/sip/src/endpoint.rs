@@ -14,9 +14,10 @@ use crate::event::{Counts, Draw, Event, OfferId, Output, Ready, RequestId, Sessi
 use crate::fault::Fault;
 use crate::message::{
     HeaderName, Host, MAGIC_COOKIE, Message, Method, NameAddr, Request, Response, Scheme, StatusCode, Uri, Via,
+    multipart,
 };
 use crate::outside::Asked;
-use crate::session::{Session, User, ack};
+use crate::session::{SDP, Session, User, ack, prack, refresh};
 use crate::transaction::Act;
 use crate::transaction::table::{
     Arrived, Bytes, ClientKey, MergeKey, Outgoing, ServerKey, Stepped, Table, TransactionId,
@@ -24,11 +25,11 @@ use crate::transaction::table::{
 use crate::transport::{Flow, Transmit, Transport};
 
 /// What we understand (RFC 3261 §20.5).
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
-/// Option tags we understand: none yet. An empty Supported says so (RFC 3261 §20.37).
-pub(crate) const SUPPORTED: &str = "";
-/// Bodies we take to the application.
-pub(crate) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE";
+/// Option tags we understand (RFC 3261 §20.37): reliable provisionals and session timers.
+pub(crate) const SUPPORTED: &str = "100rel, timer";
+/// Bodies we take.
+pub(crate) const ACCEPT: &str = "application/sdp, multipart/mixed, application/dtmf-relay, application/dtmf";
 /// RFC 3261 §18.1.1: a request beyond this should take a congestion-controlled transport.
 pub(crate) const DATAGRAM_REQUEST_MAX: usize = 1300;
 /// Outputs that may wait to be drained; a shell that drains after each call never comes near.
@@ -116,7 +117,7 @@ impl Endpoint {
             }
         }
         for session in self.sessions.values_mut() {
-            if let Some(dialog) = session.dialog() {
+            for dialog in session.dialogs() {
                 dialog.connection_lost(flow);
             }
         }
@@ -173,7 +174,7 @@ impl Endpoint {
             return;
         };
         let back = response_flow(flow, &via);
-        let key = server_key(&request, &via, cseq.number, flow.remote.ip());
+        let key = server_key(&request, &via, cseq.number, flow);
         if let Some(id) = self.transactions.server(&key) {
             match request.method {
                 Method::Ack => {
@@ -252,14 +253,23 @@ impl Endpoint {
     /// RFC 3261 §8.2.1 to §8.2.3, in that order: method, scheme, Require, encoding.
     fn acceptable(&self, request: &Request) -> Result<(), Fault> {
         match request.method {
-            Method::Invite | Method::Bye | Method::Options | Method::Info | Method::Update => {}
+            Method::Invite | Method::Bye | Method::Options | Method::Info | Method::Prack | Method::Update => {}
+            // A REFER would have us call whom the caller names.
+            Method::Refer => return Err(Fault::TransferRefused),
+            // RFC 6665 §4.1.3: what belongs to no subscription, and we make none.
+            Method::Notify => return Err(Fault::NoSuchSubscription),
+            // RFC 6665 §4.2.1.1, RFC 3903 §6: it is the package that is unknown, and 489 says so.
+            Method::Subscribe | Method::Publish if request.headers.has(HeaderName::Event) => {
+                return Err(Fault::BadEvent);
+            }
             _ => return Err(Fault::MethodNotAllowed),
         }
-        if matches!(request.uri.scheme, crate::message::Scheme::Other(_)) {
+        if matches!(request.uri.scheme, Scheme::Other(_)) {
             return Err(Fault::UnknownScheme);
         }
-        // RFC 3261 §8.2.2.3; a CANCEL's or an ACK's Require is ignored, and neither comes here.
-        if !request.require().is_empty() {
+        // RFC 3261 §8.2.2.3; a CANCEL's or an ACK's Require is ignored, and neither comes here. Proxy-Require is for proxies
+        // (§20.29), which we are not.
+        if unknown_options(request).next().is_some() {
             return Err(Fault::BadExtension);
         }
         let encoded = request
@@ -270,6 +280,10 @@ impl Endpoint {
         if encoded && !request.body.is_empty() {
             return Err(Fault::UnsupportedEncoding);
         }
+        let describes = matches!(request.method, Method::Invite | Method::Update | Method::Prack);
+        if describes && !request.body.is_empty() && !is_readable(request) {
+            return Err(Fault::UnsupportedBody);
+        }
         Ok(())
     }
 
@@ -278,7 +292,6 @@ impl Endpoint {
         request
             .vias()
             .iter()
-            .skip(1)
             .filter_map(|via| via.unique_branch().map(str::to_owned))
             .any(|branch| {
                 self.transactions
@@ -292,10 +305,10 @@ impl Endpoint {
 
     fn within_dialog(&mut self, now: Instant, flow: Flow, arrived: Arrived<User>, tag: String, request: Request) {
         let found = self.session_of(request.call_id().unwrap_or_default(), &tag);
-        let believed = found.and_then(|id| {
-            let dialog = self.sessions.get_mut(&id)?.dialog()?;
-            let theirs = request.from_tag().unwrap_or_default() == dialog.remote_tag;
-            (theirs && dialog.believes(flow.remote.ip())).then_some(id)
+        let from = request.from_tag().unwrap_or_default();
+        let believed = found.filter(|id| {
+            let dialog = self.sessions.get_mut(id).and_then(|session| session.dialog_with(&from));
+            dialog.is_some_and(|dialog| dialog.believes(flow))
         });
         let Some(id) = believed else {
             // A stranger who knows the tags hears the same as one who guesses: 481, and nothing is kept for him.
@@ -308,7 +321,7 @@ impl Endpoint {
                 return;
             }
             let cseq = request.cseq().map_or(0, |cseq| cseq.number);
-            let in_order = session.dialog().is_some_and(|dialog| dialog.in_order(cseq));
+            let in_order = session.dialog_with(&from).is_some_and(|dialog| dialog.in_order(cseq));
             if !in_order {
                 // RFC 3261 §12.2.2.
                 endpoint.refuse_request(now, arrived, &request, Fault::OutOfOrder, &session.local_tag);
@@ -317,6 +330,7 @@ impl Endpoint {
             match request.method {
                 Method::Bye => endpoint.bye_received(now, session, arrived, &request),
                 Method::Invite | Method::Update => endpoint.offer_received(now, session, arrived, request),
+                Method::Prack => endpoint.prack_received(now, session, arrived, request),
                 Method::Info => endpoint.info_received(now, session, arrived, &request),
                 Method::Options => endpoint.options_within(now, arrived, &request, &session.local_tag),
                 _ => endpoint.refuse_request(now, arrived, &request, Fault::MethodNotAllowed, &session.local_tag),
@@ -372,9 +386,15 @@ impl Endpoint {
         };
         fault.complete(&mut response);
         match fault {
-            Fault::MethodNotAllowed => response.headers.push(HeaderName::Allow, ALLOW),
+            Fault::MethodNotAllowed | Fault::TransferRefused => response.headers.push(HeaderName::Allow, ALLOW),
+            // RFC 6665 §8.3.2: the packages we have: none.
+            Fault::BadEvent => response.headers.push(HeaderName::AllowEvents, ""),
+            Fault::SessionIntervalTooSmall => {
+                let least = self.config.session_timer.min_se_s.max(90);
+                response.headers.push(HeaderName::MinSe, least.to_string());
+            }
             Fault::BadExtension => {
-                for option in request.require() {
+                for option in unknown_options(request) {
                     response.headers.push(HeaderName::Unsupported, option);
                 }
             }
@@ -560,9 +580,10 @@ impl Endpoint {
             };
             request.headers.set_top_via(&self.via(flow, &branch));
             if request.headers.has(HeaderName::Contact) {
+                let secure = crate::dialog::is_secure(&request);
                 request
                     .headers
-                    .set(HeaderName::Contact, self.contact_value(flow, false));
+                    .set(HeaderName::Contact, self.contact_value(flow, secure));
             }
             bytes = request.to_bytes();
         }
@@ -751,8 +772,32 @@ fn response_flow(flow: Flow, via: &Via) -> Flow {
     }
 }
 
+/// What a request insists on and we do not have.
+fn unknown_options(request: &Request) -> impl Iterator<Item = String> {
+    request.require().into_iter().filter(|option| {
+        let known = [prack::OPTION, refresh::OPTION];
+        !known.iter().any(|known| known.eq_ignore_ascii_case(option))
+    })
+}
+
+/// Whether there is a session description in the body, or its sender can do without our reading it (RFC 3261 §20.11).
+fn is_readable(request: &Request) -> bool {
+    let content_type = request.content_type().unwrap_or_else(|| SDP.to_owned());
+    let optional = request
+        .headers
+        .text(HeaderName::ContentDisposition)
+        .is_some_and(|disposition| {
+            disposition.split(';').skip(1).any(|param| {
+                param.split_once('=').is_some_and(|(name, value)| {
+                    name.trim().eq_ignore_ascii_case("handling") && value.trim().eq_ignore_ascii_case("optional")
+                })
+            })
+        });
+    optional || multipart::find(&content_type, &request.body, SDP).is_some()
+}
+
 /// RFC 3261 §17.2.3.
-fn server_key(request: &Request, via: &Via, cseq: u32, source: IpAddr) -> ServerKey {
+fn server_key(request: &Request, via: &Via, cseq: u32, flow: Flow) -> ServerKey {
     let method = match request.method {
         Method::Ack => Method::Invite,
         ref method => method.clone(),
@@ -768,7 +813,12 @@ fn server_key(request: &Request, via: &Via, cseq: u32, source: IpAddr) -> Server
             via.to_wire(),
         ),
     };
-    ServerKey { name, method, source }
+    ServerKey {
+        name,
+        method,
+        source: flow.remote.ip(),
+        secure: flow.transport.is_secure(),
+    }
 }
 
 impl std::fmt::Debug for Endpoint {

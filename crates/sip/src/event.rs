@@ -91,7 +91,8 @@ pub enum Event {
     Accepted {
         /// Which of ours.
         session: SessionId,
-        /// Their answer: the 2xx's, or the one a reliable provisional response had brought before (RFC 3262 §5).
+        /// Their answer: the 2xx's, or what they described last before it, when a reliable provisional response had brought
+        /// the answer already (RFC 3262 §5).
         body: Option<Body>,
     },
     /// Our INVITE came to nothing and the session is gone.
@@ -184,7 +185,8 @@ pub enum Ended {
     Cancelled,
     /// We refused before we answered (`refuse`, `hang_up`, or nobody answered in time).
     ByOurRefusal,
-    /// Our 200 was never acknowledged (RFC 3261 §13.3.1.4); a BYE has left.
+    /// Our 200 was never acknowledged (RFC 3261 §13.3.1.4), and a BYE has left; or a reliable provisional of ours was not
+    /// (RFC 3262 §3), and the INVITE has been refused.
     NoAck,
     /// They no longer know the session, or no longer answer (RFC 3261 §12.2.1.2).
     TimedOut,

@@ -56,6 +56,8 @@ faults! {
     UnknownScheme => 416, "URI scheme we do not serve";
     /// A method we do not have; answered with Allow (§21.4.6).
     MethodNotAllowed => 405, "method we do not have";
+    /// A REFER, inside a call or outside; answered with Allow, which has none (RFC 3515 §2.4.2 leaves it to us).
+    TransferRefused => 405, "transfer asked for: we call only whom a practice names";
     /// An extension we do not have is required; answered with Unsupported (§21.4.15).
     BadExtension => 420, "extension we do not have";
     /// A body we cannot read; answered with Accept (§21.4.13).
@@ -78,6 +80,8 @@ faults! {
     NoSuchDialog => 481, "no such dialog";
     /// A CANCEL or PRACK for a transaction we do not know (§9.2).
     NoSuchTransaction => 481, "no such transaction";
+    /// A NOTIFY: we subscribe to nothing (RFC 6665 §4.1.3).
+    NoSuchSubscription => 481, "no such subscription";
     /// The same request came by two ways (§8.2.2.2).
     Merged => 482, "the same request arrived twice by different ways";
     /// Max-Forwards is used up (§21.4.21).
@@ -110,6 +114,8 @@ faults! {
     Declined => 603, "declined";
     /// Every call, session or transaction we may hold is held (§21.5.4).
     Exhausted => 503, "at our limit of calls", retry 5;
+    /// No PRACK came for a reliable provisional response of ours (RFC 3262 §3).
+    NotAcknowledged => 504, "our reliable provisional response was never acknowledged";
     /// We are being shut down; calls in progress go on (§21.5.4).
     Draining => 503, "going out of service", retry 30;
     /// No RTP port, no media thread: a call could not be heard (§21.5.4).

@@ -10,7 +10,9 @@
 //!   behalf and who vouches for it.
 //! * [`registration`] keeps a REGISTER alive (RFC 3261 §10.2).
 //! * [`fault`] is the one table from what is wrong to the SIP status that says so.
-//! * `transaction`, `dialog` and `session` are RFC 3261's layers; [`Endpoint`] is the door to all of them.
+//! * `transaction`, `dialog` and `session` are RFC 3261's layers; [`Endpoint`] is the door to all of them. Within a session
+//!   stand reliable provisionals (RFC 3262), UPDATE (RFC 3311), session timers (RFC 4028) and INFO (RFC 6086); `outside` holds
+//!   the requests that belong to none, a registration's and a health check's.
 //!
 //! # A session verb
 //!
@@ -19,10 +21,17 @@
 //! when the answer matters, and a variant of `User` to tell whose transaction it is. `session/info.rs` is the smallest whole one.
 //! A method that is served also stands in `ALLOW`, `Endpoint::acceptable` and the tests' `refusals`.
 //!
+//! # Offers and answers
+//!
+//! Bodies are opaque here, but who owes whom one is not. Each dialog has a `Talk`: what either side said last, whose offer it
+//! was, and the offer of ours or theirs that waits. It travels from an early dialog into the established one, so an UPDATE that
+//! is under way when the 2xx comes loses nothing. `By` says where an answer goes: a response, a PRACK or an ACK.
+//!
 //! # Whom to believe
 //!
-//! Matching a dialog takes its tags *and* its signalling peer: the address its first message came from or its next hop. Whether
-//! a source may call at all is decided a floor above, before the message comes here.
+//! Matching a dialog takes its tags *and* its signalling peer: the address its first message came from or its next hop, on any
+//! stream from there; and what was set up over TLS is believed over TLS alone. Whether a source may call at all is decided a
+//! floor above, before the message comes here.
 
 pub mod digest;
 pub mod fault;

@@ -22,7 +22,7 @@ fn find_within<'a>(content_type: &str, body: &'a [u8], wanted: &str, depth: usiz
 }
 
 /// Whether a Content-Type is of this media type, whatever its parameters.
-pub(super) fn is(content_type: &str, media_type: &str) -> bool {
+pub(crate) fn is(content_type: &str, media_type: &str) -> bool {
     let own = content_type.split(';').next().unwrap_or_default();
     let (own, wanted) = (own.split_once('/'), media_type.split_once('/'));
     // RFC 3261 §25.1: space may stand around the slash.

@@ -2,60 +2,100 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Established, Invited, Ours, Repeated, Session, State, Unacked, User};
+use super::prack::Reliably;
+use super::refresh::Refresh;
+use super::{Established, Invited, Ours, Repeated, Session, State, Talk, Unacked, User};
 use crate::dialog::Dialog;
 use crate::endpoint::{ACCEPT, ALLOW, Endpoint, SUPPORTED};
-use crate::event::{Body, Ended, Event, Incoming, Ready, Refusal, SessionId};
+use crate::event::{Body, Ended, Event, Incoming, Provisional, Ready, Refusal, Reliable, SessionId};
 use crate::fault::Fault;
 use crate::message::{HeaderName, Request, Response};
 use crate::transaction::table::{Arrived, Bytes};
 use crate::transport::Flow;
 
 /// RFC 3261 §13.3.1.1: a provisional response is repeated once a minute.
-const PROVISIONAL_AGAIN: Duration = Duration::from_secs(60);
+pub(super) const PROVISIONAL_AGAIN: Duration = Duration::from_secs(60);
 
 impl Endpoint {
     /// Tells the caller that somebody is being alerted (180).
     pub fn ring(&mut self, now: Instant, session: SessionId) {
-        self.with_session(session, |endpoint, session| {
-            let State::Invited(invited) = &session.state else {
-                return;
-            };
-            let response = endpoint.dialog_response(&invited.request, 180, &session.local_tag, invited.flow);
-            let server = invited.server;
-            let bytes = endpoint.respond(now, server, response);
-            if let State::Invited(invited) = &mut session.state {
-                invited.provisional = Some((Repeated(bytes), now + PROVISIONAL_AGAIN));
-            }
-        });
+        let ringing = Provisional {
+            status: 180,
+            body: None,
+            reliable: Reliable::IfRequired,
+        };
+        self.progress(now, session, ringing);
     }
 
     /// Answers the call. `answer` is the offer itself when the INVITE brought none; then their answer comes with
     /// `Confirmed`. The 200 is repeated until the ACK; without one the session ends in `Ended::NoAck`.
+    ///
+    /// When a reliable provisional has described the session already, the 200 waits for its PRACK, and for the answer to any
+    /// early UPDATE, and carries no description.
     pub fn accept(&mut self, now: Instant, session: SessionId, answer: Body) {
         self.with_session(session, |endpoint, session| {
-            let State::Invited(invited) = &session.state else {
-                return;
-            };
-            let mut response = endpoint.dialog_response(&invited.request, 200, &session.local_tag, invited.flow);
-            response.headers.push(HeaderName::Supported, SUPPORTED);
-            response.set_body(&answer.content_type, answer.bytes);
-            let (server, source) = (invited.server, invited.source);
-            let offered = invited.request.body.is_empty();
-            let cseq = invited.request.cseq().map_or(0, |cseq| cseq.number);
-            let dialog = invited.dialog.clone();
-            let bytes = endpoint.respond(now, server, response);
-            endpoint.answered(source);
-            let flow = endpoint.transactions.flow(server).unwrap_or_else(|| dialog.way());
-            let unacked = endpoint.unacked(now, cseq, bytes, flow, true, offered);
-            session.state = State::Established(Established {
-                dialog,
-                unacked: vec![unacked],
-                ours: Ours::Idle,
-                theirs: None,
-                hang_up: false,
-            });
+            if let State::Invited(invited) = &mut session.state {
+                invited.accepted.get_or_insert(answer);
+                invited.reliably.send_no_more();
+                endpoint.accept_next(now, session);
+            }
         });
+    }
+
+    /// Sends the 2xx the application asked for, when nothing stands in its way.
+    pub(super) fn accept_next(&mut self, now: Instant, session: &mut Session) {
+        let State::Invited(invited) = &mut session.state else {
+            return;
+        };
+        // RFC 3262 §5: no 2xx while a description of ours waits for its PRACK; RFC 6337 §3.1: nor before an UPDATE's offer
+        // has its answer, or nobody could tell which of the two was agreed on.
+        let waits = invited.reliably.describes()
+            || invited.talk.theirs.is_some()
+            || matches!(invited.talk.ours, Ours::Pending { .. } | Ours::Glared { .. });
+        if waits {
+            return;
+        }
+        let Some(answer) = invited.accepted.take() else { return };
+        let request = &invited.request;
+        let (server, source) = (invited.server, invited.source);
+        let mut response = self.dialog_response(request, 200, &session.local_tag, invited.flow);
+        response.headers.push(HeaderName::Supported, SUPPORTED);
+        // RFC 6086 §5.2.2: INFO packages we would take: none.
+        response.headers.push(HeaderName::RecvInfo, "");
+        let granted = session.timer.grant(&request.headers, None);
+        if let Some(granted) = &granted {
+            granted.write(&mut response.headers);
+        }
+        let offer = super::description(&request.headers, &request.body);
+        let offered = !invited.talk.settled && offer.is_none();
+        if !invited.talk.settled {
+            response.set_body(&answer.content_type, answer.bytes.clone());
+            if offered {
+                invited.talk.said = Some(answer);
+            } else {
+                invited.talk.agree(Some(answer), offer, true);
+            }
+        }
+        let cseq = request.cseq().map_or(0, |cseq| cseq.number);
+        let unpracked = invited.reliably.awaited().map(|rseq| (rseq, cseq));
+        let way = invited.talk.dialog.way();
+        let bytes = self.respond(now, server, response);
+        self.answered(source);
+        let flow = self.transactions.flow(server).unwrap_or(way);
+        let unacked = self.unacked(now, cseq, bytes, flow, true, offered);
+        let over = super::Over {
+            dialog: None,
+            abandon: None,
+        };
+        if let State::Invited(invited) = std::mem::replace(&mut session.state, State::Over(over)) {
+            session.state = State::Established(Established {
+                talk: invited.talk,
+                unacked: vec![unacked],
+                hang_up: false,
+                refresh: granted.map(|granted| Refresh::new(now, &granted)),
+                unpracked,
+            });
+        }
     }
 
     /// Turns the call down. A status outside 300-699 is sent as 500.
@@ -113,6 +153,8 @@ impl Endpoint {
         } else if request.contacts().len() != 1 {
             // RFC 3261 §8.1.1.8.
             Some(Fault::Malformed)
+        } else if self.config.session_timer.refuses(&request.headers) {
+            Some(Fault::SessionIntervalTooSmall)
         } else {
             None
         };
@@ -133,6 +175,7 @@ impl Endpoint {
             },
             &request,
         );
+        let random = self.random(u32::MAX - 1);
         let patience = now + self.config.timers.unanswered;
         // RFC 3261 §13.3.1: an Expires that runs out is a 487.
         let expires = request
@@ -141,15 +184,17 @@ impl Endpoint {
         let invited = Invited {
             server,
             flow,
-            dialog,
+            talk: Talk::new(dialog, &request.headers),
             provisional: None,
+            reliably: Reliably::new(&request, random),
+            accepted: None,
             expires: expires.map_or(patience, |at| at.min(patience)),
             theirs_expires: expires.is_some_and(|at| at < patience),
             source,
             request,
         };
-        let call_id = invited.dialog.call_id.clone();
-        let offer = super::body(&invited.request.headers, &invited.request.body);
+        let call_id = invited.talk.dialog.call_id.clone();
+        let offer = super::description(&invited.request.headers, &invited.request.body);
         let incoming = Incoming {
             flow,
             call_id: call_id.clone(),
@@ -157,7 +202,9 @@ impl Endpoint {
             offer,
         };
         self.unanswered(source);
-        self.enter(Session::new(id, &call_id, &tag, State::Invited(invited)));
+        let mut session = Session::new(id, &call_id, &tag, State::Invited(invited));
+        session.timer = self.config.session_timer;
+        self.enter(session);
         self.tell(Event::Incoming {
             session: id,
             invite: incoming,
@@ -168,9 +215,11 @@ impl Endpoint {
     pub(super) fn dialog_response(&self, request: &Request, status: u16, tag: &str, flow: Flow) -> Response {
         let mut response = self.reply(request, status, tag);
         response.headers.copy(&request.headers, HeaderName::RecordRoute);
+        // RFC 3261 §12.1.1: who called by `sips:` gets a `sips:` Contact.
+        let secure = crate::dialog::asks_secure(request);
         response
             .headers
-            .push(HeaderName::Contact, self.contact_value(flow, false));
+            .push(HeaderName::Contact, self.contact_value(flow, secure));
         response.headers.push(HeaderName::Allow, ALLOW);
         response
     }
@@ -214,13 +263,28 @@ impl Endpoint {
             self.refuse_incoming(now, session, Refusal::of(status));
             return;
         }
-        if let Some((provisional, at)) = &mut invited.provisional
-            && now >= *at
-        {
-            *at = now + PROVISIONAL_AGAIN;
-            let (server, bytes) = (invited.server, provisional.0.clone());
-            if let Some(stepped) = self.transactions.respond(now, server, 180, bytes) {
-                self.carry_out_at(server, stepped);
+        let Some((provisional, at)) = &mut invited.provisional else {
+            return;
+        };
+        if now < *at {
+            return;
+        }
+        *at = now + PROVISIONAL_AGAIN;
+        match provisional {
+            Repeated::Plainly(bytes) => {
+                let (server, bytes) = (invited.server, bytes.clone());
+                if let Some(stepped) = self.transactions.respond(now, server, 180, bytes) {
+                    self.carry_out_at(server, stepped);
+                }
+            }
+            // RFC 3262 §3: a provisional that must be acknowledged is never the same twice.
+            Repeated::Reliably(status) => {
+                let again = Provisional {
+                    status: *status,
+                    body: None,
+                    reliable: Reliable::IfSupported,
+                };
+                self.tell_progress(now, session, again);
             }
         }
     }

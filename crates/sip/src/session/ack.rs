@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{SentAck, Session, State};
 use crate::dialog::Dialog;
 use crate::endpoint::Endpoint;
-use crate::event::{Ended, Event};
+use crate::event::{Body, Ended, Event};
 use crate::message::{HeaderName, Method, Request, Response};
 use crate::transaction::table::Bytes;
 use crate::transport::Flow;
@@ -30,19 +30,23 @@ pub(crate) fn of_refusal(invite: &Request, response: &Response) -> Vec<u8> {
 }
 
 impl Endpoint {
-    /// Acknowledges a 2xx of theirs, and remembers the ACK for its repetitions.
+    /// Acknowledges a 2xx of theirs, and remembers the ACK for its repetitions. `answer` goes with it when the 2xx brought the
+    /// offer (RFC 3261 §13.2.2.4).
     pub(super) fn acknowledge(
         &mut self,
         session: &mut Session,
         dialog: &Dialog,
         invite: &Request,
-        response: &Response,
+        answer: Option<Body>,
     ) {
         let cseq = invite.cseq().map_or(1, |cseq| cseq.number);
         let mut ack = dialog.request(Method::Ack, cseq);
         // RFC 3261 §22.1: the ACK carries the INVITE's credentials; it cannot be challenged.
         ack.headers.copy(&invite.headers, HeaderName::Authorization);
         ack.headers.copy(&invite.headers, HeaderName::ProxyAuthorization);
+        if let Some(answer) = answer {
+            ack.set_body(&answer.content_type, answer.bytes);
+        }
         let flow = dialog.way();
         // A new branch: the ACK of a 2xx is a transaction of its own (§17).
         let branch = self.branch();
@@ -50,7 +54,7 @@ impl Endpoint {
             .insert_front(HeaderName::Via, self.via(flow, &branch).to_wire());
         let bytes = Bytes::from(ack.to_bytes());
         self.transmit(flow, &bytes);
-        let remote_tag = response.to_tag().unwrap_or_default();
+        let remote_tag = dialog.remote_tag.clone();
         session.answering.succeeded();
         // Only the latest INVITE of each fork can still be repeated for long; the older ones make room.
         session.acks.retain(|sent| sent.remote_tag != remote_tag);
@@ -90,9 +94,8 @@ impl Endpoint {
             return;
         };
         self.with_session(id, |endpoint, session| {
-            let theirs = session.dialog().is_some_and(|dialog| {
-                dialog.remote_tag == ack.from_tag().unwrap_or_default() && dialog.believes(flow.remote.ip())
-            });
+            let from = ack.from_tag().unwrap_or_default();
+            let theirs = session.dialog_with(&from).is_some_and(|dialog| dialog.believes(flow));
             let State::Established(established) = &mut session.state else {
                 return;
             };
@@ -102,7 +105,13 @@ impl Endpoint {
                 .position(|unacked| unacked.cseq == cseq.number);
             let (true, Some(index)) = (theirs, awaited) else { return };
             let unacked = established.unacked.remove(index);
-            let body = unacked.offered.then(|| super::body(&ack.headers, &ack.body)).flatten();
+            let body = super::description(&ack.headers, &ack.body).filter(|_| unacked.offered);
+            if unacked.offered {
+                let said = established.talk.said.take();
+                established.talk.agree(said, body.clone(), false);
+            } else {
+                established.talk.settled = true;
+            }
             if unacked.first {
                 endpoint.tell(Event::Confirmed {
                     session: session.id,

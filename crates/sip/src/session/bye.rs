@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Ending, Session, State, User};
+use super::{By, Ending, Session, State, User};
 use crate::dialog::Dialog;
 use crate::endpoint::Endpoint;
 use crate::event::{Ended, Refusal, SessionId};
@@ -17,16 +17,7 @@ impl Endpoint {
     pub fn hang_up(&mut self, now: Instant, session: SessionId) {
         self.with_session(session, |endpoint, session| match &mut session.state {
             State::Invited(_) => endpoint.refuse_incoming(now, session, Refusal::of(480)),
-            State::Calling(calling) => {
-                if calling.ending.is_none() {
-                    // RFC 3261 §9.1: the CANCEL waits for a provisional response; a final one may come first.
-                    calling.ending = Some(Ending {
-                        status: 487,
-                        cancelled: false,
-                    });
-                    endpoint.cancel_now(now, session);
-                }
-            }
+            State::Calling(_) => endpoint.give_up_calling(now, session, 487),
             State::Established(established) => {
                 if established.unacked.iter().any(|unacked| unacked.first) {
                     // RFC 3261 §15: the callee sends no BYE before the ACK, or before it has given up waiting for it.
@@ -40,15 +31,38 @@ impl Endpoint {
         });
     }
 
-    /// Sends the BYE of an established session; the caller tells why.
-    pub(super) fn bye_now(&mut self, now: Instant, session: &mut Session) {
-        let State::Established(established) = &session.state else {
+    /// Takes back a call of ours; `status` is what the application will be told.
+    pub(super) fn give_up_calling(&mut self, now: Instant, session: &mut Session, status: u16) {
+        let State::Calling(calling) = &mut session.state else {
             return;
         };
-        let mut dialog = established.dialog.clone();
+        if calling.ending.is_none() {
+            // RFC 3261 §9.1: the CANCEL waits for a provisional response; a final one may come first.
+            calling.ending = Some(Ending {
+                status,
+                cancelled: false,
+            });
+            self.cancel_now(now, session);
+        }
+    }
+
+    /// Sends the BYE of an established session; the caller tells why.
+    pub(super) fn bye_now(&mut self, now: Instant, session: &mut Session) {
+        let State::Established(established) = &mut session.state else {
+            return;
+        };
+        let mut dialog = established.talk.dialog.clone();
+        let unanswered = established
+            .talk
+            .theirs
+            .take_if(|theirs| matches!(theirs.by, By::Success { .. }));
+        if let Some(By::Success { invite }) = unanswered.map(|theirs| theirs.by) {
+            // Their 2xx still waits for its ACK; without an answer, but before the BYE.
+            self.acknowledge(session, &dialog, &invite, None);
+        }
         self.send_bye(now, session, &mut dialog);
         if let State::Established(established) = &mut session.state {
-            established.dialog = dialog;
+            established.talk.dialog = dialog;
         }
     }
 

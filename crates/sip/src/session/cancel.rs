@@ -69,13 +69,14 @@ impl Endpoint {
             }
             Some(User::Offer(id)) => self.with_session(id, |endpoint, session| {
                 endpoint.answer_cancel(back, cancel, &session.local_tag);
-                let State::Established(established) = &mut session.state else {
-                    return;
-                };
                 // Nothing had been agreed, so the application need not hear of it: its answer will find no offer.
-                if let Some(theirs) = established.theirs.take_if(|theirs| theirs.server == invite) {
-                    let response = endpoint.reply(&theirs.request, 487, &session.local_tag);
-                    endpoint.respond(now, invite, response);
+                let theirs = session
+                    .talks()
+                    .into_iter()
+                    .find_map(|talk| talk.theirs.take_if(|theirs| theirs.is_of(invite)));
+                if theirs.is_some() {
+                    endpoint.let_go(now, &session.local_tag, theirs);
+                    endpoint.accept_next(now, session);
                     endpoint.modify_next(now, session);
                 }
             }),

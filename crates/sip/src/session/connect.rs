@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use super::challenge::Answering;
-use super::{Calling, Established, Ours, Over, Session, State, User};
+use super::prack::Heard;
+use super::refresh::Refresh;
+use super::{By, Calling, Established, Over, Session, State, Talk, Theirs, User};
 use crate::dialog::Dialog;
 use crate::endpoint::{ALLOW, Endpoint, SUPPORTED, Sent};
 use crate::event::{Event, Invite, SessionId};
-use crate::message::{HeaderName, Method, NameAddr, Request, Response};
+use crate::message::{HeaderName, Method, NameAddr, Request, Response, Scheme};
 use crate::transaction::table::TransactionId;
 use crate::transport::Flow;
 
@@ -23,6 +25,7 @@ impl Endpoint {
             return id;
         }
         let (call_id, tag) = (self.token(), self.token());
+        let timer = invite.session_timer.unwrap_or(self.config.session_timer);
         let to = invite.to.unwrap_or_else(|| NameAddr::new(invite.target.clone()));
         let mut request = Request::new(Method::Invite, invite.target);
         let headers = &mut request.headers;
@@ -31,17 +34,21 @@ impl Endpoint {
         headers.push(HeaderName::To, to.to_wire());
         headers.push(HeaderName::CallId, &call_id);
         headers.push(HeaderName::CSeq, "1 INVITE");
-        headers.push(HeaderName::Contact, self.contact_value(invite.flow, false));
+        let secure = request.uri.scheme == Scheme::Sips;
+        headers.push(HeaderName::Contact, self.contact_value(invite.flow, secure));
         headers.push(HeaderName::Allow, ALLOW);
         headers.push(HeaderName::Supported, SUPPORTED);
+        // RFC 6086 §5.2.2: INFO packages we would take: none.
+        headers.push(HeaderName::RecvInfo, "");
+        timer.ask(headers);
         if let Some(identity) = &invite.identity {
             headers.push(HeaderName::PAssertedIdentity, identity.to_wire());
         }
         for (name, value) in &invite.headers {
             headers.push(name.as_str(), value);
         }
-        if let Some(body) = invite.body {
-            request.set_body(&body.content_type, body.bytes);
+        if let Some(body) = &invite.body {
+            request.set_body(&body.content_type, body.bytes.clone());
         }
         let sent = self.send(now, invite.flow, User::Invite(id), request, invite.tcp_allowed);
         let calling = Calling {
@@ -50,8 +57,11 @@ impl Endpoint {
             ending: None,
             give_up: None,
             fallback: sent.fallback,
+            offer: invite.body,
+            forks: Vec::new(),
         };
         let mut session = Session::new(id, &call_id, &tag, State::Calling(calling));
+        session.timer = timer;
         session.answering = Answering::new(invite.credentials);
         session.live = 1;
         session.invites.push(sent.client);
@@ -97,6 +107,19 @@ impl Endpoint {
                     endpoint.reinvite_response(now, session, client, response);
                 });
             }
+            User::Refresh(id) => {
+                self.with_session(id, |endpoint, session| {
+                    endpoint.refresh_response(now, session, client, response);
+                });
+            }
+            User::Prack(id) => {
+                // What else a PRACK is refused with changes nothing: the INVITE it belongs to gets its own answer.
+                self.with_session(id, |endpoint, session| {
+                    if !session.is_over() {
+                        endpoint.try_again_with_credentials(now, session, client, User::Prack(id), response);
+                    }
+                });
+            }
             User::Info(id) => {
                 self.with_session(id, |endpoint, session| {
                     endpoint.info_response(now, session, client, response)
@@ -137,33 +160,41 @@ impl Endpoint {
                     endpoint.reinvite_came_to_nothing(now, session, id, status);
                 });
             }
+            User::Refresh(session) => {
+                self.with_session(session, |endpoint, session| {
+                    endpoint.refresh_in_vain(now, session, id, status);
+                });
+            }
             User::Incoming(session) => {
                 self.with_session(session, |endpoint, session| endpoint.caller_unreachable(now, session));
             }
             User::Offer(session) => {
-                self.with_session(session, |_, session| {
-                    if let State::Established(established) = &mut session.state {
-                        established.theirs.take_if(|theirs| theirs.server == id);
+                self.with_session(session, |endpoint, session| {
+                    for talk in session.talks() {
+                        talk.theirs.take_if(|theirs| theirs.is_of(id));
                     }
+                    endpoint.accept_next(now, session);
                 });
             }
             User::Bye(session) if status == 503 => {
                 // A stream that had quietly closed: once more over a new one.
                 let stale = self.transactions.flow(id).filter(|flow| flow.connection.is_some());
                 self.with_session(session, |endpoint, session| {
-                    let (Some(stale), Some(dialog)) = (stale, session.dialog()) else {
+                    let State::Over(Over { dialog: kept, .. }) = &mut session.state else {
+                        return;
+                    };
+                    let (Some(stale), Some(mut dialog)) = (stale, kept.take()) else {
                         return;
                     };
                     dialog.connection_lost(stale);
-                    let mut dialog = dialog.clone();
                     endpoint.send_bye(now, session, &mut dialog);
-                    if let Some(kept) = session.dialog() {
-                        *kept = dialog;
+                    if let State::Over(Over { dialog: kept, .. }) = &mut session.state {
+                        *kept = Some(dialog);
                     }
                 });
             }
             User::Asked(request) => self.asked_in_vain(request, id, status),
-            User::Info(_) | User::Bye(_) | User::Nobody => {}
+            User::Info(_) | User::Prack(_) | User::Bye(_) | User::Nobody => {}
         }
     }
 
@@ -185,8 +216,10 @@ impl Endpoint {
                 }
                 // As RFC 3261 §16.6's timer C: what rings may ring on, but not without a sign of life.
                 calling.give_up = Some(now + self.config.timers.ringing);
-                if status > 100 {
-                    let body = super::body(&response.headers, &response.body);
+                if status > 100
+                    && let Some(flow) = self.answered_on(client, arrived)
+                    && let Heard::News(body) = self.provisional_received(now, session, client, flow, response)
+                {
                     self.tell(Event::Progress {
                         session: session.id,
                         status,
@@ -196,9 +229,11 @@ impl Endpoint {
             }
             State::Calling(calling) if calling.client == client && status >= 300 => {
                 let (wanted, fallback) = (calling.ending.is_none(), calling.fallback);
+                let offer = calling.offer.clone();
                 let user = User::Invite(session.id);
                 let again = if wanted {
-                    self.try_again_with_credentials(now, session, client, user, response)
+                    let longer = self.try_again_with_longer_interval(now, session, client, response);
+                    longer.or_else(|| self.try_again_with_credentials(now, session, client, user, response))
                 } else {
                     None
                 };
@@ -206,13 +241,23 @@ impl Endpoint {
                     self.refused(now, session, status);
                     return;
                 };
+                // What rang before was asked by the INVITE that has failed.
+                let State::Calling(calling) = &mut session.state else {
+                    return;
+                };
+                let forks = std::mem::take(&mut calling.forks);
                 session.state = State::Calling(Calling {
                     client: sent.client,
                     provisional: false,
                     ending: None,
                     give_up: None,
                     fallback,
+                    offer,
+                    forks: Vec::new(),
                 });
+                for fork in forks {
+                    self.let_go(now, &session.local_tag, fork.talk.theirs);
+                }
             }
             _ if (200..300).contains(&status) => self.invite_accepted(now, session, client, arrived, response),
             _ => {}
@@ -230,17 +275,25 @@ impl Endpoint {
         if self.acknowledge_again(session, response) || session.acks.len() >= super::FORKS_MAX {
             return;
         }
-        let (Some(request), Some(sent_on)) = (
+        let tag = response.to_tag().unwrap_or_default();
+        let thinking = session.talk_with(&tag).is_some_and(|talk| {
+            matches!(
+                &talk.theirs,
+                Some(Theirs {
+                    by: By::Success { .. },
+                    ..
+                })
+            )
+        });
+        if thinking {
+            // A repetition, while the application makes the answer that goes into the ACK.
+            return;
+        }
+        let (Some(request), Some(flow)) = (
             self.transactions.request(client).cloned(),
-            self.transactions.flow(client),
+            self.answered_on(client, arrived),
         ) else {
             return;
-        };
-        // A stream we asked for without naming it has its name now.
-        let flow = if sent_on.transport.is_reliable() && arrived.remote == sent_on.remote {
-            arrived
-        } else {
-            sent_on
         };
         let dialog = Dialog::uac(&request, &response.headers, flow);
         let ending = match &session.state {
@@ -248,24 +301,13 @@ impl Endpoint {
             _ => None,
         };
         match (ending, dialog) {
-            (Some(None), Some(dialog)) => {
-                self.acknowledge(session, &dialog, &request, response);
-                let body = super::body(&response.headers, &response.body);
-                session.state = State::Established(Established {
-                    dialog,
-                    unacked: Vec::new(),
-                    ours: Ours::Idle,
-                    theirs: None,
-                    hang_up: false,
-                });
-                self.tell(Event::Accepted {
-                    session: session.id,
-                    body,
-                });
-            }
+            (Some(None), Some(dialog)) => self.begin(now, session, &request, dialog, response),
             // RFC 3261 §9.1, §15: our CANCEL came too late, so the call is answered and hung up.
             (Some(Some(ending)), Some(mut dialog)) => {
-                self.acknowledge(session, &dialog, &request, response);
+                if let Some(early) = session.dialog_with(&tag) {
+                    dialog.follows(early, &response.headers);
+                }
+                self.acknowledge(session, &dialog, &request, None);
                 self.send_bye(now, session, &mut dialog);
                 self.refused(now, session, ending.status);
                 if let State::Over(Over { dialog: kept, .. }) = &mut session.state {
@@ -273,9 +315,8 @@ impl Endpoint {
                 }
             }
             // RFC 3261 §13.2.2.4: another fork answered too; one conversation is enough.
-            (None, Some(dialog)) => {
-                self.acknowledge(session, &dialog, &request, response);
-                let mut dialog = dialog;
+            (None, Some(mut dialog)) => {
+                self.acknowledge(session, &dialog, &request, None);
                 let bye = dialog.next_cseq();
                 self.send(now, dialog.way(), User::Nobody, dialog.request(Method::Bye, bye), false);
             }
@@ -285,12 +326,115 @@ impl Endpoint {
         }
     }
 
+    /// The first 2xx: of all who rang, this one is talked to.
+    fn begin(&mut self, now: Instant, session: &mut Session, request: &Request, dialog: Dialog, response: &Response) {
+        let State::Calling(calling) = &mut session.state else {
+            return;
+        };
+        let offer = calling.offer.take();
+        let mut forks = std::mem::take(&mut calling.forks);
+        let rang = forks
+            .iter()
+            .position(|fork| fork.talk.dialog.remote_tag == dialog.remote_tag);
+        let mut talk = match rang.map(|index| forks.swap_remove(index).talk) {
+            Some(mut talk) => {
+                let early = std::mem::replace(&mut talk.dialog, dialog);
+                talk.dialog.follows(&early, &response.headers);
+                talk.learn(&response.headers);
+                talk
+            }
+            None => Talk::new(dialog, &response.headers),
+        };
+        for fork in forks {
+            self.let_go(now, &session.local_tag, fork.talk.theirs);
+        }
+        let described = super::description(&response.headers, &response.body);
+        let mut late = None;
+        let answer = match (offer, described) {
+            // RFC 3261 §13.2.1: a reliable provisional brought the answer, and what the 2xx says is ignored.
+            _ if talk.settled => talk.heard.clone(),
+            (Some(offer), answer) => {
+                talk.agree(Some(offer), answer.clone(), false);
+                answer
+            }
+            (None, Some(offer)) => {
+                let name = self.new_offer_id();
+                late = Some((name, offer.clone()));
+                talk.theirs = Some(Theirs {
+                    offer: name,
+                    body: Some(offer),
+                    by: By::Success {
+                        invite: Box::new(request.clone()),
+                    },
+                    give_up: now + self.config.timers.offer,
+                });
+                None
+            }
+            (None, None) => None,
+        };
+        let dialog = talk.dialog.clone();
+        session.state = State::Established(Established {
+            talk,
+            unacked: Vec::new(),
+            hang_up: false,
+            refresh: Refresh::granted(now, &response.headers),
+            unpracked: None,
+        });
+        if late.is_none() {
+            self.acknowledge(session, &dialog, request, None);
+        }
+        self.tell(Event::Accepted {
+            session: session.id,
+            body: answer,
+        });
+        if let Some((offer, body)) = late {
+            self.tell(Event::Offered {
+                session: session.id,
+                offer,
+                body: Some(body),
+            });
+        }
+        self.modify_next(now, session);
+    }
+
+    /// The way a dialog takes that this response belongs to: a stream we asked for without naming it has its name now.
+    fn answered_on(&self, client: TransactionId, arrived: Flow) -> Option<Flow> {
+        let sent_on = self.transactions.flow(client)?;
+        let named = sent_on.transport.is_reliable() && arrived.remote == sent_on.remote;
+        Some(if named { arrived } else { sent_on })
+    }
+
+    /// RFC 4028 §7.3: 422 names the interval they want; the INVITE goes out once more with it.
+    fn try_again_with_longer_interval(
+        &mut self,
+        now: Instant,
+        session: &mut Session,
+        client: TransactionId,
+        response: &Response,
+    ) -> Option<Sent> {
+        if response.status != 422 || !session.timer.raise(response) {
+            return None;
+        }
+        let mut request = self.transactions.request(client)?.clone();
+        let flow = self.transactions.flow(client)?;
+        request.headers.remove(HeaderName::Via);
+        session.timer.ask(&mut request.headers);
+        let cseq = request.cseq().map_or(1, |cseq| cseq.number) + 1;
+        request.headers.set(HeaderName::CSeq, format!("{cseq} INVITE"));
+        Some(self.send_for(now, session, flow, User::Invite(session.id), request))
+    }
+
     /// RFC 3261 §18.1.1: the stream was only for the size; the datagram is the second try.
     fn fall_back(&mut self, now: Instant, session: &mut Session, datagram: Flow, mut request: Request) {
         request.headers.remove(HeaderName::Via);
+        let secure = request.uri.scheme == Scheme::Sips;
         request
             .headers
-            .set(HeaderName::Contact, self.contact_value(datagram, false));
+            .set(HeaderName::Contact, self.contact_value(datagram, secure));
+        let offer = match &mut session.state {
+            State::Calling(calling) => calling.offer.take(),
+            _ => None,
+        };
         let sent = self.send_for(now, session, datagram, User::Invite(session.id), request);
         session.state = State::Calling(Calling {
             client: sent.client,
@@ -298,6 +442,8 @@ impl Endpoint {
             ending: None,
             give_up: None,
             fallback: None,
+            offer,
+            forks: Vec::new(),
         });
     }
 

@@ -16,9 +16,10 @@ impl Endpoint {
             let State::Established(established) = &mut session.state else {
                 return;
             };
-            let cseq = established.dialog.next_cseq();
-            let flow = established.dialog.way();
-            let mut request = established.dialog.request(Method::Info, cseq);
+            let dialog = &mut established.talk.dialog;
+            let cseq = dialog.next_cseq();
+            let flow = dialog.way();
+            let mut request = dialog.request(Method::Info, cseq);
             request.set_body(&body.content_type, body.bytes);
             endpoint.send_for(now, session, flow, User::Info(session.id), request);
         });

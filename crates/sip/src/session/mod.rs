@@ -1,17 +1,21 @@
 //! Sessions: the INVITE usage of a dialog, in both roles, a file per verb.
 //!
-//! `accept` is the callee's side up to the ACK, `connect` the caller's, `ack` what confirms either, `cancel` what takes
-//! an INVITE back, `modify` offers within a session, `info` and `options` the small ones, `bye` the end, and
-//! `challenge` the answer to a 401 or 407. REFER has no file: it is not in our Allow, so it is answered 405. A session lives until it is over *and* the last transaction that could still
-//! bring it a message is gone: a fork's late 2xx must find somebody to acknowledge it and hang up.
+//! `accept` is the callee's side up to the ACK, `connect` the caller's, `prack` the reliable provisionals of both, `ack` what
+//! confirms either, `cancel` what takes an INVITE back, `modify` offers within a session, `refresh` its timer, `info` and
+//! `options` the small ones, `bye` the end, and `challenge` the answer to a 401 or 407. REFER has no file: it is not in our
+//! Allow, so it is answered 405. A session lives until it is over *and* the last transaction that could still bring it a
+//! message is gone: a fork's late 2xx must find somebody to acknowledge it and hang up.
 
 use std::time::{Duration, Instant};
 
 use self::challenge::Answering;
+use self::prack::Reliably;
+use self::refresh::Refresh;
+use crate::config::SessionTimer;
 use crate::dialog::Dialog;
 use crate::endpoint::Endpoint;
 use crate::event::{Body, Ended, Event, OfferId, RequestId, SessionId};
-use crate::message::multipart;
+use crate::message::{HeaderName, multipart};
 use crate::message::{Headers, Request};
 use crate::transaction::table::{Bytes, TransactionId};
 use crate::transport::Flow;
@@ -25,10 +29,12 @@ mod connect;
 mod info;
 mod modify;
 mod options;
+pub(crate) mod prack;
+pub(crate) mod refresh;
 
 /// RFC 3261 §8.1.1.6.
 pub(crate) const MAX_FORWARDS: u8 = 70;
-/// 2xx of one INVITE we answer with an ACK of their own: forks beyond it are absorbed.
+/// Forks of one INVITE we keep: early dialogs, and 2xx we answer with an ACK of their own. Those beyond it are absorbed.
 pub(crate) const FORKS_MAX: usize = 16;
 /// How often a re-INVITE is tried again after 491 before the application hears of it.
 pub(crate) const GLARE_TRIES_MAX: u8 = 6;
@@ -40,8 +46,12 @@ pub(crate) enum User {
     Nobody,
     /// Our first INVITE.
     Invite(SessionId),
-    /// An INVITE of ours within the session.
+    /// Our PRACK.
+    Prack(SessionId),
+    /// An offer of ours within the session: a re-INVITE, or an UPDATE while it is early.
     Reinvite(SessionId),
+    /// Our refresh of the session: an UPDATE, or a re-INVITE with the offer unchanged.
+    Refresh(SessionId),
     /// Our INFO.
     Info(SessionId),
     /// Our BYE.
@@ -58,7 +68,12 @@ impl User {
     /// The session that lives as long as this transaction does.
     pub(crate) fn keeps(self) -> Option<SessionId> {
         match self {
-            User::Invite(id) | User::Reinvite(id) | User::Info(id) | User::Bye(id) => Some(id),
+            User::Invite(id)
+            | User::Prack(id)
+            | User::Reinvite(id)
+            | User::Refresh(id)
+            | User::Info(id)
+            | User::Bye(id) => Some(id),
             User::Nobody | User::Incoming(_) | User::Offer(_) | User::Asked(_) => None,
         }
     }
@@ -72,6 +87,8 @@ pub(crate) struct Session {
     pub(crate) state: State,
     /// Answers challenges to any request of ours.
     pub(crate) answering: Answering,
+    /// What we ask of session timers; a 422 raises it.
+    pub(crate) timer: SessionTimer,
     /// The ACKs of the 2xx we received, to be sent again when a 2xx is repeated.
     pub(crate) acks: Vec<SentAck>,
     /// Client transactions that may still bring something.
@@ -93,22 +110,44 @@ pub(crate) enum State {
     Over(Over),
 }
 
+/// A dialog, and what is agreed in it.
+pub(crate) struct Talk {
+    pub(crate) dialog: Dialog,
+    pub(crate) ours: Ours,
+    pub(crate) theirs: Option<Theirs>,
+    /// The first offer has been answered, and reliably so: either side may make the next one (RFC 3311 §5.1).
+    pub(crate) settled: bool,
+    /// What each side described last.
+    pub(crate) said: Option<Body>,
+    pub(crate) heard: Option<Body>,
+    /// The last offer was theirs.
+    pub(crate) they_offered: bool,
+    /// They take UPDATE (RFC 3311 §4: their Allow says so).
+    pub(crate) updates: bool,
+}
+
 pub(crate) struct Invited {
     pub(crate) server: TransactionId,
     /// The way it came.
     pub(crate) flow: Flow,
     pub(crate) request: Request,
-    pub(crate) dialog: Dialog,
+    pub(crate) talk: Talk,
     /// Sent again every minute, so that proxies on the way do not give up (RFC 3261 §13.3.1.1).
     pub(crate) provisional: Option<(Repeated, Instant)>,
+    pub(crate) reliably: Reliably,
+    /// The application has answered; what must come first has not happened yet.
+    pub(crate) accepted: Option<Body>,
     pub(crate) expires: Instant,
     /// Expires ran out, rather than our patience.
     pub(crate) theirs_expires: bool,
     pub(crate) source: std::net::IpAddr,
 }
 
-/// A provisional response ready to be repeated.
-pub(crate) struct Repeated(pub(crate) Bytes);
+/// A provisional response to be repeated: as it was, or, when it must be acknowledged, as a new one of its status.
+pub(crate) enum Repeated {
+    Plainly(Bytes),
+    Reliably(u16),
+}
 
 pub(crate) struct Calling {
     pub(crate) client: TransactionId,
@@ -119,6 +158,17 @@ pub(crate) struct Calling {
     pub(crate) give_up: Option<Instant>,
     /// The datagram way to fall back to, when the INVITE took TCP only for its size (RFC 3261 §18.1.1).
     pub(crate) fallback: Option<Flow>,
+    /// What the INVITE offers.
+    pub(crate) offer: Option<Body>,
+    /// The early dialogs, one for each who rings.
+    pub(crate) forks: Vec<Fork>,
+}
+
+/// One early dialog of a call of ours.
+pub(crate) struct Fork {
+    pub(crate) talk: Talk,
+    /// The RSeq last acknowledged (RFC 3262 §4).
+    pub(crate) rseq: Option<u32>,
 }
 
 /// We no longer want the call we are making.
@@ -130,13 +180,15 @@ pub(crate) struct Ending {
 }
 
 pub(crate) struct Established {
-    pub(crate) dialog: Dialog,
+    pub(crate) talk: Talk,
     /// 2xx of ours that wait for their ACK.
     pub(crate) unacked: Vec<Unacked>,
-    pub(crate) ours: Ours,
-    pub(crate) theirs: Option<Theirs>,
     /// Hang up as soon as the ACK is here (RFC 3261 §15: no BYE before it).
     pub(crate) hang_up: bool,
+    /// The session timer, when one was agreed.
+    pub(crate) refresh: Option<Refresh>,
+    /// A reliable provisional whose PRACK had not come when we answered: RSeq and CSeq (RFC 3262 §3).
+    pub(crate) unpracked: Option<(u32, u32)>,
 }
 
 /// A 2xx of ours, repeated until its ACK (RFC 3261 §13.3.1.4).
@@ -167,21 +219,44 @@ pub(crate) enum Ours {
         tries: u8,
         at: Instant,
     },
-    /// The re-INVITE is out.
+    /// The re-INVITE, or the UPDATE, is out.
     Pending {
         offer: Body,
         tries: u8,
         client: TransactionId,
         give_up: Instant,
+        /// The RSeq of its last reliable provisional, and the answer that one brought.
+        rseq: Option<u32>,
+        answer: Option<Body>,
     },
 }
 
 /// An offer of theirs the application thinks about.
 pub(crate) struct Theirs {
     pub(crate) offer: OfferId,
-    pub(crate) server: TransactionId,
-    pub(crate) request: Request,
+    pub(crate) body: Option<Body>,
+    pub(crate) by: By,
     pub(crate) give_up: Instant,
+}
+
+impl Theirs {
+    /// Whether this transaction brought it.
+    fn is_of(&self, transaction: TransactionId) -> bool {
+        matches!(&self.by, By::Request { server, .. } if *server == transaction)
+    }
+}
+
+/// What brought an offer of theirs, which says where its answer goes.
+pub(crate) enum By {
+    /// A re-INVITE, an UPDATE or a PRACK: into its response.
+    Request {
+        server: TransactionId,
+        request: Box<Request>,
+    },
+    /// A reliable provisional response to our INVITE without an offer: into its PRACK.
+    Provisional { rseq: u32 },
+    /// The 2xx to our INVITE without an offer: into the ACK.
+    Success { invite: Box<Request> },
 }
 
 /// An ACK of ours.
@@ -207,6 +282,7 @@ impl Session {
             local_tag: local_tag.to_owned(),
             state,
             answering: Answering::new(None),
+            timer: SessionTimer::OFF,
             acks: Vec::new(),
             live: 0,
             invites: Vec::new(),
@@ -218,19 +294,34 @@ impl Session {
         matches!(self.state, State::Over(_))
     }
 
-    /// The dialog requests within the session travel in.
-    pub(crate) fn dialog(&mut self) -> Option<&mut Dialog> {
+    /// The talk with the peer of this tag: of several forks, that one.
+    pub(crate) fn talk_with(&mut self, tag: &str) -> Option<&mut Talk> {
+        self.talks().into_iter().find(|talk| talk.dialog.remote_tag == tag)
+    }
+
+    /// Every talk: one, or one for each fork that rings.
+    pub(crate) fn talks(&mut self) -> Vec<&mut Talk> {
         match &mut self.state {
-            State::Invited(invited) => Some(&mut invited.dialog),
-            State::Established(established) => Some(&mut established.dialog),
-            State::Over(over) => over.dialog.as_mut(),
-            State::Calling(_) => None,
+            State::Invited(invited) => vec![&mut invited.talk],
+            State::Established(established) => vec![&mut established.talk],
+            State::Calling(calling) => calling.forks.iter_mut().map(|fork| &mut fork.talk).collect(),
+            State::Over(_) => Vec::new(),
         }
     }
 
     /// The dialog with the peer of this tag.
     pub(crate) fn dialog_with(&mut self, tag: &str) -> Option<&mut Dialog> {
-        self.dialog().filter(|dialog| dialog.remote_tag == tag)
+        self.dialogs().into_iter().find(|dialog| dialog.remote_tag == tag)
+    }
+
+    /// Every dialog that requests of this session travel in.
+    pub(crate) fn dialogs(&mut self) -> Vec<&mut Dialog> {
+        match &mut self.state {
+            State::Over(over) => over.dialog.iter_mut().collect(),
+            State::Invited(invited) => vec![&mut invited.talk.dialog],
+            State::Established(established) => vec![&mut established.talk.dialog],
+            State::Calling(calling) => calling.forks.iter_mut().map(|fork| &mut fork.talk.dialog).collect(),
+        }
     }
 
     /// When something is due.
@@ -238,25 +329,72 @@ impl Session {
         match &self.state {
             State::Invited(invited) => {
                 let again = invited.provisional.as_ref().map(|(_, at)| *at);
-                Some(again.map_or(invited.expires, |at| at.min(invited.expires)))
+                [again, Some(invited.expires), invited.reliably.due(), invited.talk.due()]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
-            State::Calling(calling) => calling.give_up,
+            State::Calling(calling) => {
+                let forks = calling.forks.iter().filter_map(|fork| fork.talk.due());
+                forks.chain(calling.give_up).min()
+            }
             State::Established(established) => {
                 let unacked = established
                     .unacked
                     .iter()
                     .map(|unacked| unacked.resend_at.min(unacked.give_up));
-                let ours = match &established.ours {
-                    Ours::Glared { at, .. } => Some(*at),
-                    Ours::Pending { give_up, .. } => Some(*give_up),
-                    Ours::Idle | Ours::Queued { .. } => None,
-                };
-                let theirs = established.theirs.as_ref().map(|theirs| theirs.give_up);
-                unacked.chain(ours).chain(theirs).min()
+                let refresh = established.refresh.as_ref().map(Refresh::due);
+                unacked.chain(established.talk.due()).chain(refresh).min()
             }
             State::Over(over) => over.abandon,
         }
     }
+}
+
+impl Talk {
+    /// A dialog in which nothing has been said yet. `headers` are those of the message that made it.
+    pub(crate) fn new(dialog: Dialog, headers: &Headers) -> Self {
+        Self {
+            dialog,
+            ours: Ours::Idle,
+            theirs: None,
+            settled: false,
+            said: None,
+            heard: None,
+            they_offered: false,
+            updates: allows_update(headers),
+        }
+    }
+
+    /// An offer has its answer.
+    pub(crate) fn agree(&mut self, said: Option<Body>, heard: Option<Body>, they_offered: bool) {
+        self.settled = true;
+        self.said = said;
+        self.heard = heard;
+        self.they_offered = they_offered;
+    }
+
+    /// Their Contact, and what they take, as a message that may change both says.
+    pub(crate) fn learn(&mut self, headers: &Headers) {
+        self.dialog.refresh_target(headers);
+        if headers.has(HeaderName::Allow) {
+            self.updates = allows_update(headers);
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let ours = match &self.ours {
+            Ours::Glared { at, .. } => Some(*at),
+            Ours::Pending { give_up, .. } => Some(*give_up),
+            Ours::Idle | Ours::Queued { .. } => None,
+        };
+        let theirs = self.theirs.as_ref().map(|theirs| theirs.give_up);
+        ours.into_iter().chain(theirs).min()
+    }
+}
+
+fn allows_update(headers: &Headers) -> bool {
+    headers.allow().iter().any(|method| method == "UPDATE")
 }
 
 impl Endpoint {
@@ -275,11 +413,19 @@ impl Endpoint {
     /// A deadline of a session has passed.
     pub(crate) fn session_time(&mut self, now: Instant, id: SessionId) {
         self.with_session(id, |endpoint, session| match &session.state {
-            State::Invited(_) => endpoint.invited_time(now, session),
-            State::Calling(_) => endpoint.calling_time(now, session),
+            State::Invited(_) => {
+                endpoint.invited_time(now, session);
+                endpoint.prack_time(now, session);
+                endpoint.modify_time(now, session);
+            }
+            State::Calling(_) => {
+                endpoint.calling_time(now, session);
+                endpoint.modify_time(now, session);
+            }
             State::Established(_) => {
                 endpoint.unacked_time(now, session);
                 endpoint.modify_time(now, session);
+                endpoint.refresh_time(now, session);
             }
             State::Over(_) => {
                 if let State::Over(over) = &mut session.state {
@@ -318,26 +464,40 @@ impl Endpoint {
             abandon: Some(now + self.config.timers.t1 * 64),
         };
         let before = std::mem::replace(&mut session.state, State::Over(over));
-        let dialog = match before {
+        let mut talks = Vec::new();
+        let mut dialog = None;
+        match before {
             State::Invited(invited) => {
                 self.answered(invited.source);
-                None
+                talks.push(invited.talk);
             }
-            State::Established(established) => {
-                // RFC 3261 §15.1.2: what is pending gets 487.
-                if let Some(theirs) = established.theirs {
-                    let response = self.reply(&theirs.request, 487, &session.local_tag);
-                    self.respond(now, theirs.server, response);
-                }
-                Some(established.dialog)
-            }
-            State::Calling(_) => None,
-            State::Over(over) => over.dialog,
-        };
+            State::Established(established) => talks.push(established.talk),
+            State::Calling(calling) => talks.extend(calling.forks.into_iter().map(|fork| fork.talk)),
+            State::Over(over) => dialog = over.dialog,
+        }
+        for talk in talks {
+            // RFC 3261 §15.1.2: what is pending gets 487.
+            self.let_go(now, &session.local_tag, talk.theirs);
+            dialog = Some(talk.dialog);
+        }
         if let State::Over(over) = &mut session.state {
             over.dialog = dialog;
         }
     }
+
+    /// An offer of theirs will not be answered any more.
+    pub(crate) fn let_go(&mut self, now: Instant, tag: &str, theirs: Option<Theirs>) {
+        if let Some(By::Request { server, request }) = theirs.map(|theirs| theirs.by) {
+            let response = self.reply(&request, 487, tag);
+            self.respond(now, server, response);
+        }
+    }
+}
+
+/// The session description in a message, if it has one. A body of another kind that got as far as this may be passed over
+/// (RFC 3204's handling=optional).
+fn description(headers: &Headers, bytes: &[u8]) -> Option<Body> {
+    body(headers, bytes).filter(|body| multipart::is(&body.content_type, SDP))
 }
 
 /// A message's body, if it has one. Of several parts (RFC 5621 §3), such as a session description beside ISUP, the
@@ -360,7 +520,7 @@ fn body(headers: &Headers, bytes: &[u8]) -> Option<Body> {
     })
 }
 
-const SDP: &str = "application/sdp";
+pub(crate) const SDP: &str = "application/sdp";
 
 #[cfg(test)]
 mod tests {

@@ -37,6 +37,8 @@ impl Endpoint {
         response.headers.push(HeaderName::AcceptEncoding, "identity");
         response.headers.push(HeaderName::AcceptLanguage, "en, es");
         response.headers.push(HeaderName::Supported, SUPPORTED);
+        // RFC 6086 §5.2.2: INFO packages we would take: none.
+        response.headers.push(HeaderName::RecvInfo, "");
         response
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct ServerKey {
     /// INVITE also for its ACK and its CANCEL.
     pub(crate) method: Method,
     pub(crate) source: IpAddr,
+    /// Nobody in the clear cancels or acknowledges what came over TLS.
+    pub(crate) secure: bool,
 }
 
 /// What a response from outside is matched by.

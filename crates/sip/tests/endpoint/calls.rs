@@ -80,11 +80,43 @@ fn the_callee_makes_the_offer_when_the_invite_has_none() {
     let callee = world.incoming();
     world.on(CALLEE, |side, now| side.accept(now, callee, Body::sdp("late offer")));
     world.run_ms(100);
-    // Our own caller's ACK carries no answer: making one is not asked of it. The callee is confirmed all the same.
-    assert_eq!(kinds(&world.take(CALLER)), ["Accepted late offer"]);
-    assert_eq!(kinds(&world.take(CALLEE)), ["Confirmed"]);
+    // The ACK waits for the caller's answer, however often the 200 is repeated.
+    let events = world.take(CALLER);
+    assert_eq!(kinds(&events), ["Accepted", "Offered late offer"]);
+    let offer = offer_of(&events[1..]);
+    world.run_ms(3_000);
+    assert_eq!(kinds(&world.take(CALLEE)), [""; 0]);
+    world.on(CALLER, |side, now| {
+        side.answer_offer(now, caller, offer, Body::sdp("late answer"))
+    });
+    world.run_ms(100);
+    assert_eq!(kinds(&world.take(CALLEE)), ["Confirmed late answer"]);
     world.on(CALLER, |side, now| side.hang_up(now, caller));
     world.finish();
+}
+
+#[test]
+fn a_late_offer_that_is_refused_or_left_lying_is_acknowledged_and_hung_up() {
+    for refuse in [true, false] {
+        let mut world = World::fair();
+        let mut invite = world.plain_invite();
+        invite.body = None;
+        let caller = world.on(CALLER, |side, now| side.invite(now, invite));
+        world.run_ms(100);
+        let callee = world.incoming();
+        world.on(CALLEE, |side, now| side.accept(now, callee, Body::sdp("late offer")));
+        world.run_ms(100);
+        let offer = offer_of(&world.take(CALLER)[1..]);
+        if refuse {
+            world.on(CALLER, |side, now| side.refuse_offer(now, caller, offer, 488));
+        } else {
+            world.run_ms(10_000);
+        }
+        world.run_ms(100);
+        assert_eq!(kinds(&world.take(CALLER)), ["Ended ByOurBye"]);
+        assert_eq!(kinds(&world.take(CALLEE)), ["Confirmed", "Ended ByTheirBye"]);
+        world.finish();
+    }
 }
 
 #[test]

@@ -21,7 +21,46 @@ fn each_fault_has_its_status() {
     let table = [
         ("unknown method", request("FROB", "x", "", "", ""), 405),
         ("REFER outside a dialog", request("REFER", "x", "", "", ""), 405),
+        (
+            "REFER within nothing we know",
+            request("REFER", "x", ";tag=none", "", ""),
+            405,
+        ),
         ("REGISTER", request("REGISTER", "x", "", "", ""), 405),
+        (
+            "MESSAGE",
+            request("MESSAGE", "x", "", "Content-Type: text/plain\n", "hi"),
+            405,
+        ),
+        (
+            "SUBSCRIBE to a package",
+            request("SUBSCRIBE", "x", "", "Event: message-summary\n", ""),
+            489,
+        ),
+        ("SUBSCRIBE to nothing", request("SUBSCRIBE", "x", "", "", ""), 405),
+        (
+            "PUBLISH of a package",
+            request("PUBLISH", "x", "", "o: presence\n", ""),
+            489,
+        ),
+        ("NOTIFY", request("NOTIFY", "x", "", "Event: keep-alive\n", ""), 481),
+        (
+            "PRACK outside a dialog",
+            request("PRACK", "x", "", "RAck: 1 1 INVITE\n", ""),
+            481,
+        ),
+        ("UPDATE outside a dialog", request("UPDATE", "x", "", "", ""), 481),
+        (
+            "a body that is no session description",
+            request(
+                "INVITE",
+                "x",
+                "",
+                &format!("{CONTACT}Content-Type: application/isup\n"),
+                "zz",
+            ),
+            415,
+        ),
         (
             "unknown extension",
             request("INVITE", "x", "", &format!("{CONTACT}Require: 100rel, foo\n"), ""),
@@ -78,12 +117,42 @@ fn a_refusal_says_what_would_have_been_understood() {
     let (_, response) = refused(&request("FROB", "x", "", "", ""));
     assert_eq!(
         response.headers.text("Allow").as_deref(),
-        Some("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE")
+        Some("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE")
     );
-    let (_, response) = refused(&request("INVITE", "x", "", "Require: 100rel, foo\n", ""));
-    assert_eq!(response.headers.tokens("Unsupported"), ["100rel", "foo"]);
+    let (_, response) = refused(&request("INVITE", "x", "", "Require: 100rel, foo, timer, bar\n", ""));
+    assert_eq!(response.headers.tokens("Unsupported"), ["foo", "bar"]);
     let (_, response) = refused(&request("OPTIONS", "x", "", "Content-Encoding: gzip\n", "zz"));
     assert_eq!(response.headers.text("Accept-Encoding").as_deref(), Some("identity"));
+}
+
+#[test]
+fn what_is_for_proxies_or_may_be_ignored_is_no_reason_to_refuse() {
+    for extra in [
+        "Proxy-Require: foo\n",
+        "Require: 100rel, timer\n",
+        "Content-Type: application/isup\nContent-Disposition: signal; handling=optional\n",
+    ] {
+        let mut alone = Alone::new();
+        alone.hear(&request(
+            "INVITE",
+            "x",
+            "",
+            &format!("Contact: <sip:caller@192.0.2.1>\n{extra}"),
+            "zz",
+        ));
+        assert_eq!(alone.take().len(), 1, "{extra}");
+    }
+}
+
+#[test]
+fn a_request_of_ours_that_comes_straight_back_is_a_loop() {
+    let mut alone = Alone::new();
+    let (session, ours) = alone.calling();
+    let bytes = ours.to_bytes();
+    alone.hear_bytes(alone.flow, &bytes);
+    assert_eq!(alone.response().status, 482);
+    assert_eq!(alone.take(), [""; 0]);
+    alone.act(|endpoint, now| endpoint.hang_up(now, session));
 }
 
 #[test]
@@ -198,7 +267,8 @@ fn refer_within_a_dialog_is_not_in_allow() {
     ));
     let response = alone.response();
     assert_eq!(response.status, 405);
-    assert!(!response.allow().iter().any(|method| method == "REFER"));
+    let allow = response.allow();
+    assert!(allow.len() == 8 && !response.allow().iter().any(|method| method == "REFER"));
 }
 
 #[test]

@@ -158,15 +158,16 @@ pub(crate) fn entry(stamped: &Stamped) -> Entry {
 /// The log is a reader of the facts: the line that the ladder draws, which holds nothing private. INFO is what a user would
 /// notice, WARN should wake someone, DEBUG is a turn in the road (style.md §5).
 fn log(stamped: &Stamped) {
-    let call = stamped.call.map(|call| call.to_string());
-    let call = call.as_deref().unwrap_or("none");
-    let (kind, line) = (stamped.fact.kind(), ladder::line(&stamped.fact));
+    // A line that nobody reads is not written: facts are many and most are for the book alone.
+    let call = stamped.call.map(tracing::field::display);
+    let kind = stamped.fact.kind();
+    let line = || ladder::line(&stamped.fact);
     match &stamped.fact {
         Fact::SafetyNet { .. }
         | Fact::RecordingFailed { .. }
         | Fact::RecordingInterrupted { .. }
         | Fact::Exhausted { .. } => {
-            tracing::warn!(call, kind, "{line}");
+            tracing::warn!(call, kind, "{}", line());
         }
         Fact::CallBegan { .. }
         | Fact::CallRefused { .. }
@@ -184,8 +185,8 @@ fn log(stamped: &Stamped) {
         | Fact::Started { .. }
         | Fact::Stopped
         | Fact::TraceBegan { .. }
-        | Fact::TraceEnded { .. } => tracing::info!(call, kind, "{line}"),
-        _ => tracing::debug!(call, kind, "{line}"),
+        | Fact::TraceEnded { .. } => tracing::info!(call, kind, "{}", line()),
+        _ => tracing::debug!(call, kind, "{}", line()),
     }
 }
 

@@ -15,7 +15,7 @@ const BATCH_ROWS: usize = 64;
 /// Rows put into the index between two syncs.
 const SYNC_ROWS: u64 = 4096;
 /// Memory the index may use for what it has read.
-const CACHE_OCTETS: u64 = 16 * 1024 * 1024;
+const CACHE_OCTETS: u64 = 2 * 1024 * 1024;
 
 const BY_CALL: u8 = b'c';
 const BY_KIND: u8 = b'k';

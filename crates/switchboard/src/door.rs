@@ -20,7 +20,13 @@ pub struct CallId(pub [u8; 16]);
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        let mut digits = [0; 32];
+        for (pair, octet) in digits.chunks_exact_mut(2).zip(self.0) {
+            for (digit, nibble) in pair.iter_mut().zip([octet >> 4, octet & 15]) {
+                *digit = nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+            }
+        }
+        f.write_str(std::str::from_utf8(&digits).expect("hexadecimal digits are ASCII"))
     }
 }
 

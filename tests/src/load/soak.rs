@@ -4,7 +4,7 @@
 //! the greeting, after a key, in a message, on the ladder, in conversation with a doctor who takes the call, passes it on,
 //! is busy, declines, lets it ring or has a voicemail. The same row in small, and the same 200, come before the measure is
 //! taken, so that what is compared is the same house after the same peak, a thousand calls apart. Before that, thousands of
-//! very short calls fill the memory that the index over the book may use (16 MiB): it would look like a leak otherwise.
+//! very short calls fill the memory that the index over the book may use (2 MiB): it would look like a leak otherwise.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,7 +30,7 @@ const PER_S: u64 = 20;
 const FILLING: usize = 1_000;
 const FILLING_PER_S: u64 = 250;
 const FILLING_ADDS_KIB: u64 = 1024;
-const FILLINGS_MAX: usize = 9;
+const FILLINGS_MAX: usize = 5;
 
 /// Calls that use up RTP ports beyond those the server keeps in hand: a cancelled call gives its pair back.
 const SWEEPING: usize = 90;

@@ -29,8 +29,8 @@ lint: ## Format check, clippy with warnings denied
 bench: setup ## Measure: CPU per call-minute, memory, pacing, set-up time; the table is kept in target/bench
 	@tools/bench
 
-fuzz: ## 10 million mutated inputs over every parser, bounded, on stable Rust
-	@tools/fuzz
+fuzz: ## 10 million mutated inputs over every parser, bounded; FUZZ="wire --each 10000000" for as many each
+	@tools/fuzz $(FUZZ)
 
 soak: setup ## 1,000 calls in a row, then 200 at once: nothing may be left over
 	@tools/soak

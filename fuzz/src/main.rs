@@ -1,8 +1,10 @@
-//! Bounded fuzzing of every parser, on stable Rust: no panic, no hang, no growth (issue 2, point 5).
+//! Bounded fuzzing of every parser, on stable Rust: no panic, no hang, no growth.
 //!
 //! ```text
 //! fuzz all --inputs 10000000 --seed 1      every target, the inputs shared out by their weights
+//! fuzz wire --each 10000000                ten million for each target whose inputs come from a network
 //! fuzz sip_message --inputs 1000000        one target
+//! fuzz sip_message --keep 20               and afterwards the 20 shortest inputs that did something new, into fuzz/corpus
 //! fuzz sip_message --file artifact.bin     one input again
 //! fuzz list                                the targets
 //! ```
@@ -50,7 +52,9 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(usage) => {
-            eprintln!("{usage}\nusage: fuzz <target>|all|list [--inputs N] [--seed S] [--jobs J] [--file PATH]");
+            eprintln!(
+                "{usage}\nusage: fuzz <target>|all|wire|list [--inputs N | --each N] [--seed S] [--jobs J] [--keep K] [--file PATH]"
+            );
             ExitCode::from(2)
         }
     }
@@ -60,6 +64,7 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
     let mut arguments = arguments.into_iter();
     let what = arguments.next().ok_or("which target?")?;
     let (mut inputs, mut seed, mut file) = (1_000_000_u64, 1_u64, None);
+    let (mut each, mut keep) = (None, 0);
     let mut jobs = std::thread::available_parallelism().map_or(1, |jobs| jobs.get() as u64);
     while let Some(option) = arguments.next() {
         let value = arguments.next().ok_or(format!("{option} needs a value"))?;
@@ -71,6 +76,8 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
         };
         match option.as_str() {
             "--inputs" => inputs = number()?,
+            "--each" => each = Some(number()?),
+            "--keep" => keep = number()? as usize,
             "--seed" => seed = number()?,
             "--jobs" => jobs = number()?.max(1),
             "--file" => file = Some(PathBuf::from(value)),
@@ -79,13 +86,13 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
     }
     if what == "list" {
         for target in TARGETS {
-            println!("{}", target.name);
+            println!("{:<14} {}", target.name, if target.wire { "wire" } else { "" });
         }
         return Ok(true);
     }
     let chosen = TARGETS
         .iter()
-        .filter(|target| what == "all" || what == target.name)
+        .filter(|target| what == "all" || (what == "wire" && target.wire) || what == target.name)
         .collect::<Vec<_>>();
     if chosen.is_empty() {
         return Err(format!("{what}: no such target"));
@@ -106,8 +113,9 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
     let weights = chosen.iter().map(|target| target.weight).sum::<u64>();
     let (mut results, mut total) = (Vec::new(), 0);
     for target in &chosen {
-        let share = (inputs * target.weight).div_ceil(weights).div_ceil(jobs) * jobs;
-        results.push(fuzz(target, share, seed, jobs));
+        let share = each.unwrap_or((inputs * target.weight).div_ceil(weights));
+        let share = share.div_ceil(jobs) * jobs;
+        results.push(fuzz(target, share, seed, jobs, keep));
         total += share;
     }
     let good = results.iter().all(|good| *good);
@@ -125,11 +133,11 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
 /// What one job found out.
 struct Found {
     verdicts: HashSet<u64>,
-    corpus: usize,
+    corpus: Vec<Vec<u8>>,
     slowest: Duration,
 }
 
-fn fuzz(target: &'static Target, inputs: u64, seed: u64, jobs: u64) -> bool {
+fn fuzz(target: &'static Target, inputs: u64, seed: u64, jobs: u64, keep: usize) -> bool {
     let corpus = target.seeds();
     let started = Instant::now();
     let progress = (0..jobs).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
@@ -174,7 +182,8 @@ fn fuzz(target: &'static Target, inputs: u64, seed: u64, jobs: u64) -> bool {
         .collect::<HashSet<_>>()
         .len();
     let slowest = found.iter().map(|found| found.slowest).max().unwrap_or_default();
-    let kept = found.iter().map(|found| found.corpus).sum::<usize>();
+    let kept = found.iter().map(|found| found.corpus.len()).sum::<usize>();
+    keep_corpus(target, &found, keep);
     let grown = if is_warm { peak_kib().saturating_sub(warm) } else { 0 };
     println!(
         "{:<14} {:>11} {:>8.1} {:>11.0} {:>7.2} ms {:>9} {:>10}  {} MiB, {:+.1} MiB since warm-up",
@@ -242,9 +251,35 @@ fn work(
     progress.store(inputs, Ordering::Relaxed);
     Found {
         verdicts,
-        corpus: corpus.len() - seeds,
+        corpus: corpus.split_off(seeds),
         slowest,
     }
+}
+
+/// Writes the shortest inputs of different verdicts that the seeds did not have.
+fn keep_corpus(target: &'static Target, found: &[Found], keep: usize) {
+    let mut known = target
+        .seeds()
+        .iter()
+        .map(|seed| (target.run)(seed))
+        .collect::<HashSet<_>>();
+    let mut inputs = found.iter().flat_map(|found| &found.corpus).collect::<Vec<_>>();
+    inputs.sort_by_key(|input| (input.len(), *input));
+    let new = inputs.into_iter().filter(|input| known.insert((target.run)(input)));
+    let folder = target.corpus();
+    for input in new.take(keep) {
+        let path = folder.join(format!("{:016x}.bin", hash(input)));
+        if let Err(error) = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, input)) {
+            eprintln!("not kept: {}: {error}", path.display());
+        }
+    }
+}
+
+/// FNV-1a: a name for an input.
+fn hash(input: &[u8]) -> u64 {
+    input.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    })
 }
 
 thread_local! {
@@ -270,9 +305,7 @@ fn install_hook() {
 
 fn keep_artifact(why: &str) {
     NOW.with_borrow(|(name, seed, index, input)| {
-        let hash = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-        });
+        let hash = hash(input);
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("artifacts");
         let path = folder.join(format!("{name}-{why}-{hash:016x}.bin"));
         let kept = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, input));

@@ -5,6 +5,7 @@
 //! (which fault, how many of what), and not what bytes tell apart.
 
 mod config;
+mod edge;
 mod flow;
 mod media;
 mod oncall;
@@ -17,6 +18,8 @@ use std::path::{Path, PathBuf};
 pub struct Target {
     /// Its name on the command line.
     pub name: &'static str,
+    /// Whether its inputs come from a network, from anybody: the ones `fuzz wire` takes.
+    pub wire: bool,
     /// How many of the inputs it gets, beside the others: about as much as it is fast.
     pub weight: u64,
     /// Folders of this repository, every file of which is a seed.
@@ -35,6 +38,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target {
         name: "sip_message",
+        wire: true,
         weight: 1_000,
         folders: &["fixtures/sip/torture", "fixtures/sip/carriers"],
         texts: &[],
@@ -44,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "sip_stream",
+        wire: true,
         weight: 1_000,
         folders: &["fixtures/sip/torture", "fixtures/sip/carriers"],
         texts: &[],
@@ -53,6 +58,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "sip_uri",
+        wire: true,
         weight: 1_000,
         folders: &[],
         texts: sip::URIS,
@@ -62,6 +68,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "sip_values",
+        wire: true,
         weight: 1_000,
         folders: &[],
         texts: sip::VALUES,
@@ -70,7 +77,68 @@ pub const TARGETS: &[Target] = &[
         run: sip::values,
     },
     Target {
+        name: "sip_digest",
+        wire: true,
+        weight: 500,
+        folders: &[],
+        texts: edge::DIGESTS,
+        made: Vec::new,
+        tokens: edge::WORDS,
+        run: edge::digest,
+    },
+    Target {
+        name: "sip_registrar",
+        wire: true,
+        weight: 300,
+        folders: &[],
+        texts: edge::REGISTRARS,
+        made: Vec::new,
+        tokens: edge::WORDS,
+        run: edge::registrar,
+    },
+    Target {
+        name: "sip_locate",
+        wire: true,
+        weight: 500,
+        folders: &[],
+        texts: edge::WALKS,
+        made: Vec::new,
+        tokens: edge::WORDS,
+        run: edge::locate,
+    },
+    Target {
+        name: "sip_number",
+        wire: true,
+        weight: 500,
+        folders: &[],
+        texts: edge::NUMBERS,
+        made: Vec::new,
+        tokens: edge::WORDS,
+        run: edge::number,
+    },
+    Target {
+        name: "sip_stray",
+        wire: true,
+        weight: 1000,
+        folders: &[],
+        texts: &[],
+        made: edge::strays,
+        tokens: edge::WORDS,
+        run: edge::stray,
+    },
+    Target {
+        name: "stun",
+        wire: true,
+        weight: 1_500,
+        folders: &[],
+        texts: &[],
+        made: edge::strays,
+        tokens: &[],
+        run: media::stray,
+    },
+    Target {
         name: "sdp",
+        wire: true,
         weight: 1_500,
         folders: &["crates/media/tests/sdp"],
         texts: media::DESCRIPTIONS,
@@ -80,6 +148,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "rtp",
+        wire: true,
         weight: 2_000,
         folders: &[],
         texts: &[],
@@ -89,6 +158,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "rtcp",
+        wire: true,
         weight: 1_500,
         folders: &[],
         texts: &[],
@@ -98,6 +168,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "digits",
+        wire: true,
         weight: 1_500,
         folders: &[],
         texts: media::INFO_BODIES,
@@ -107,6 +178,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "leg",
+        wire: true,
         weight: 1_500,
         folders: &[],
         texts: &[],
@@ -116,6 +188,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "shift_list",
+        wire: false,
         weight: 200,
         folders: &[],
         texts: oncall::LISTS,
@@ -125,6 +198,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "flow_source",
+        wire: false,
         weight: 60,
         folders: flow::FOLDERS,
         texts: &[],
@@ -134,6 +208,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "flow_compile",
+        wire: false,
         weight: 6,
         folders: flow::FOLDERS,
         texts: &[],
@@ -143,6 +218,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "config",
+        wire: false,
         weight: 200,
         folders: &[],
         texts: config::FILES,
@@ -165,8 +241,16 @@ impl Target {
         for folder in self.folders {
             seeds.extend(files(&repository.join(folder)));
         }
+        if self.corpus().is_dir() {
+            seeds.extend(files(&self.corpus()));
+        }
         assert!(!seeds.is_empty(), "{} has no seeds", self.name);
         seeds
+    }
+
+    /// Where inputs are kept that earlier runs found.
+    pub fn corpus(&self) -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(self.name)
     }
 }
 

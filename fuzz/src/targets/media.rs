@@ -52,48 +52,50 @@ pub fn description(bytes: &[u8]) -> u64 {
         assert!(matches!(fault.status(), 400 | 488));
         fault.to_string()
     };
-    verdict([Security::Off, Security::Preferred, Security::Required].map(|security| {
-        let ours = offering(security);
-        let offered = sdp::answer(bytes, &local, &ours, &mut draw).map(|(text, stream)| {
-            assert!(stream.remote.is_ipv4() && (10..=60).contains(&stream.ptime_ms));
-            match security {
-                Security::Off => assert!(stream.security.is_none()),
-                Security::Preferred => {}
-                Security::Required => assert!(stream.security.is_some()),
-            }
-            // An answer is a description like any other, and the one we go on from: keys stay as they are.
-            let mut other = || [1; 16];
-            let (again, same) = sdp::answer_again(&text, bytes, &ours, Direction::SendRecv, &mut other)
-                .expect("it was fine before");
-            assert_eq!((&again, &same), (&text, &stream));
-            for want in [Direction::SendOnly, Direction::Inactive] {
-                let (_, held) =
-                    sdp::answer_again(&text, bytes, &ours, want, &mut other).expect("it was fine before");
-                assert!(!held.direction.receives());
-                let reoffer = sdp::reoffer(&text, want).expect("our own words");
-                assert!(
-                    sdp::answer(&reoffer, &local, &ours, &mut draw).is_ok(),
-                    "what we offer we would take"
-                );
-            }
-            (
-                stream.codec,
-                stream.telephone_event.is_some(),
-                stream.rtcp_mux,
-                stream.direction,
-                stream.ptime_ms,
-                stream.security.map(|srtp| srtp.suite),
-                about(text.len()),
-            )
-        });
-        let said = sdp::offer(&local, &ours, &mut draw);
-        let accepted = sdp::accept(&said, bytes).map(|stream| {
-            let mut leg = Leg::new(&stream, start());
-            black_box(leg.tick(*START, &mut [0; PACKET_OUT_BYTES]));
-            (stream.codec, stream.direction, stream.receive_telephone_event.is_some())
-        });
-        (offered.map_err(fault), accepted.map_err(fault))
-    }))
+    verdict(
+        [Security::Off, Security::Preferred, Security::Required].map(|security| {
+            let ours = offering(security);
+            let offered = sdp::answer(bytes, &local, &ours, &mut draw).map(|(text, stream)| {
+                assert!(stream.remote.is_ipv4() && (10..=60).contains(&stream.ptime_ms));
+                match security {
+                    Security::Off => assert!(stream.security.is_none()),
+                    Security::Preferred => {}
+                    Security::Required => assert!(stream.security.is_some()),
+                }
+                // An answer is a description like any other, and the one we go on from: keys stay as they are.
+                let mut other = || [1; 16];
+                let (again, same) = sdp::answer_again(&text, bytes, &ours, Direction::SendRecv, &mut other)
+                    .expect("it was fine before");
+                assert_eq!((&again, &same), (&text, &stream));
+                for want in [Direction::SendOnly, Direction::Inactive] {
+                    let (_, held) =
+                        sdp::answer_again(&text, bytes, &ours, want, &mut other).expect("it was fine before");
+                    assert!(!held.direction.receives());
+                    let reoffer = sdp::reoffer(&text, want).expect("our own words");
+                    assert!(
+                        sdp::answer(&reoffer, &local, &ours, &mut draw).is_ok(),
+                        "what we offer we would take"
+                    );
+                }
+                (
+                    stream.codec,
+                    stream.telephone_event.is_some(),
+                    stream.rtcp_mux,
+                    stream.direction,
+                    stream.ptime_ms,
+                    stream.security.map(|srtp| srtp.suite),
+                    about(text.len()),
+                )
+            });
+            let said = sdp::offer(&local, &ours, &mut draw);
+            let accepted = sdp::accept(&said, bytes).map(|stream| {
+                let mut leg = Leg::new(&stream, start());
+                black_box(leg.tick(*START, &mut [0; PACKET_OUT_BYTES]));
+                (stream.codec, stream.direction, stream.receive_telephone_event.is_some())
+            });
+            (offered.map_err(fault), accepted.map_err(fault))
+        }),
+    )
 }
 
 /// An RTP packet, read; and received by a leg that lives as long as the run, so that whatever it kept would show.
@@ -125,6 +127,31 @@ pub fn packet(bytes: &[u8]) -> u64 {
         heard
     });
     verdict((read, looks_like_rtcp(bytes), heard))
+}
+
+/// What comes to a media port and is not RTP: STUN, DTLS, TURN, ZRTP. RFC 7983 §7 tells them apart by their first byte.
+pub fn stray(bytes: &[u8]) -> u64 {
+    thread_local! {
+        static LEG: RefCell<(Leg, u64)> = RefCell::new((Leg::new(&stream(Codec::Pcmu, true), start()), 0));
+    }
+    let (heard, stranger) = LEG.with_borrow_mut(|(leg, inputs)| {
+        *inputs += 1;
+        let now = *START + Duration::from_millis(*inputs);
+        let stranger = leg.receive(now, STRANGER, &mut bytes.to_vec());
+        assert_eq!(stranger, Verdict::Stranger);
+        let heard = leg.receive(now, PEER, &mut bytes.to_vec());
+        let is_rtp = bytes.first().is_some_and(|first| (128..=191).contains(first));
+        if !is_rtp {
+            assert!(matches!(heard, Verdict::Ignored | Verdict::Malformed), "{heard:?}");
+        }
+        if inputs.is_multiple_of(16) {
+            leg.tick(now, &mut [0; PACKET_OUT_BYTES]);
+            black_box((leg.take_frame(), leg.take_sent()));
+            assert!(events(leg) <= 64);
+        }
+        (judged(heard, bytes), judged(stranger, bytes))
+    });
+    verdict((heard, stranger, looks_like_rtcp(bytes), Packet::parse(bytes).is_some()))
 }
 
 /// An RTCP packet for a reporter that has said something.

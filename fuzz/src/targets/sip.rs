@@ -28,7 +28,7 @@ pub fn message(bytes: &[u8]) -> u64 {
                 request.stamp_source(([192, 0, 2, 7], 5060).into());
                 let response = request.respond_with_tag(sip::message::StatusCode::OK, "t");
                 black_box(response.to_bytes());
-                return verdict((1, asked, about(request.body.len())));
+                return verdict((1, asked, about(request.body.len()), super::edge::caller(&request)));
             }
             verdict((2, asked))
         }

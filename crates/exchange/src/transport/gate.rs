@@ -129,6 +129,11 @@ impl Gate {
         self.peers.iter().position(trunk).map_or(Class::Stranger, Class::Trunk)
     }
 
+    /// How many trunks there are.
+    pub(crate) fn trunks(&self) -> usize {
+        self.peers.len()
+    }
+
     /// Whether any trunk is known by a name rather than by its address.
     pub(crate) fn knows_names(&self) -> bool {
         self.peers.iter().any(|peer| !peer.names.is_empty())
@@ -161,24 +166,21 @@ impl Gate {
         known.is_none()
     }
 
-    /// A program for the kernel that takes datagrams of known addresses only, so that a stranger's flood costs neither
-    /// our time nor a trunk's place in the socket's buffer. `None` when strangers are to be heard, or when there are
-    /// too many networks.
-    pub(crate) fn filter(&self, v6: bool) -> Option<Vec<SockFilter>> {
+    /// A program for the kernel that takes datagrams of known addresses, so that a stranger's flood costs neither our
+    /// time nor a trunk's place in the socket's buffer. Strangers that are to be heard have this chance of being taken.
+    /// `None` when there are too many networks.
+    pub(crate) fn filter(&self, v6: bool, chance: u32) -> Option<Vec<SockFilter>> {
         let hosts = self.hosts.load();
         let networks: Vec<Network> = self
             .peers
             .iter()
             .flat_map(|peer| peer.networks.iter().copied())
-            .chain(hosts.keys().map(|&address| Network {
-                address,
-                prefix: if address.is_ipv4() { 32 } else { 128 },
-            }))
+            .chain(hosts.keys().copied().map(Network::host))
             .filter(|network| network.address.to_canonical().is_ipv6() == v6)
             .collect();
+        let chance = if self.limits.hear_strangers { chance } else { 0 };
         let step = |(code, yes, no, k): Step| SockFilter::new(code, yes, no, k);
-        (!self.limits.hear_strangers && networks.len() <= FILTER_NETWORKS_MAX)
-            .then(|| program(&networks).into_iter().map(step).collect())
+        (networks.len() <= FILTER_NETWORKS_MAX).then(|| program(&networks, chance).into_iter().map(step).collect())
     }
 
     pub(crate) fn queue(&self, class: Class) -> usize {
@@ -193,14 +195,21 @@ impl Gate {
 /// One step of a filter: code, how far to skip when true and when false, constant.
 type Step = (u16, u8, u8, u32);
 
-/// Classic BPF: for each network, load the source address word by word, mask, compare; take the datagram on a match.
-fn program(networks: &[Network]) -> Vec<Step> {
+/// Every stranger is taken.
+pub(crate) const EVERY: u32 = u32::MAX;
+
+/// Classic BPF: for each network, load the source address word by word, mask, compare; take the datagram on a match, and
+/// a stranger's when a number drawn is not above `chance`.
+fn program(networks: &[Network], chance: u32) -> Vec<Step> {
     // linux/filter.h: BPF_LD|BPF_W|BPF_ABS, BPF_ALU|BPF_AND|BPF_K, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K; loads from
     // SKF_NET_OFF on are relative to the network header, where the source stands at 12 (RFC 791) or 8 (RFC 8200).
     const LOAD: u16 = 0x20;
     const AND: u16 = 0x54;
     const EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
+    const GREATER: u16 = 0x25;
+    // SKF_AD_OFF + SKF_AD_RANDOM
+    const RANDOM: u32 = 0xffff_f038;
     const NETWORK_HEADER: u32 = 0xfff0_0000;
     let mut program = Vec::new();
     for network in networks {
@@ -222,8 +231,72 @@ fn program(networks: &[Network]) -> Vec<Step> {
         }
         program.push((RETURN, 0, 0, u32::MAX));
     }
+    if chance > 0 {
+        program.push((LOAD, 0, 0, RANDOM));
+        program.push((GREATER, 1, 0, chance));
+        program.push((RETURN, 0, 0, u32::MAX));
+    }
     program.push((RETURN, 0, 0, 0));
     program
+}
+
+/// How many strangers a socket may take before the kernel is asked to take only some of them.
+#[derive(Debug)]
+pub(crate) struct Sieve {
+    since: Instant,
+    seen: u32,
+    chance: u32,
+}
+
+/// Strangers' datagrams a second that we look at ourselves.
+const LOOKED_AT_PER_S: f64 = 2_000.0;
+
+/// How long is counted before the chance is changed.
+pub(crate) const COUNTED: Duration = Duration::from_millis(500);
+
+impl Sieve {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            seen: 0,
+            chance: EVERY,
+        }
+    }
+
+    /// A stranger's datagram came.
+    pub(crate) fn count(&mut self) {
+        self.seen = self.seen.saturating_add(1);
+    }
+
+    /// Whether the kernel takes some strangers only.
+    pub(crate) fn is_on(&self) -> bool {
+        self.chance < EVERY
+    }
+
+    /// The chance a stranger has from now on, when that is another.
+    pub(crate) fn turn(&mut self, now: Instant) -> Option<u32> {
+        let counted = now.saturating_duration_since(self.since);
+        if counted < COUNTED {
+            return None;
+        }
+        let share = f64::from(self.chance) / f64::from(EVERY);
+        let sent_per_s = f64::from(self.seen) / counted.as_secs_f64() / share;
+        let before = self.chance;
+        (self.since, self.seen) = (now, 0);
+        self.chance = if sent_per_s <= LOOKED_AT_PER_S {
+            EVERY
+        } else {
+            // Rounded towards letting one more in; a sieve that lets nobody in would never see the flood end.
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of less than one of a u32 is one"
+            )]
+            let chance = (f64::from(EVERY) * LOOKED_AT_PER_S / sent_per_s) as u32;
+            chance.max(EVERY / 100_000)
+        };
+        (self.chance != before).then_some(self.chance)
+    }
 }
 
 /// The senders' side of the queues.
@@ -554,7 +627,7 @@ mod tests {
             IpAddr::V4(address) => (address.octets().to_vec(), 12),
             IpAddr::V6(address) => (address.octets().to_vec(), 8),
         };
-        let steps = super::program(program);
+        let steps = super::program(program, 0);
         let (mut at, mut a) = (0, 0_u32);
         loop {
             let (code, yes, no, k) = steps[at];
@@ -569,6 +642,35 @@ mod tests {
                 _ => return k != 0,
             }
         }
+    }
+
+    #[test]
+    fn a_flood_of_strangers_is_thinned_and_everybody_is_heard_again_after_it() {
+        let mut now = Instant::now();
+        let mut sieve = Sieve::new(now);
+        let mut second = |sieve: &mut Sieve, sent: f64| {
+            now += COUNTED;
+            let share = f64::from(sieve.chance) / f64::from(EVERY);
+            let taken = (sent * share * COUNTED.as_secs_f64()).round();
+            (0..taken as u64).for_each(|_| sieve.count());
+            sieve.turn(now);
+            taken / COUNTED.as_secs_f64()
+        };
+        assert_eq!(second(&mut sieve, 1_000.0), 1_000.0);
+        assert!(!sieve.is_on(), "a few are no flood");
+        second(&mut sieve, 400_000.0);
+        assert!(sieve.is_on());
+        for _ in 0..3 {
+            let taken = second(&mut sieve, 400_000.0);
+            assert!((1_500.0..2_500.0).contains(&taken), "{taken}");
+        }
+        second(&mut sieve, 10.0);
+        assert!(!sieve.is_on(), "everybody is heard again");
+        let last = program(&[network("192.0.2.0/24")], 7);
+        assert_eq!(
+            last[last.len() - 3..],
+            [(0x25, 1, 0, 7), (0x06, 0, 0, u32::MAX), (0x06, 0, 0, 0)]
+        );
     }
 
     #[test]

@@ -30,7 +30,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 pub use gate::FloodLimits;
 pub(crate) use gate::{Arrivals, Peer};
-use gate::{Buckets, Class, Gate, Post, source};
+use gate::{Buckets, Class, Gate, Post, Sieve, source};
 use stream::Line;
 pub(crate) use tls::Certificates;
 pub use tls::{Identity, SYSTEM_ROOTS, Tls, TlsFault};
@@ -49,6 +49,9 @@ const BACKLOG: u32 = 256;
 
 /// The kernel asks a peer that says nothing for this long whether it is still there.
 const KERNEL_KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Connections kept for each trunk, so that none can take them all.
+const RESERVED: usize = 8;
 
 /// Names of servers remembered by address.
 #[cfg_attr(not(test), allow(dead_code, reason = "told by the resolver, which comes next"))]
@@ -261,7 +264,7 @@ impl Transports {
             Some(id) => id,
             // RFC 7118 §4.2: it is the WebSocket client that connects, never the server.
             None if matches!(flow.transport, Transport::Ws | Transport::Wss) => return Err(Unsent(flow)),
-            None if self.connections.len() < self.limits.connections_max => self.connect(flow),
+            None if self.room(self.gate.class(flow.remote.ip())) > 0 => self.connect(flow),
             None => {
                 self.counters.refused.fetch_add(1, Relaxed);
                 return Err(Unsent(flow));
@@ -307,11 +310,10 @@ impl Transports {
     pub(crate) fn accept(&mut self, stream: TcpStream, transport: Transport, local: SocketAddr, remote: SocketAddr) {
         let class = self.gate.class(remote.ip());
         let from = source(remote.ip());
-        let (mut same_source, mut same_class) = (0, 0);
-        for connection in self.connections.values() {
-            same_source += usize::from(source(connection.flow.remote.ip()) == from);
-            same_class += usize::from(connection.class == class);
-        }
+        let same_source = |connection: &&Connection| source(connection.flow.remote.ip()) == from;
+        let same_class = |connection: &&Connection| connection.class == class;
+        let same_source = self.connections.values().filter(same_source).count();
+        let same_class = self.connections.values().filter(same_class).count();
         let floods = &self.gate.limits;
         let (most, most_per_source) = match class {
             Class::Stranger => (
@@ -320,8 +322,7 @@ impl Transports {
             ),
             _ => (usize::MAX, self.limits.per_source_max),
         };
-        if self.connections.len() >= self.limits.connections_max || same_class >= most || same_source >= most_per_source
-        {
+        if self.room(class) == 0 || same_class >= most || same_source >= most_per_source {
             self.counters.refused.fetch_add(1, Relaxed);
             return;
         }
@@ -422,16 +423,29 @@ impl Transports {
             .and_then(|connection| connection.flow.connection)
     }
 
+    /// Connections that this class may still open: each trunk keeps some for itself, whatever the others hold.
+    fn room(&self, class: Class) -> usize {
+        let mut held: BTreeMap<usize, usize> = BTreeMap::new();
+        for connection in self.connections.values() {
+            *held.entry(self.gate.queue(connection.class)).or_default() += 1;
+        }
+        let trunks = self.gate.trunks();
+        let kept = RESERVED.min(self.limits.connections_max / (2 * trunks.max(1)));
+        let own = self.gate.queue(class);
+        let of_others: usize = (0..trunks)
+            .filter(|trunk| *trunk != own)
+            .map(|trunk| kept.saturating_sub(held.get(&trunk).copied().unwrap_or_default()))
+            .sum();
+        self.limits
+            .connections_max
+            .saturating_sub(self.connections.len())
+            .saturating_sub(of_others)
+    }
+
     /// Tells the kernel which datagrams to take.
     fn filter(&self) {
         for (local, socket) in &self.udp {
-            let Some(program) = self.gate.filter(local.is_ipv6()) else {
-                continue;
-            };
-            if let Err(fault) = socket2::SockRef::from(socket.as_ref()).attach_filter(&program) {
-                // We look at every datagram ourselves anyway; it only costs more.
-                tracing::debug!(%fault, "the kernel takes no filter");
-            }
+            attach(socket, &self.gate, *local, gate::EVERY);
         }
     }
 
@@ -457,10 +471,22 @@ impl Transports {
         self.listeners.push(tokio::spawn(async move {
             let mut buffer = vec![0; DATAGRAM];
             let mut buckets = Buckets::default();
+            let mut sieve = Sieve::new(std::time::Instant::now());
             loop {
-                let (length, remote) = match socket.recv_from(&mut buffer).await {
-                    Ok(received) => received,
-                    Err(fault) => {
+                let received = if sieve.is_on() {
+                    // A flood that ends brings nothing that could tell us so.
+                    timeout(gate::COUNTED, socket.recv_from(&mut buffer)).await
+                } else {
+                    Ok(socket.recv_from(&mut buffer).await)
+                };
+                if let Some(chance) = sieve.turn(std::time::Instant::now()) {
+                    tracing::debug!(chance, "strangers flood, or do so no more");
+                    attach(&socket, &gate, local, chance);
+                }
+                let (length, remote) = match received {
+                    Ok(Ok(received)) => received,
+                    Err(_) => continue,
+                    Ok(Err(fault)) => {
                         // An ICMP error of an earlier datagram, reported here; the transaction's timers deal with it.
                         tracing::trace!(%fault, "receive");
                         continue;
@@ -472,6 +498,7 @@ impl Transports {
                         counters.strangers.fetch_add(1, Relaxed);
                         continue;
                     }
+                    sieve.count();
                     if !buckets.pass(std::time::Instant::now(), remote.ip(), &gate.limits) {
                         counters.flooded.fetch_add(1, Relaxed);
                         continue;
@@ -760,6 +787,17 @@ impl Accepting {
     fn count(&self, why: &'static str) -> &'static str {
         self.counters.garbage.fetch_add(1, Relaxed);
         why
+    }
+}
+
+/// Tells the kernel which datagrams this socket takes, and what chance strangers have that are to be heard.
+fn attach(socket: &UdpSocket, gate: &Gate, local: SocketAddr, chance: u32) {
+    let Some(program) = gate.filter(local.is_ipv6(), chance) else {
+        return;
+    };
+    if let Err(fault) = socket2::SockRef::from(socket).attach_filter(&program) {
+        // We look at every datagram ourselves anyway; it only costs more.
+        tracing::debug!(%fault, "the kernel takes no filter");
     }
 }
 

@@ -99,15 +99,22 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite>(stream: S, line: Line<'_
                 Err(_) if Instant::now() < idle.ends() => continue,
                 Err(_) => return "idle",
             };
-            idle.touch();
             let mut came = buffer.get(..length).unwrap_or_default();
             // Whatever is said while a ping of ours is out says that they are there.
-            if pinged_ms.swap(0, Relaxed) != 0 && framer.held() == 0 && !came.starts_with(PING) {
-                // A lone line break is the answer. It is taken out, or the next one would make it a ping of theirs.
-                if let Some(rest) = came.strip_prefix(PONG) {
-                    answers_pings.store(true, Relaxed);
-                    came = rest;
-                }
+            if pinged_ms.swap(0, Relaxed) != 0
+                && !came.starts_with(PING)
+                && matches!(framer.held(), 0 | 2)
+                && let Some(rest) = came.strip_prefix(PONG)
+            {
+                // A lone line break is the answer. It is taken out, or the next one would make it a ping of theirs; so is
+                // an empty line from before, which is of no use to anybody (RFC 3261 §7.5).
+                answers_pings.store(true, Relaxed);
+                framer = Framer::new();
+                came = rest;
+            }
+            // Pings of ours and their answers are no use of a connection: one that nobody needs is let go in the end.
+            if !came.is_empty() {
+                idle.touch();
             }
             framer.push(came);
             while let Some(frame) = framer.next() {
@@ -144,6 +151,7 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite>(stream: S, line: Line<'_
         }
     };
     let write = async {
+        let mut last_ping = began;
         loop {
             let pinged = match pinged_ms.load(Relaxed) {
                 0 => None,
@@ -154,7 +162,7 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite>(stream: S, line: Line<'_
             let next = match pinged {
                 Some(at) if answers_pings.load(Relaxed) => at + limits.pong,
                 Some(at) => at + limits.keepalive,
-                None => idle.touched() + limits.keepalive,
+                None => idle.touched().max(last_ping) + limits.keepalive,
             };
             let mut ping = false;
             let bytes = tokio::select! {
@@ -170,28 +178,31 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite>(stream: S, line: Line<'_
                         (Some(_), 0) => continue,
                         (Some(_), _) if answers_pings.load(Relaxed) => return "a ping was not answered",
                         // Used meanwhile.
-                        (None, _) if idle.touched() + limits.keepalive > Instant::now() => continue,
+                        (None, _) if idle.touched().max(last_ping) + limits.keepalive > Instant::now() => continue,
                         _ => {}
                     }
                     ping = true;
                     PING.to_vec()
                 }
             };
+            if ping {
+                // Before it leaves: its answer may be quicker than we are.
+                last_ping = Instant::now();
+                let at = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                pinged_ms.store(at.max(1), Relaxed);
+            }
             let written = async {
                 to.write_all(&bytes).await?;
                 // TLS keeps what it has not been asked to send.
                 to.flush().await
             };
             match timeout(limits.write, written).await {
+                Ok(Ok(())) if ping => {}
                 Ok(Ok(())) => idle.touch(),
                 _ => {
                     counters.slow.fetch_add(1, Relaxed);
                     return "the peer does not read";
                 }
-            }
-            if ping {
-                let at = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-                pinged_ms.store(at.max(1), Relaxed);
             }
         }
     };

@@ -258,3 +258,81 @@ async fn our_connections_are_kept_alive_and_given_up_when_pings_are_no_longer_an
     // And given up when it falls silent.
     assert!(bench.ended().await);
 }
+
+#[tokio::test]
+async fn a_connection_of_ours_that_nobody_needs_is_let_go() {
+    let limits = StreamLimits {
+        keepalive: Duration::from_millis(50),
+        idle: Duration::from_millis(300),
+        ..StreamLimits::default()
+    };
+    let mut bench = Bench::new(limits).await;
+    let listener = TcpListener::bind(ANY).await.expect("a port");
+    let flow = Flow {
+        transport: Transport::Tcp,
+        local: bench.tcp,
+        remote: listener.local_addr().expect("bound"),
+        connection: None,
+    };
+    bench.send(flow, "hello").expect("queued");
+    let (mut stream, _) = listener.accept().await.expect("a connection");
+    let answering = tokio::spawn(async move {
+        let mut buffer = [0; 64];
+        let mut pings = 0;
+        while let Ok(1..) = stream.read(&mut buffer).await {
+            pings += 1;
+            // To our first message, too: an empty line that answers nothing.
+            let _ = stream.write_all(b"\r\n").await;
+        }
+        pings
+    });
+    assert!(bench.ended().await);
+    assert!(
+        answering.await.expect("no panic") >= 3,
+        "it was kept alive as long as it was kept"
+    );
+}
+
+#[tokio::test]
+async fn a_trunk_cannot_take_every_connection() {
+    let peer = |address: &str| Peer {
+        networks: vec![Network::parse(address).expect("a network")],
+        names: vec![],
+    };
+    let wires = Wires {
+        peers: vec![peer("127.0.0.1"), peer("127.0.0.2/31")],
+        streams: StreamLimits {
+            connections_max: 8,
+            ..StreamLimits::default()
+        },
+        floods: FloodLimits::default(),
+        certificates: None,
+    };
+    let wanted = [Listener {
+        transport: Transport::Tcp,
+        local: ANY,
+        advertised: ANY,
+    }];
+    let (mut transports, bound, mut arrivals) = Transports::bind(&wanted, wires).await.expect("a port");
+    let mut held = Vec::new();
+    for (from, expected) in [(2, 6), (1, 8)] {
+        for _ in 0..10 {
+            let socket = TcpSocket::new_v4().expect("a socket");
+            socket
+                .bind((Ipv4Addr::new(127, 0, 0, from), 0).into())
+                .expect("an address");
+            held.push(socket.connect(bound[0].local).await.expect("accepted by the kernel"));
+            let arrived = timeout(Duration::from_secs(5), arrivals.recv()).await.expect("in time");
+            if let Some(Arrived::Accepted {
+                stream,
+                transport,
+                local,
+                remote,
+            }) = arrived
+            {
+                transports.accept(stream, transport, local, remote);
+            }
+        }
+        assert_eq!(transports.connections(), expected, "from 127.0.0.{from}");
+    }
+}

@@ -41,4 +41,7 @@ flood: setup ## 50 conversations under a mixed flood (FLOOD_MINUTES=30 for the f
 ladders: ## Redraw the golden ladders; the diff is the review
 	@INSTA_UPDATE=always $(CARGO) nextest run -p tests
 
-.PHONY: help setup run keys test doctest lint bench fuzz soak flood ladders
+readme: ## Rewrite the parts of README.md that are made of the code
+	@NIGHTDESK_README=1 $(CARGO) test --quiet -p nightdesk readme
+
+.PHONY: help setup run keys test doctest lint bench fuzz soak flood ladders readme

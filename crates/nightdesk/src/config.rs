@@ -1,21 +1,39 @@
 //! The configuration file: YAML read by the same reader as the flows, with the same kind of diagnostics.
 //!
 //! Every name below is one a person who knows telephones would use; every mistake names the line, what would not work,
-//! and one fix. Codes N001 to N004; nothing here can turn sealing, the book or consent off (SEC-09).
+//! and one fix. Codes N001 (no such setting), N002 (not a value), N003 (missing); those of trunks stand in [`trunk`]. Nothing
+//! here can turn sealing, the book or consent off (SEC-09), nor TLS below 1.2 on (SEC-02).
+
+mod reader;
+mod trunk;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flow::source::{Kind, Node};
+use flow::source::Node;
 use flow::{Diagnostic, Severity};
-use switchboard::{DeskConfig, Listener, Network, Outbound, Trunk};
+use switchboard::{DeskConfig, Listener};
+
+pub(crate) use reader::socket;
+use reader::{At, Reader, words_of};
+#[cfg(test)]
+pub(crate) use trunk::IN_A_TRUNK;
+pub(crate) use trunk::{Record, is_e164};
 
 /// What the file said, with paths made absolute against its folder.
 pub(crate) struct Settings {
     /// The desk's part.
     pub(crate) desk: DeskConfig,
+    /// Trunks as they were written, presets filled in.
+    pub(crate) trunks: Vec<Record>,
+    /// Certificate, key and authorities, where TLS is spoken.
+    pub(crate) tls: Option<exchange::Tls>,
+    /// Who is asked for names; none: whom the machine asks.
+    pub(crate) name_servers: Vec<SocketAddr>,
+    /// Where copies of the signalling go: a Homer collector.
+    pub(crate) homer: Option<exchange::Hep>,
     /// Local address for RTP.
     pub(crate) media_bind: IpAddr,
     /// RTP and RTCP ports.
@@ -32,12 +50,17 @@ pub(crate) struct Settings {
     pub(crate) speech: Option<String>,
     /// How long draining waits for calls.
     pub(crate) drain: Duration,
+    /// The number a carrier's engineer calls.
+    #[allow(dead_code, reason = "read once the desk answers it")]
+    pub(crate) report_card: Option<String>,
 }
 
 /// Names that may stand at the top, with what each is for.
 const TOP: &[&str] = &[
     "listen",
     "external address",
+    "certificate",
+    "name server",
     "media address",
     "rtp ports",
     "media threads",
@@ -47,12 +70,16 @@ const TOP: &[&str] = &[
     "keys",
     "speech",
     "calls at most",
+    "calls per practice",
     "ring before answering",
     "ladder speed",
     "drain for",
+    "report card",
+    "homer",
 ];
 
-const IN_A_TRUNK: &[&str] = &["from", "outbound", "user", "password"];
+const IN_CERTIFICATE: &[&str] = &["chain", "key", "client ca", "carrier ca"];
+const IN_HOMER: &[&str] = &["to", "node", "numbers", "password file"];
 
 /// Reads a configuration. What is wrong stands in the diagnostics; with an error among them there are no settings.
 pub(crate) fn read(file: &Path, text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
@@ -77,12 +104,6 @@ pub(crate) fn read(file: &Path, text: &str) -> (Option<Settings>, Vec<Diagnostic
     (settings.filter(|_| !broken), reader.diagnostics)
 }
 
-struct Reader {
-    file: String,
-    diagnostics: Vec<Diagnostic>,
-    folder: PathBuf,
-}
-
 impl Reader {
     fn settings(&mut self, tree: &Node) -> Option<Settings> {
         self.only(tree, TOP, "the file");
@@ -96,7 +117,9 @@ impl Reader {
                 "write `listen: [udp 0.0.0.0:5060]`",
             );
         }
-        let trunks = self.trunks(tree, &listen);
+        let tls = self.tls(tree, &listen);
+        let client_ca = tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        let trunks = trunk::read(self, tree, &listen, client_ca);
         if trunks.is_empty() {
             self.missing(
                 "trunks",
@@ -132,16 +155,27 @@ impl Reader {
         let calls_max = self.number(tree, "calls at most", 1..=100_000).unwrap_or(1_000);
         let desk = DeskConfig {
             calls_max,
-            calls_per_practice_max: calls_max,
+            calls_per_practice_max: self
+                .number(tree, "calls per practice", 1..=100_000)
+                .unwrap_or(calls_max),
             ring_before_answer: self.duration(tree, "ring before answering").unwrap_or(Duration::ZERO),
             ladder_speed: self
                 .number(tree, "ladder speed", 1..=100)
                 .and_then(|n| u32::try_from(n).ok())
                 .unwrap_or(1),
-            ..DeskConfig::new(listen, external.unwrap_or(media_bind), trunks)
+            ..DeskConfig::new(
+                listen,
+                external.unwrap_or(media_bind),
+                trunks.iter().map(|record| record.trunk.clone()).collect(),
+            )
         };
         Some(Settings {
             desk,
+            trunks,
+            tls,
+            name_servers: self.name_servers(tree),
+            homer: self.homer(tree),
+            report_card: self.report_card(tree),
             media_bind,
             rtp_ports: self.ports(tree).unwrap_or(20_000..=29_999),
             media_threads: self.number(tree, "media threads", 1..=256).unwrap_or(0),
@@ -173,211 +207,144 @@ impl Reader {
                     item,
                     "this is not a transport and an address",
                     "nobody is listened to here",
-                    "write `udp 0.0.0.0:5060` or `tcp [::]:5060`",
+                    "write `udp 0.0.0.0:5060`, `tcp [::]:5060`, `tls 0.0.0.0:5061`, `ws …` or `wss …`",
                 ),
             }
         }
         listeners
     }
 
-    fn trunks(&mut self, tree: &Node, listen: &[Listener]) -> Vec<Trunk> {
-        let Some(node) = tree.entry("trunks") else {
-            return Vec::new();
-        };
-        let mut trunks = Vec::new();
-        for (name, trunk) in node.entries() {
-            self.only(trunk, IN_A_TRUNK, "a trunk");
-            let mut sources = Vec::new();
-            for item in trunk.entry("from").map(words_of).unwrap_or_default() {
-                match item.text().and_then(Network::parse) {
-                    Some(network) => sources.push(network),
-                    None => self.wrong(
-                        item,
-                        "this is not a network",
-                        "the carrier's calls get no answer",
-                        "write an address or `192.0.2.0/24`",
-                    ),
-                }
+    fn tls(&mut self, tree: &Node, listen: &[Listener]) -> Option<exchange::Tls> {
+        let Some(node) = tree.entry("certificate") else {
+            if let Some(secure) = listen.iter().find(|l| l.transport.is_secure()) {
+                self.say(
+                    "N012",
+                    Severity::Error,
+                    At::Value(tree.entry("listen").unwrap_or(tree)),
+                    format!("{} is listened to without a certificate", secure.transport.name()),
+                    "no carrier could connect",
+                    "add `certificate: {chain: tls/chain.pem, key: tls/key.pem}`",
+                );
             }
-            let outbound = trunk
-                .entry("outbound")
-                .and_then(|item| match item.text().and_then(socket) {
-                    Some((transport, remote)) => {
-                        let local = listen
-                            .iter()
-                            .find(|l| l.transport == transport && l.local.is_ipv4() == remote.is_ipv4());
-                        if local.is_none() {
-                            self.wrong(
-                                item,
-                                "nothing listens on this transport",
-                                "no doctor can be rung",
-                                "add a `listen` entry of the same transport",
-                            );
-                        }
-                        local.map(|_| Outbound::at(transport, remote))
-                    }
-                    None => {
-                        self.wrong(
-                            item,
-                            "this is not a transport and an address",
-                            "no doctor can be rung",
-                            "write `udp 192.0.2.10:5060`",
-                        );
-                        None
-                    }
-                });
-            let user = trunk.entry("user").and_then(Node::text);
-            let credentials = user.map(|user| {
-                let password = trunk.entry("password").and_then(Node::text).unwrap_or_default();
-                sip::digest::Credentials::new(user.to_owned(), password.to_owned())
-            });
-            trunks.push(Trunk {
-                credentials,
-                ..Trunk::new(&name.text, sources).calling(outbound)
-            });
-        }
-        trunks
-    }
-
-    fn address(&mut self, tree: &Node, name: &str) -> Option<IpAddr> {
-        let node = tree.entry(name)?;
-        let address = node.text().and_then(|text| text.parse().ok());
-        if address.is_none() {
-            self.wrong(
-                node,
-                "this is not an address",
-                "carriers would send audio nowhere",
-                "write `203.0.113.7`",
+            return None;
+        };
+        self.only(node, IN_CERTIFICATE, "`certificate`");
+        let (Some(chain), Some(key)) = (self.path(node, "chain"), self.path(node, "key")) else {
+            self.say(
+                "N012",
+                Severity::Error,
+                At::Value(node),
+                "a certificate needs `chain` and `key`".into(),
+                "no carrier could connect",
+                "name both files: `certificate: {chain: tls/chain.pem, key: tls/key.pem}`",
             );
+            return None;
+        };
+        let (client_ca, carrier_ca) = (self.path(node, "client ca"), self.path(node, "carrier ca"));
+        let files = [("chain", Some(&chain)), ("key", Some(&key))];
+        let authorities = [("client ca", client_ca.as_ref()), ("carrier ca", carrier_ca.as_ref())];
+        for (name, path) in files.into_iter().chain(authorities) {
+            let (Some(path), Some(at)) = (path, node.entry(name)) else {
+                continue;
+            };
+            if let Err(error) = std::fs::File::open(path) {
+                self.say(
+                    "N008",
+                    Severity::Error,
+                    At::Value(at),
+                    format!("{} cannot be read: {}", path.display(), reader::reason(&error)),
+                    "no carrier could connect",
+                    "check the path and its owner; the file is PEM",
+                );
+            } else if name == "key" {
+                self.private(at, path);
+            }
         }
-        address
+        let mut tls = exchange::Tls::new(chain, key);
+        tls.client_ca = client_ca;
+        tls.roots = carrier_ca.unwrap_or(tls.roots);
+        Some(tls)
     }
 
-    fn ports(&mut self, tree: &Node) -> Option<RangeInclusive<u16>> {
-        let node = tree.entry("rtp ports")?;
-        let range = node.text().and_then(|text| {
-            let (from, to) = text.split_once(" to ")?;
-            let (from, to): (u16, u16) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
-            (from < to).then_some(from..=to)
-        });
-        if range.is_none() {
-            self.wrong(
-                node,
-                "this is not a range of ports",
-                "no caller would hear anything",
-                "write `20000 to 29999`",
-            );
+    /// `name server: 192.0.2.53`, or several, with a port or without.
+    fn name_servers(&mut self, tree: &Node) -> Vec<SocketAddr> {
+        let mut servers = Vec::new();
+        for item in tree.entry("name server").map(words_of).unwrap_or_default() {
+            let text = item.text().unwrap_or_default();
+            let alone = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, DNS_PORT));
+            match text.parse().or(alone) {
+                Ok(server) => servers.push(server),
+                Err(_) => self.wrong(
+                    item,
+                    "this is not an address",
+                    "carriers' names would not be found",
+                    "write `192.0.2.53`; without `name server` the machine's own is asked",
+                ),
+            }
         }
-        range
+        servers
     }
 
-    fn number(&mut self, tree: &Node, name: &str, within: RangeInclusive<usize>) -> Option<usize> {
-        let node = tree.entry(name)?;
-        let number = node
-            .text()
-            .and_then(|text| text.parse().ok())
-            .filter(|n| within.contains(n));
+    fn homer(&mut self, tree: &Node) -> Option<exchange::Hep> {
+        let node = tree.entry("homer")?;
+        self.only(node, IN_HOMER, "`homer`");
+        let numbers = match node.entry("numbers") {
+            Some(item) => self.one_of(
+                item,
+                &[
+                    ("masked", exchange::Numbers::Masked),
+                    ("shown", exchange::Numbers::Shown),
+                ],
+                "patients' numbers might leave the house",
+            )?,
+            None => exchange::Numbers::Masked,
+        };
+        let password = match node.entry("password file") {
+            Some(file) => Some(self.secret(file)?),
+            None => None,
+        };
+        let capture_id = self.number(node, "node", 0..=usize::from(u16::MAX));
+        let to = node.entry("to");
+        match to.and_then(Node::text).and_then(socket) {
+            Some((sip::Transport::Udp, collector)) => Some(exchange::Hep {
+                collector,
+                capture_id: capture_id.and_then(|id| u32::try_from(id).ok()).unwrap_or(HOMER_NODE),
+                password,
+                numbers,
+            }),
+            _ => {
+                self.wrong(
+                    to.unwrap_or(node),
+                    "HEP3 is sent by UDP to an address",
+                    "nothing would reach the collector",
+                    "write `homer: {to: udp 192.0.2.9:9060}`",
+                );
+                None
+            }
+        }
+    }
+
+    /// The number that a carrier's engineer calls; the desk answers it itself.
+    fn report_card(&mut self, tree: &Node) -> Option<String> {
+        let node = tree.entry("report card")?;
+        let number = node.text().filter(|text| is_e164(text)).map(str::to_owned);
         if number.is_none() {
-            let fix = format!("write a number from {} to {}", within.start(), within.end());
             self.wrong(
                 node,
-                "this is not a number in range",
-                "the default would be used without your knowing",
-                &fix,
+                "this is not a number in the form +15125550100",
+                "nobody could call the report card",
+                "write a number of yours that belongs to no practice",
             );
         }
         number
     }
-
-    fn duration(&mut self, tree: &Node, name: &str) -> Option<Duration> {
-        let node = tree.entry(name)?;
-        let duration = node.text().and_then(|text| {
-            let (amount, unit) = text.split_once(' ')?;
-            let amount: u64 = amount.parse().ok()?;
-            let seconds = match unit.trim_end_matches('s') {
-                "second" => 1,
-                "minute" => 60,
-                "hour" => 3_600,
-                _ => return None,
-            };
-            amount.checked_mul(seconds).map(Duration::from_secs)
-        });
-        if duration.is_none() {
-            self.wrong(
-                node,
-                "this is not a length of time",
-                "the default would be used without your knowing",
-                "write `20 seconds` or `1 hour`",
-            );
-        }
-        duration
-    }
-
-    fn path(&mut self, tree: &Node, name: &str) -> Option<PathBuf> {
-        self.paths(tree, name).into_iter().next()
-    }
-
-    fn paths(&mut self, tree: &Node, name: &str) -> Vec<PathBuf> {
-        let items = tree.entry(name).map(words_of).unwrap_or_default();
-        items
-            .iter()
-            .filter_map(|item| item.text())
-            .map(|text| self.folder.join(text))
-            .collect()
-    }
-
-    fn only(&mut self, node: &Node, known: &[&str], place: &str) {
-        for (name, value) in node.entries() {
-            if !known.contains(&name.text.as_str()) {
-                let fix = format!("{place} knows: {}", known.join(", "));
-                self.say(
-                    "N001",
-                    Some(value),
-                    format!("`{}` is not a setting", name.text),
-                    "it has no effect",
-                    &fix,
-                );
-            }
-        }
-    }
-
-    fn wrong(&mut self, node: &Node, what: &str, suffers: &str, fix: &str) {
-        self.say("N002", Some(node), what.to_owned(), suffers, fix);
-    }
-
-    fn missing(&mut self, name: &str, suffers: &str, fix: &str) {
-        self.say("N003", None, format!("`{name}` is missing"), suffers, fix);
-    }
-
-    fn say(&mut self, code: &'static str, node: Option<&Node>, what: String, suffers: &str, fix: &str) {
-        self.diagnostics.push(Diagnostic {
-            code,
-            severity: Severity::Error,
-            file: self.file.clone(),
-            span: node.map(|node| node.at.span.clone()).unwrap_or_default(),
-            line: node.map_or(1, |node| node.at.line),
-            what,
-            suffers: suffers.to_owned(),
-            fix: fix.to_owned(),
-        });
-    }
 }
 
-/// `[a, b]`, or a single word where a list may stand.
-fn words_of(node: &Node) -> Vec<&Node> {
-    match &node.kind {
-        Kind::List(items) => items.iter().collect(),
-        _ => vec![node],
-    }
-}
+/// What Homer calls an agent nobody has numbered.
+const HOMER_NODE: u32 = 2_001;
 
-/// `udp 127.0.0.1:5060`
-pub(crate) fn socket(text: &str) -> Option<(sip::Transport, SocketAddr)> {
-    let (transport, address) = text.split_once(' ')?;
-    let transport = match transport.to_ascii_lowercase().as_str() {
-        "udp" => sip::Transport::Udp,
-        "tcp" => sip::Transport::Tcp,
-        _ => return None,
-    };
-    Some((transport, address.trim().parse().ok()?))
-}
+/// RFC 1035 §4.2.
+const DNS_PORT: u16 = 53;
+
+#[cfg(test)]
+mod tests;

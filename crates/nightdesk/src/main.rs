@@ -18,6 +18,7 @@ mod over_sip;
 mod panics;
 mod recordings;
 mod serve;
+mod trunk;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +63,9 @@ enum Command {
     /// Calls, one line each, or one call as one time line
     #[command(subcommand)]
     Calls(Calls),
+    /// Carriers: list, test, check, trace
+    #[command(subcommand)]
+    Trunk(trunk::Trunk),
     /// Keys of this machine
     #[command(subcommand)]
     Keys(Keys),
@@ -169,6 +173,7 @@ fn run(command: Command) -> Result<(), Failure> {
             },
             &id,
         ),
+        Command::Trunk(command) => trunk::trunk(&command),
         Command::Keys(Keys::Make { folder }) => {
             let made = keys::make(&folder)?;
             out!(

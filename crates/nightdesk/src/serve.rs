@@ -33,10 +33,13 @@ pub(crate) fn exchange_config(settings: Settings) -> Result<exchange::Config, Fa
         desk: settings.desk,
         streams: exchange::StreamLimits::default(),
         floods: exchange::FloodLimits::default(),
-        tls: None,
-        resolver: exchange::Resolver::default(),
+        tls: settings.tls,
+        resolver: exchange::Resolver {
+            servers: settings.name_servers,
+            ..exchange::Resolver::default()
+        },
         trace: None,
-        hep: None,
+        hep: settings.homer,
         media: exchange::Media {
             bind: settings.media_bind,
             ports: settings.rtp_ports,
@@ -66,11 +69,12 @@ pub(crate) fn speech(named: Option<&str>) -> Result<Option<voice::Engine>, Failu
 /// Serves until SIGTERM or Ctrl-C; then takes no new calls and waits for those in progress.
 pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
     logs();
-    let config = exchange_config(settings(path)?)?;
+    let settings = settings(path)?;
+    let config = exchange_config(settings)?;
     runtime()?.block_on(async {
         let running = start(config).await?;
         for listener in running.handle().listeners() {
-            out!("listening on {:?} {}", listener.transport, listener.local);
+            out!("listening on {} {}", listener.transport.name(), listener.local);
         }
         until_told(&running.handle()).await;
         out!("draining: calls in progress finish, new ones get 503");

@@ -10,6 +10,7 @@
 //! depends on it is withheld until [`Input::Recorded`] comes back.
 
 mod call;
+pub mod card;
 mod desk;
 pub mod door;
 pub mod fact;

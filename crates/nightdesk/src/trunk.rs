@@ -1,0 +1,448 @@
+//! `nightdesk trunk`: carriers as the person who runs the machine sees them.
+//!
+//! `presets` and `report` read; `test` and `check` call the carrier from sockets of their own, beside a serving engine or without
+//! one; `list` and `trace` ask the serving engine through its door ([`crate::control`]).
+
+mod check;
+pub(crate) mod preset;
+#[cfg(test)]
+mod readme;
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use flow::source::{Kind, Node};
+use media::sdp::Codec;
+use phi::Phi;
+use sip::message::{Host, NameAddr, Scheme, Uri};
+use switchboard::card::{Card, Grade, Line};
+use switchboard::trunk::{CallerId, NumberFormat, Outbound, Security, Target};
+
+use crate::config::{Record, Settings, is_e164};
+use crate::{Failure, keys, out, serve};
+use check::Plan;
+use preset::{Preset, Source};
+
+/// Carriers: who they are, whether they are there, how they behave.
+#[derive(Subcommand)]
+pub(crate) enum Trunk {
+    /// Every trunk: up or down, calls, limits, encryption
+    List {
+        /// Configuration file
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// What is known of a carrier before the first call, with its sources; `~` where nobody could check
+    Presets {
+        /// The preset; leave it out for a list
+        name: Option<String>,
+    },
+    /// Ask a carrier: TLS, OPTIONS, digest, and with --call one call
+    Test {
+        /// The trunk's name in the configuration
+        trunk: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// The report card: codecs, keys three ways, early media, hold, refresh, PRACK, TLS and SRTP, one-way audio, MTU
+    Check {
+        /// The trunk's name in the configuration, or a SIP URI such as sip:+15125550100@192.0.2.7;transport=tcp
+        peer: String,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// How a carrier is called.
+#[derive(clap::Args)]
+pub(crate) struct How {
+    /// Configuration file; not needed for a SIP URI
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// The number to call, +1…; of a trunk's carrier best its own test number, or an echo
+    #[arg(long)]
+    call: Option<String>,
+    /// The number we call from, +1…
+    #[arg(long)]
+    from: Option<String>,
+}
+
+/// Runs one of the commands.
+pub(crate) fn trunk(command: &Trunk) -> Result<(), Failure> {
+    match command {
+        Trunk::List { config } => list(&serve::settings(config)?),
+        Trunk::Presets { name: None } => {
+            list_presets();
+            Ok(())
+        }
+        Trunk::Presets { name: Some(name) } => show_preset(name),
+        Trunk::Test { trunk, how } => {
+            let plan = how.plan(trunk)?;
+            done(&check::ping(&plan, &mut show))
+        }
+        Trunk::Check { peer, how } => {
+            let plan = how.plan(peer)?;
+            done(&check::card(&plan, &mut show))
+        }
+    }
+}
+
+/// What the configuration says of each trunk, and beside it what the serving engine sees.
+fn list(settings: &Settings) -> Result<(), Failure> {
+    for record in &settings.trunks {
+        out!("{}", describe(record));
+    }
+    Ok(())
+}
+
+/// One trunk in a few lines.
+fn describe(record: &Record) -> String {
+    let trunk = &record.trunk;
+    let mut text = format!("{:<16} {:<10}", trunk.id, record.preset.unwrap_or("no preset"));
+    text.push_str(&format!(
+        "\n  calls      at most {} in and {} out; {} and {} a second",
+        trunk.limits.calls_in_max,
+        trunk.limits.calls_out_max,
+        trunk.limits.calls_in_per_s,
+        trunk.limits.calls_out_per_s
+    ));
+    let targets = trunk
+        .outbound
+        .as_ref()
+        .map(|outbound| outbound.targets.iter().map(place).collect::<Vec<_>>());
+    let targets = targets.map_or_else(|| "none".to_owned(), |targets| targets.join(", then "));
+    text.push_str(&format!("\n  outbound   {targets}"));
+    if let Some(registration) = &trunk.registration {
+        text.push_str(&format!(
+            "\n  registers  at {} for {} s",
+            place(&registration.registrar),
+            registration.expires_s
+        ));
+    }
+    let encryption = match trunk.security {
+        Security::Required => "required",
+        Security::Preferred => "preferred",
+        Security::Off => "off",
+    };
+    let codecs: Vec<String> = trunk
+        .codecs
+        .iter()
+        .map(|codec| format!("{codec:?}").to_uppercase())
+        .collect();
+    text.push_str(&format!(
+        "\n  audio      encryption {encryption}; {}",
+        codecs.join(", ")
+    ));
+    if let Some(agreement) = &record.agreement {
+        text.push_str(&format!("\n  agreement  {agreement}"));
+    }
+    text
+}
+
+fn place(target: &Target) -> String {
+    let mut text = target.transport.map_or_else(String::new, |transport| {
+        format!("{} ", transport.name().to_ascii_lowercase())
+    });
+    text.push_str(&target.host.to_string());
+    if let Some(port) = target.port {
+        text.push_str(&format!(":{port}"));
+    }
+    text
+}
+
+fn list_presets() {
+    for preset in Preset::all() {
+        let (inbound, outbound) = preset.words();
+        out!(
+            "{:<12} {:<32} calls to us: {inbound}; calls from us: {outbound}",
+            preset.key(),
+            preset.name()
+        );
+    }
+}
+
+fn show_preset(name: &str) -> Result<(), Failure> {
+    let preset = Preset::named(name).ok_or_else(|| {
+        let known: Vec<&str> = Preset::keys().collect();
+        Failure::new(
+            format!("there is no preset `{name}`"),
+            format!("one of: {}", known.join(", ")),
+        )
+    })?;
+    out!("{}\n", preset.name());
+    for (setting, value, source) in preset.values() {
+        let (mark, why) = match source {
+            Source::Page(page) => (' ', page),
+            Source::Guess(why) => ('~', why),
+        };
+        out!("{mark} {setting:<18} {:<44} {why}", words(value));
+    }
+    out!("\nAt the carrier:");
+    for (number, step) in preset.steps().iter().enumerate() {
+        out!("  {}. {step}", number + 1);
+    }
+    out!("\nWorth knowing:");
+    for oddity in preset.oddities() {
+        out!("  - {oddity}");
+    }
+    Ok(())
+}
+
+/// A value as it would be written.
+fn words(value: &Node) -> String {
+    match &value.kind {
+        Kind::List(items) => items.iter().filter_map(Node::text).collect::<Vec<_>>().join(", "),
+        _ => value.text().unwrap_or_default().to_owned(),
+    }
+}
+
+/// One line of a card, as soon as it is known.
+fn show(line: &Line) {
+    out!("{line}");
+}
+
+/// The counts, and whether anything failed.
+fn done(card: &Card) -> Result<(), Failure> {
+    out!(
+        "{} passed, {} failed, {} not tried",
+        card.count(Grade::Pass),
+        card.count(Grade::Fail),
+        card.count(Grade::NotTried)
+    );
+    match card.count(Grade::Fail) {
+        0 => Ok(()),
+        failed => Err(Failure::new(
+            format!("{failed} lines failed"),
+            "each names its section; `nightdesk trunk trace` keeps the messages for the carrier's support",
+        )),
+    }
+}
+
+impl How {
+    /// Whom to call, and as whom: a trunk of the configuration, or whoever a SIP URI names.
+    fn plan(&self, peer: &str) -> Result<Plan, Failure> {
+        let settings = self.config.as_deref().map(serve::settings).transpose()?;
+        for number in [&self.call, &self.from].into_iter().flatten() {
+            if !is_e164(number) {
+                return Err(Failure::new(
+                    "that is no number to call or to show",
+                    "write it with + and the country code: +15125550100",
+                ));
+            }
+        }
+        if peer.starts_with("sip:") || peer.starts_with("sips:") {
+            return self.plan_for_uri(peer, settings.as_ref());
+        }
+        let settings = settings.ok_or_else(|| {
+            Failure::new(
+                format!("`{peer}` is the name of a trunk only together with a configuration"),
+                "add --config FILE, or give a SIP URI",
+            )
+        })?;
+        let record = settings
+            .trunks
+            .iter()
+            .find(|record| record.trunk.id == peer)
+            .ok_or_else(|| {
+                let known: Vec<&str> = settings.trunks.iter().map(|record| record.trunk.id.as_str()).collect();
+                Failure::new(
+                    format!("the configuration has no trunk `{peer}`"),
+                    format!("it has: {}", known.join(", ")),
+                )
+            })?;
+        self.plan_for_trunk(record, &settings)
+    }
+
+    fn plan_for_uri(&self, text: &str, settings: Option<&Settings>) -> Result<Plan, Failure> {
+        let wrong = || {
+            Failure::new(
+                "that is no SIP URI we can call",
+                "write sip:+15125550100@192.0.2.7:5060;transport=tcp",
+            )
+        };
+        let uri = Uri::parse(text).map_err(|_| wrong())?;
+        let named = sip::locate::Target::of(&uri).ok_or_else(wrong)?;
+        let target = Target {
+            host: named.host,
+            port: named.port,
+            transport: named.transport,
+            secure: named.secure,
+        };
+        let user = uri.user_text().map(Phi::into_exposed).or_else(|| self.call.clone());
+        let called = user.map(|user| uri_of(&uri.scheme, Some(&user), &target));
+        let mut plan = base(&target, settings)?;
+        plan.from = self.caller(None, plan.local);
+        plan.called = called;
+        Ok(plan)
+    }
+
+    fn plan_for_trunk(&self, record: &Record, settings: &Settings) -> Result<Plan, Failure> {
+        let outbound = record.trunk.outbound.as_ref();
+        let (outbound, target) = outbound
+            .and_then(|outbound| Some((outbound, outbound.targets.first()?)))
+            .ok_or_else(|| {
+                Failure::new(
+                    format!("trunk `{}` has nowhere to call", record.trunk.id),
+                    "add `outbound`, or check the carrier by its SIP URI",
+                )
+            })?;
+        let mut plan = base(target, Some(settings))?;
+        plan.from = self.caller(Some((outbound, record)), plan.local);
+        plan.called = self
+            .call
+            .as_deref()
+            .map(|number| uri_of(&Scheme::Sip, Some(&dialled(number, outbound, record)), target));
+        let shown = self
+            .from
+            .as_deref()
+            .or(outbound.caller_numbers.first().map(String::as_str));
+        if outbound.caller_id.contains(&CallerId::Asserted)
+            && let Some(number) = shown
+        {
+            plan.identity = Some(NameAddr::new(Uri::sip(Some(number), host_of(plan.local), None)));
+        }
+        plan.credentials = record.trunk.credentials.clone();
+        plan.headers = outbound
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.expose().clone()))
+            .collect();
+        plan.security = match record.trunk.security {
+            Security::Off => media::sdp::Security::Off,
+            Security::Preferred => media::sdp::Security::Preferred,
+            Security::Required => media::sdp::Security::Required,
+        };
+        if !record.trunk.codecs.is_empty() {
+            plan.codecs = record.trunk.codecs.clone();
+        }
+        Ok(plan)
+    }
+
+    /// Who calls: the number given, else one the carrier lets us show, else our account.
+    fn caller(&self, trunk: Option<(&Outbound, &Record)>, local: IpAddr) -> NameAddr {
+        let number = self.from.clone().or_else(|| trunk?.0.caller_numbers.first().cloned());
+        let account = trunk.and_then(|(_, record)| Some(record.trunk.credentials.as_ref()?.username().to_owned()));
+        let user = number.or(account).unwrap_or_else(|| "nightdesk".into());
+        let host = match trunk.and_then(|(outbound, _)| outbound.domain.clone()) {
+            Some(domain) => Host::Name(domain),
+            None => host_of(local),
+        };
+        NameAddr::new(Uri::sip(Some(&user), host, None))
+    }
+}
+
+/// What every plan has: the way there, and our own addresses.
+fn base(target: &Target, settings: Option<&Settings>) -> Result<Plan, Failure> {
+    let name = match &target.host {
+        Host::V6(address) => address.to_string(),
+        host => host.to_string(),
+    };
+    let sought = sip::locate::Target {
+        host: target.host.clone(),
+        port: target.port,
+        transport: target.transport,
+        secure: target.secure,
+    };
+    let servers = exchange::Resolver {
+        servers: settings
+            .map(|settings| settings.name_servers.clone())
+            .unwrap_or_default(),
+        ..exchange::Resolver::default()
+    };
+    // RFC 3263: NAPTR, SRV and addresses, as a call would find them; the first is the one that is checked.
+    let found = serve::runtime()?.block_on(async {
+        let names = exchange::Names::open(&servers);
+        names
+            .locate(sought, sip::locate::Preferences::default(), keys::draw()())
+            .await
+    });
+    let sip::locate::Destination {
+        transport,
+        address: remote,
+    } = found.first().copied().ok_or_else(|| {
+        Failure::new(
+            format!("{name} has no address"),
+            "check the name, and the name server of this machine",
+        )
+    })?;
+    let local = our_address(remote).ok_or_else(|| {
+        Failure::new(
+            format!("there is no way from here to {remote}"),
+            "check the network and its routes",
+        )
+    })?;
+    let advertised = settings
+        .map(|settings| settings.desk.media_address)
+        .filter(|address| address.is_ipv4() == remote.is_ipv4() && !address.is_loopback() && !local.is_loopback());
+    let roots = settings
+        .and_then(|settings| Some(settings.tls.as_ref()?.roots.clone()))
+        .unwrap_or_else(|| exchange::SYSTEM_ROOTS.into());
+    Ok(Plan {
+        transport,
+        remote,
+        name,
+        roots,
+        local,
+        advertised,
+        rtp_ports: settings.map(|settings| settings.rtp_ports.clone()),
+        host: uri_of(&Scheme::Sip, None, target),
+        called: None,
+        from: NameAddr::new(Uri::sip(Some("nightdesk"), host_of(local), None)),
+        identity: None,
+        credentials: None,
+        headers: Vec::new(),
+        codecs: OFFERED.to_vec(),
+        security: media::sdp::Security::Off,
+        reports_within: check::REPORTS_WITHIN,
+    })
+}
+
+/// What a peer without a trunk is offered: what every carrier has first, so that its answer names it.
+const OFFERED: &[Codec] = &[Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus];
+
+/// The address packets to a peer leave from.
+fn our_address(remote: SocketAddr) -> Option<IpAddr> {
+    let any: SocketAddr = if remote.is_ipv4() {
+        ([0, 0, 0, 0], 0).into()
+    } else {
+        (std::net::Ipv6Addr::UNSPECIFIED, 0).into()
+    };
+    let socket = UdpSocket::bind(any).ok()?;
+    // Connecting a datagram socket sends nothing; it asks the routing table.
+    socket.connect(remote).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}
+
+fn host_of(address: IpAddr) -> Host {
+    match address {
+        IpAddr::V4(address) => Host::V4(address),
+        IpAddr::V6(address) => Host::V6(address),
+    }
+}
+
+fn uri_of(scheme: &Scheme, user: Option<&str>, target: &Target) -> Uri {
+    let mut uri = Uri::sip(user, target.host.clone(), target.port);
+    uri.scheme = scheme.clone();
+    match target.transport {
+        Some(transport) if transport.is_reliable() => {
+            uri.with_param("transport", &transport.name().to_ascii_lowercase())
+        }
+        _ => uri,
+    }
+}
+
+/// A number as the carrier wants to see it.
+fn dialled(number: &str, outbound: &Outbound, record: &Record) -> String {
+    let digits = number.trim_start_matches('+');
+    let country = record.trunk.country_code.to_string();
+    let written = match outbound.number_format {
+        NumberFormat::PlusE164 => number.to_owned(),
+        NumberFormat::E164 => digits.to_owned(),
+        NumberFormat::National => digits
+            .strip_prefix(&country)
+            .map_or(number, |national| national)
+            .to_owned(),
+    };
+    format!("{}{written}", outbound.tech_prefix)
+}

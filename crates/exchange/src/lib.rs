@@ -42,7 +42,7 @@ pub use config::{Config, Keys, Media};
 pub use ports::{Pair, Ports};
 pub use practices::{Clips, Loaded, Problem, RECORDED, SHIFT_LIST, Shelf};
 pub use recorder::Recorder;
-pub use resolver::{Names, Origins, Resolver};
+pub use resolver::{Names, Resolver};
 pub use serve::{Fault, Handle, Running, Snapshot, serve};
 pub use signalling::Held;
 pub use trace::{Hep, Numbers, Trace, TraceFault, TraceFigures};

@@ -1,9 +1,7 @@
 //! Names into addresses: the questions of [`sip::locate`] asked of real name servers (hickory-resolver).
 //!
-//! Names are asked as they are, never completed by a search list: a carrier's domain is not ours to guess. Which domain
-//! led to which address is kept ([`Origins`]), for that is what a TLS server there must prove (RFC 5922 §7.1).
+//! Names are asked as they are, never completed by a search list: a carrier's domain is not ours to guess.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -27,9 +25,6 @@ const NOTHING_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// And this long when the server does not say (RFC 2308 §5).
 const NOTHING: Duration = Duration::from_secs(60);
-
-/// Names of which it is known for whom they were asked.
-const ORIGINS_MAX: usize = 4096;
 
 /// Which name servers are asked, and how patiently.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -245,62 +240,6 @@ fn srv(record: &RData) -> Option<Srv> {
     })
 }
 
-/// Which domain was asked for, by every name and address that the DNS put in its place.
-#[derive(Debug, Default)]
-pub struct Origins {
-    domains: BTreeMap<String, String>,
-}
-
-impl Origins {
-    /// Takes note of an answer; gives each address found with the domain it was found for.
-    pub fn note(&mut self, question: &Question, answer: &Answer) -> Vec<(IpAddr, String)> {
-        let asked = match question {
-            Question::Naptr(name) | Question::Srv(name) | Question::Addresses(name) => tidy(name),
-        };
-        let domain = match self.domains.get(&asked) {
-            Some(domain) => domain.clone(),
-            // Nobody led here: it is what was to be reached. Of a service, that is the domain behind `_sip._tcp`.
-            None => match question {
-                Question::Srv(_) => asked
-                    .trim_start_matches(|c| c != '.')
-                    .trim_start_matches('.')
-                    .split_once('.')
-                    .map_or_else(
-                        || asked.clone(),
-                        |(label, rest)| {
-                            if label.starts_with('_') {
-                                rest.to_owned()
-                            } else {
-                                asked.clone()
-                            }
-                        },
-                    ),
-                _ => asked.clone(),
-            },
-        };
-        let mut led_to = |name: &str| {
-            let name = tidy(name);
-            // The domain itself needs no note, and a domain asked for in its own right stays its own.
-            if name != domain && self.domains.len() < ORIGINS_MAX {
-                self.domains.insert(name, domain.clone());
-            }
-        };
-        match answer {
-            Answer::Naptr(records, _) => records.iter().for_each(|record| led_to(&record.replacement)),
-            Answer::Srv(records, _) => records.iter().for_each(|record| led_to(&record.target)),
-            Answer::Addresses(addresses, _) => {
-                return addresses.iter().map(|address| (*address, domain.clone())).collect();
-            }
-            Answer::Nothing(_) | Answer::Failed => {}
-        }
-        Vec::new()
-    }
-}
-
-fn tidy(name: &str) -> String {
-    name.trim_end_matches('.').to_ascii_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -508,54 +447,5 @@ mod tests {
             Answer::Failed
         );
         task.abort();
-    }
-
-    #[test]
-    fn an_address_is_found_for_the_domain_that_was_asked_and_no_other() {
-        let ttl = Duration::from_secs(60);
-        let mut origins = Origins::default();
-        let naptr = Naptr {
-            order: 1,
-            preference: 1,
-            flags: "s".into(),
-            services: "SIPS+D2T".into(),
-            regexp: String::new(),
-            replacement: "_sips._tcp.Elsewhere.example.net.".into(),
-        };
-        let srv = |target: &str| Srv {
-            priority: 1,
-            weight: 1,
-            port: 5061,
-            target: target.into(),
-        };
-        let address: IpAddr = "192.0.2.1".parse().expect("an address");
-        origins.note(
-            &Question::Naptr("carrier.example.com".into()),
-            &Answer::Naptr(vec![naptr], ttl),
-        );
-        origins.note(
-            &Question::Srv("_sips._tcp.elsewhere.example.net".into()),
-            &Answer::Srv(vec![srv("edge.example.org.")], ttl),
-        );
-        let found = origins.note(
-            &Question::Addresses("edge.example.org".into()),
-            &Answer::Addresses(vec![address], ttl),
-        );
-        assert_eq!(found, [(address, "carrier.example.com".to_owned())]);
-        // Asked by service, and by host.
-        origins.note(
-            &Question::Srv("_sip._tls.other.example.com".into()),
-            &Answer::Srv(vec![srv("sbc.other.example.com")], ttl),
-        );
-        let found = origins.note(
-            &Question::Addresses("sbc.other.example.com".into()),
-            &Answer::Addresses(vec![address], ttl),
-        );
-        assert_eq!(found, [(address, "other.example.com".to_owned())]);
-        let found = origins.note(
-            &Question::Addresses("plain.example.com".into()),
-            &Answer::Addresses(vec![address], ttl),
-        );
-        assert_eq!(found, [(address, "plain.example.com".to_owned())]);
     }
 }

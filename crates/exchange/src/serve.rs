@@ -354,6 +354,11 @@ impl Handle {
         read.await.unwrap_or(Err(TlsFault::NotConfigured))
     }
 
+    /// When the first of our certificates ends, if there is one.
+    pub fn certificate_ends(&self) -> Option<Timestamp> {
+        self.certificates.as_ref()?.ends()
+    }
+
     /// Traces the signalling into files from now on. A trace in progress ends first.
     pub async fn trace(&self, trace: Trace) -> Result<(), TraceFault> {
         let shown = trace.numbers == Numbers::Shown;

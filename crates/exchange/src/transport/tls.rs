@@ -10,7 +10,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use jiff::{SignedDuration, Timestamp};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
@@ -25,6 +26,9 @@ use rustls::{
 
 /// Where Debian keeps the authorities everybody trusts.
 pub const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Before this much is left of a certificate, whoever reads the log is told.
+const ENDS_SOON: SignedDuration = SignedDuration::from_hours(21 * 24);
 
 /// Octets of a file with certificates or a key.
 const FILE_MAX: u64 = 4 * 1024 * 1024;
@@ -115,6 +119,8 @@ pub enum TlsFault {
 /// Settings of both sides as the files last gave them.
 pub(crate) struct Certificates {
     files: Tls,
+    /// When the first of our certificates ends.
+    ends: ArcSwapOption<Timestamp>,
     server: ArcSwap<ServerConfig>,
     client: ArcSwap<ClientConfig>,
 }
@@ -122,9 +128,10 @@ pub(crate) struct Certificates {
 impl Certificates {
     /// Reads the files.
     pub(crate) fn read(files: Tls) -> Result<Self, TlsFault> {
-        let (server, client) = settings(&files)?;
+        let (server, client, ends) = settings(&files)?;
         Ok(Self {
             files,
+            ends: ArcSwapOption::new(ends.map(Arc::new)),
             server: ArcSwap::from_pointee(server),
             client: ArcSwap::from_pointee(client),
         })
@@ -132,7 +139,8 @@ impl Certificates {
 
     /// Reads the files again. With a fault everything stays as it is.
     pub(crate) fn reload(&self) -> Result<(), TlsFault> {
-        let (server, client) = settings(&self.files)?;
+        let (server, client, ends) = settings(&self.files)?;
+        self.ends.store(ends.map(Arc::new));
         self.server.store(Arc::new(server));
         self.client.store(Arc::new(client));
         Ok(())
@@ -144,6 +152,11 @@ impl Certificates {
 
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
         self.client.load_full()
+    }
+
+    /// When the first of our certificates ends.
+    pub(crate) fn ends(&self) -> Option<Timestamp> {
+        self.ends.load().as_deref().copied()
     }
 
     /// Whether clients may prove names.
@@ -193,7 +206,7 @@ pub(crate) fn expected(name: Option<&str>, address: IpAddr) -> ServerName<'stati
         .unwrap_or(ServerName::IpAddress(address.into()))
 }
 
-fn settings(files: &Tls) -> Result<(ServerConfig, ClientConfig), TlsFault> {
+fn settings(files: &Tls) -> Result<(ServerConfig, ClientConfig, Option<Timestamp>), TlsFault> {
     let provider = Arc::new(ring::default_provider());
     let identities: Vec<Arc<CertifiedKey>> = files
         .identities
@@ -201,6 +214,13 @@ fn settings(files: &Tls) -> Result<(ServerConfig, ClientConfig), TlsFault> {
         .map(|identity| self::identity(identity, &provider).map(Arc::new))
         .collect::<Result<_, _>>()?;
     let first = identities.first().cloned().ok_or(TlsFault::NotConfigured)?;
+    let ends = identities
+        .iter()
+        .filter_map(|key| ends(key.end_entity_cert().ok()?))
+        .min();
+    if let Some(ends) = ends {
+        warn_of(ends, Timestamp::now());
+    }
 
     let server = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(VERSIONS)
@@ -229,10 +249,73 @@ fn settings(files: &Tls) -> Result<(ServerConfig, ClientConfig), TlsFault> {
         }))
         // A server that asks who we are is told (mutual TLS).
         .with_client_cert_resolver(Arc::new(Ourselves(first)));
-    Ok((server, client))
+    Ok((server, client, ends))
+}
+
+/// A certificate that ends unnoticed is how telephone lines die on a Sunday.
+fn warn_of(ends: Timestamp, now: Timestamp) {
+    let left = ends.duration_since(now);
+    if left.is_negative() {
+        tracing::error!(%ends, "our certificate has ended: peers will refuse us");
+    } else if left < ENDS_SOON {
+        tracing::warn!(%ends, "our certificate ends soon");
+    }
+}
+
+/// When a certificate ends (RFC 5280 §4.1.2.5): the second time of the fifth element, the optional version not counted.
+fn ends(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    const SEQUENCE: u8 = 0x30;
+    let (tag, certificate, _) = element(certificate)?;
+    let (inner, mut rest, _) = element(certificate)?;
+    if (tag, inner) != (SEQUENCE, SEQUENCE) {
+        return None;
+    }
+    if rest.first() == Some(&0xa0) {
+        rest = element(rest)?.2;
+    }
+    // Serial number, signature algorithm, issuer.
+    for _ in 0..3 {
+        rest = element(rest)?.2;
+    }
+    let (_, validity, _) = element(rest)?;
+    let (tag, time, _) = element(element(validity)?.2)?;
+    let text = std::str::from_utf8(time).ok()?.strip_suffix('Z')?;
+    let text = match tag {
+        // UTCTime: a year of two digits is of this century below 50.
+        0x17 if text.get(..2)? < "50" => format!("20{text}"),
+        0x17 => format!("19{text}"),
+        0x18 => text.to_owned(),
+        _ => return None,
+    };
+    jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", &text)
+        .ok()?
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .ok()
+        .map(|time| time.timestamp())
+}
+
+/// One element of DER: its tag, what is in it, what comes after it.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, rest) = der.split_first()?;
+    let (length, mut rest) = rest.split_first()?;
+    let mut size = usize::from(*length);
+    if size >= 0x80 {
+        let (octets, after) = rest.split_at_checked(size - 0x80)?;
+        size = octets.iter().try_fold(0_usize, |size, octet| {
+            size.checked_mul(256)?.checked_add(usize::from(*octet))
+        })?;
+        rest = after;
+    }
+    let (inside, after) = rest.split_at_checked(size)?;
+    Some((*tag, inside, after))
 }
 
 fn identity(files: &Identity, provider: &CryptoProvider) -> Result<CertifiedKey, TlsFault> {
+    use std::os::unix::fs::PermissionsExt;
+    let open = std::fs::metadata(&files.key).is_ok_and(|key| key.permissions().mode() & 0o077 != 0);
+    if open {
+        tracing::warn!(path = %files.key.display(), "a private key can be read by others than its owner: chmod 600");
+    }
     let chain = certificates(&files.certificate)?;
     let pem = read(&files.key)?;
     let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| TlsFault::Key(files.key.clone()))?;
@@ -368,5 +451,56 @@ impl ServerCertVerifier for SipServer {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    #[test]
+    fn the_end_of_a_certificate_is_read() {
+        for (year, text) in [(2031, "2031-02-03T00:00:00Z"), (2071, "2071-02-03T00:00:00Z")] {
+            let mut params = CertificateParams::new(vec!["desk.example.com".to_owned()]).expect("a name");
+            params.not_after = date_time_ymd(year, 2, 3);
+            let certificate = params
+                .self_signed(&KeyPair::generate().expect("a key"))
+                .expect("a certificate");
+            assert_eq!(ends(certificate.der()).expect("an end").to_string(), text);
+            // Damaged ones end nowhere, and nothing panics over them.
+            let der = certificate.der().to_vec();
+            for length in 0..der.len() {
+                let _ = ends(&CertificateDer::from(der[..length].to_vec()));
+            }
+        }
+        assert_eq!(
+            ends(&CertificateDer::from(vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 0x30])),
+            None
+        );
+    }
+
+    #[test]
+    fn a_domain_is_a_sip_uri_without_a_user() {
+        assert_eq!(sip_domain("sip:example.com"), Some("example.com"));
+        assert_eq!(sip_domain("SIP:example.com;transport=tls"), Some("example.com"));
+        for none in [
+            "sip:alice@example.com",
+            "https://example.com",
+            "sip:",
+            "sip:*.example.com",
+            "tel:+15125550100",
+        ] {
+            assert_eq!(sip_domain(none), None, "{none}");
+        }
+        let address = "192.0.2.1".parse().expect("an address");
+        assert!(matches!(
+            expected(Some("example.com."), address),
+            ServerName::DnsName(_)
+        ));
+        assert!(matches!(
+            expected(Some("not a name"), address),
+            ServerName::IpAddress(_)
+        ));
     }
 }

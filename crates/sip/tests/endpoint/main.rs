@@ -18,6 +18,7 @@ mod privacy;
 mod races;
 mod refresh;
 mod refusals;
+mod registered;
 mod storm;
 mod transports;
 mod world;

@@ -23,6 +23,7 @@ use crate::rtp::reception::{Arrival, Reception};
 use crate::rtp::report::{Reporter, Sent};
 use crate::rtp::{self, Packet, Writer};
 use crate::sdp::{Direction, Stream};
+use crate::srtp::{Guard, Unopened};
 use phi::Phi;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -53,6 +54,8 @@ pub struct Leg {
     stream: Stream,
     /// What turns payloads into frames and back, where they differ.
     edge: Edge,
+    /// What seals and opens packets, where the stream is encrypted: then nothing goes or comes without.
+    guard: Option<Box<Guard>>,
 
     peer: Peer,
     reception: Reception,
@@ -146,6 +149,8 @@ struct Counts {
     strangers: u64,
     malformed: u64,
     ignored: u64,
+    forged: u64,
+    replayed: u64,
 }
 
 impl Leg {
@@ -155,6 +160,7 @@ impl Leg {
         Self {
             stream: stream.clone(),
             edge: Edge::new(stream.codec, stream.opus),
+            guard: stream.security.as_ref().map(|keys| Box::new(Guard::new(keys))),
             peer: Peer::new(stream.remote),
             reception: Reception::default(),
             not_audio: 0,
@@ -190,6 +196,16 @@ impl Leg {
     pub fn update(&mut self, stream: &Stream) {
         let before = std::mem::replace(&mut self.stream, stream.clone());
         self.peer.renegotiate(stream.remote);
+        match (&mut self.guard, &stream.security) {
+            (Some(guard), Some(keys)) => {
+                if guard.rekey(keys) {
+                    self.writer.begin_anew();
+                    self.marker = true;
+                    self.relay.interrupt();
+                }
+            }
+            (guard, keys) => *guard = keys.as_ref().map(|keys| Box::new(Guard::new(keys))),
+        }
         let law = stream.codec.law();
         if (stream.codec, stream.opus) != (before.codec, before.opus) {
             self.edge = Edge::new(stream.codec, stream.opus);
@@ -231,7 +247,8 @@ impl Leg {
         }
     }
 
-    /// A datagram came to our RTP port.
+    /// A datagram came to our RTP port. Where the stream is encrypted it is opened in place: after [`Verdict::Audio`],
+    /// `packet` holds what it says.
     pub fn receive(&mut self, now: Instant, source: SocketAddr, packet: &mut [u8]) -> Verdict {
         if !self.peer.is_host(source) {
             self.counts.strangers += 1;
@@ -240,16 +257,31 @@ impl Leg {
         if rtp::looks_like_rtcp(packet) {
             return self.receive_rtcp(now, source, packet);
         }
+        // Known before the peer is: a payload nobody agreed to shall not teach us a port.
+        let payload_kind = match rtp::payload_type(packet) {
+            None => {
+                self.counts.malformed += 1;
+                return Verdict::Malformed;
+            }
+            Some(payload_type) => self.payload_kind(payload_type),
+        };
+        let Some(payload_kind) = payload_kind else {
+            self.counts.ignored += 1;
+            return Verdict::Ignored;
+        };
+        let packet: &[u8] = match &mut self.guard {
+            None => packet,
+            Some(guard) => match guard.open_rtp(packet) {
+                Ok(length) => packet.get(..length).unwrap_or_default(),
+                Err(unopened) => return self.unopened(unopened),
+            },
+        };
         let Some(read) = Packet::parse(packet) else {
             self.counts.malformed += 1;
             return Verdict::Malformed;
         };
-        // Known before the peer is: a payload nobody agreed to shall not teach us a port.
-        let Some(payload_kind) = self.payload_kind(read.payload_type) else {
-            self.counts.ignored += 1;
-            return Verdict::Ignored;
-        };
-        match self.peer.admit(now, source, read.ssrc, read.sequence) {
+        let proven = self.guard.is_some();
+        match self.peer.admit(now, source, read.ssrc, read.sequence, proven) {
             Admission::Stranger => {
                 self.counts.strangers += 1;
                 return Verdict::Stranger;
@@ -279,6 +311,13 @@ impl Leg {
             self.counts.strangers += 1;
             return Verdict::Stranger;
         }
+        let packet: &[u8] = match &mut self.guard {
+            None => packet,
+            Some(guard) => match guard.open_rtcp(packet) {
+                Ok(length) => packet.get(..length).unwrap_or_default(),
+                Err(unopened) => return self.unopened(unopened),
+            },
+        };
         let our_ssrc = self.writer.ssrc();
         if !self.reporter(now).read(now, our_ssrc, packet) {
             self.counts.malformed += 1;
@@ -288,8 +327,27 @@ impl Leg {
         Verdict::Rtcp
     }
 
+    /// Counted and dropped: neither ever ends a call (controls.md §2 rows 8 and 9).
+    fn unopened(&mut self, unopened: Unopened) -> Verdict {
+        match unopened {
+            Unopened::Forged => {
+                self.counts.forged += 1;
+                Verdict::Forged
+            }
+            Unopened::Replayed => {
+                self.counts.replayed += 1;
+                Verdict::Replayed
+            }
+        }
+    }
+
     /// 20 ms have passed. Writes the packet we owe and returns its length, 0 when we owe none.
     pub fn tick(&mut self, now: Instant, out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
+        let length = self.tick_plain(now, out);
+        self.sealed(length, out)
+    }
+
+    fn tick_plain(&mut self, now: Instant, out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
         self.listen(now);
         self.look_for_life(now);
         let timestamp = self.timestamp.wrapping_add(self.missed_ticks(now));
@@ -350,9 +408,17 @@ impl Leg {
     /// The rest of what the last [`Leg::tick`] owed: 0 unless packets carry 10 ms, which they do where the other side
     /// can take no more.
     pub fn tick_rest(&mut self, out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
-        self.half
-            .take()
-            .map_or(0, |half| self.say(false, half.timestamp, &half.bytes, out))
+        let Some(half) = self.half.take() else { return 0 };
+        let length = self.say(false, half.timestamp, &half.bytes, out);
+        self.sealed(length, out)
+    }
+
+    /// Seals what was written, where it may not go in the clear.
+    fn sealed(&mut self, length: usize, out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
+        match &mut self.guard {
+            None => length,
+            Some(guard) => guard.seal_rtp(length, out),
+        }
     }
 
     /// Writes a packet that says these bytes of our law.
@@ -381,14 +447,24 @@ impl Leg {
             packets: self.writer.packets(),
             octets: self.writer.octets(),
         };
-        self.reporter(now).write(now, sent, block, out)
+        let length = self.reporter(now).write(now, sent, block, out);
+        self.sealed_report(length, out)
+    }
+
+    fn sealed_report(&mut self, length: usize, out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
+        match &mut self.guard {
+            None => length,
+            Some(guard) => guard.seal_rtcp(length, out),
+        }
     }
 
     /// Writes our last RTCP packet: this leg is over.
     pub fn rtcp_bye(&mut self, out: &mut [u8; PACKET_OUT_BYTES]) -> usize {
-        self.reporter
+        let length = self
+            .reporter
             .as_ref()
-            .map_or(0, |reporter| reporter.write_bye(self.writer.ssrc(), out))
+            .map_or(0, |reporter| reporter.write_bye(self.writer.ssrc(), out));
+        self.sealed_report(length, out)
     }
 
     /// What was heard in the 20 ms of the last [`Leg::tick`]; once per tick.
@@ -467,7 +543,8 @@ impl Leg {
             // What we send after it must not lie before it.
             self.timestamp = next;
         }
-        self.writer.write(payload_type, marker, numbers.timestamp, payload, out)
+        let length = self.writer.write(payload_type, marker, numbers.timestamp, payload, out);
+        self.sealed(length, out)
     }
 
     /// The other leg's frame for our next tick; used only where [`Leg::relay_now`] could not serve.
@@ -525,6 +602,8 @@ impl Leg {
             strangers: self.counts.strangers,
             malformed: self.counts.malformed,
             ignored: self.counts.ignored,
+            forged: self.counts.forged,
+            replayed: self.counts.replayed,
             jitter_ms: self.reception.jitter_ms(),
             their_loss: theirs.map(|view| view.fraction_lost),
             their_jitter_ms: theirs.map(|view| view.jitter_ms),

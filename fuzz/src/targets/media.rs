@@ -368,6 +368,8 @@ fn judged(heard: Verdict, bytes: &[u8]) -> u8 {
         Verdict::Stranger => 27,
         Verdict::Ignored => 28,
         Verdict::Malformed => 29,
+        Verdict::Forged => 30,
+        Verdict::Replayed => 31,
     }
 }
 

@@ -288,7 +288,7 @@ impl Thread {
                     add(&self.gauges.strangers, 1);
                     continue;
                 }
-                Verdict::Ignored | Verdict::Malformed => continue,
+                Verdict::Ignored | Verdict::Malformed | Verdict::Forged | Verdict::Replayed => continue,
                 Verdict::Rtcp | Verdict::Duplicate => {}
             }
             self.report_at(at);

@@ -78,6 +78,10 @@ pub enum Verdict {
     Held,
     /// Not from the negotiated peer. It changed nothing.
     Stranger,
+    /// On an encrypted leg: not sealed with the key we agreed on. It changed nothing.
+    Forged,
+    /// On an encrypted leg: sealed with it, and heard before. It changed nothing.
+    Replayed,
     /// A payload we did not agree to, or a lone packet far from the stream.
     Ignored,
     /// No RTP or RTCP.
@@ -129,6 +133,10 @@ pub struct Quality {
     pub malformed: u64,
     /// Packets of payloads nobody agreed to.
     pub ignored: u64,
+    /// Packets of an encrypted leg that were not sealed with its key.
+    pub forged: u64,
+    /// Packets of an encrypted leg that came again, or too long after their turn to tell.
+    pub replayed: u64,
     /// Interarrival jitter (RFC 3550 §6.4.1).
     pub jitter_ms: f32,
     /// Loss of our stream in their last report, 0–1.

@@ -75,6 +75,16 @@ impl Packet {
     }
 }
 
+/// The payload type of what may be an RTP packet; it stands in the clear even where the packet is encrypted.
+pub fn payload_type(packet: &[u8]) -> Option<u8> {
+    match packet {
+        [flags, kind, ..] if flags >> 6 == 2 && (HEADER_BYTES..=PACKET_BYTES_MAX).contains(&packet.len()) => {
+            Some(kind & 0x7F)
+        }
+        _ => None,
+    }
+}
+
 /// RFC 5761 §4: on a shared port, a second octet of 192–223 is RTCP; no RTP payload type of ours looks like it.
 pub fn looks_like_rtcp(packet: &[u8]) -> bool {
     matches!(packet, [flags, 192..=223, ..] if flags >> 6 == 2)
@@ -118,6 +128,12 @@ impl Writer {
     /// Payload octets sent (RFC 3550 §6.4.1).
     pub fn octets(&self) -> u32 {
         self.octets
+    }
+
+    /// Another stream from here on, with an SSRC of its own: a new key is never used for an old one.
+    pub fn begin_anew(&mut self) {
+        // The old one was drawn at random; a step of a full-period generator never leads back to it.
+        self.header.ssrc = self.header.ssrc.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
     }
 
     /// The sequence number the next packet gets.

@@ -78,8 +78,9 @@ impl Peer {
         !host.is_unspecified() && canonical(source.ip()) == host
     }
 
-    /// Judges a well-formed packet and remembers it when it is the peer's.
-    pub fn admit(&mut self, now: Instant, source: SocketAddr, ssrc: u32, sequence: u16) -> Admission {
+    /// Judges a well-formed packet and remembers it when it is the peer's. `proven`: it was sealed with the peer's key,
+    /// and never seen before; then the port is its own, whichever it is.
+    pub fn admit(&mut self, now: Instant, source: SocketAddr, ssrc: u32, sequence: u16, proven: bool) -> Admission {
         if !self.is_host(source) {
             return Admission::Stranger;
         }
@@ -118,7 +119,7 @@ impl Peer {
                     && (1..=MOVE_GAP_PACKETS_MAX).contains(&ahead)
                     && now.saturating_duration_since(*at) >= MOVE_QUIET;
                 let as_negotiated = source.port() == self.negotiated.port();
-                if !goes_on && !as_negotiated {
+                if !goes_on && !as_negotiated && !proven {
                     return Admission::Stranger;
                 }
                 *known = source;
@@ -155,11 +156,11 @@ mod tests {
         let now = Instant::now();
         let mut peer = Peer::new(at(TRUNK));
         for sequence in 0..100 {
-            assert_eq!(peer.admit(now, at(STRANGER), 1, sequence), Admission::Stranger);
+            assert_eq!(peer.admit(now, at(STRANGER), 1, sequence, false), Admission::Stranger);
         }
         assert_eq!(peer.target(), at(TRUNK));
-        assert_eq!(peer.admit(now, at(TRUNK), 7, 1), Admission::First);
-        assert_eq!(peer.admit(now, at(STRANGER), 7, 2), Admission::Stranger);
+        assert_eq!(peer.admit(now, at(TRUNK), 7, 1, false), Admission::First);
+        assert_eq!(peer.admit(now, at(STRANGER), 7, 2, false), Admission::Stranger);
         assert_eq!(peer.target(), at(TRUNK));
     }
 
@@ -168,30 +169,30 @@ mod tests {
         let now = Instant::now();
         let later = now + MOVE_QUIET;
         let mut peer = Peer::new(at(TRUNK));
-        assert_eq!(peer.admit(now, at(OTHER_PORT), 7, 65_530), Admission::First);
+        assert_eq!(peer.admit(now, at(OTHER_PORT), 7, 65_530, false), Admission::First);
         assert_eq!(peer.target(), at(OTHER_PORT));
         assert_eq!(
-            peer.admit(later, at(THIRD_PORT), 8, 65_531),
+            peer.admit(later, at(THIRD_PORT), 8, 65_531, false),
             Admission::Stranger,
             "another SSRC"
         );
         assert_eq!(
-            peer.admit(later, at(THIRD_PORT), 7, 65_530),
+            peer.admit(later, at(THIRD_PORT), 7, 65_530, false),
             Admission::Stranger,
             "no progress"
         );
         assert_eq!(
-            peer.admit(later, at(THIRD_PORT), 7, 65_530_u16.wrapping_add(501)),
+            peer.admit(later, at(THIRD_PORT), 7, 65_530_u16.wrapping_add(501), false),
             Admission::Stranger,
             "too far ahead"
         );
         assert_eq!(
-            peer.admit(now, at(THIRD_PORT), 7, 65_531),
+            peer.admit(now, at(THIRD_PORT), 7, 65_531, false),
             Admission::Stranger,
             "the old port still speaks"
         );
         assert_eq!(
-            peer.admit(later, at(THIRD_PORT), 7, 3),
+            peer.admit(later, at(THIRD_PORT), 7, 3, false),
             Admission::Moved,
             "across the wrap"
         );
@@ -202,14 +203,14 @@ mod tests {
     fn stragglers_of_another_call_of_the_host_do_not_shut_out_this_one() {
         let now = Instant::now();
         let mut peer = Peer::new(at(TRUNK));
-        assert_eq!(peer.admit(now, at(OTHER_PORT), 1, 900), Admission::First);
+        assert_eq!(peer.admit(now, at(OTHER_PORT), 1, 900, false), Admission::First);
         assert_eq!(
-            peer.admit(now, at(TRUNK), 7, 1),
+            peer.admit(now, at(TRUNK), 7, 1, false),
             Admission::Moved,
             "what the SDP says needs no proof"
         );
-        assert_eq!(peer.admit(now, at(OTHER_PORT), 1, 901), Admission::Stranger);
-        assert_eq!(peer.admit(now, at(TRUNK), 7, 2), Admission::Peer);
+        assert_eq!(peer.admit(now, at(OTHER_PORT), 1, 901, false), Admission::Stranger);
+        assert_eq!(peer.admit(now, at(TRUNK), 7, 2, false), Admission::Peer);
         assert_eq!(peer.target(), at(TRUNK));
     }
 
@@ -217,7 +218,7 @@ mod tests {
     fn an_ipv4_peer_is_itself_on_a_dual_stack_socket() {
         let mut peer = Peer::new(at(TRUNK));
         assert_eq!(
-            peer.admit(Instant::now(), at("[::ffff:192.0.2.10]:30000"), 7, 1),
+            peer.admit(Instant::now(), at("[::ffff:192.0.2.10]:30000"), 7, 1, false),
             Admission::First
         );
     }
@@ -226,15 +227,15 @@ mod tests {
     fn a_new_agreement_forgets_and_hold_does_not() {
         let now = Instant::now();
         let mut peer = Peer::new(at(TRUNK));
-        peer.admit(now, at(OTHER_PORT), 7, 1);
+        peer.admit(now, at(OTHER_PORT), 7, 1, false);
         peer.renegotiate(at("0.0.0.0:30000"));
         peer.renegotiate(at(TRUNK));
         assert_eq!(peer.target(), at(OTHER_PORT));
         peer.renegotiate(at(STRANGER));
-        assert_eq!(peer.admit(now, at(OTHER_PORT), 7, 2), Admission::Stranger);
-        assert_eq!(peer.admit(now, at(STRANGER), 9, 2), Admission::First);
+        assert_eq!(peer.admit(now, at(OTHER_PORT), 7, 2, false), Admission::Stranger);
+        assert_eq!(peer.admit(now, at(STRANGER), 9, 2, false), Admission::First);
         assert_eq!(
-            Peer::new(at("0.0.0.0:9")).admit(now, at("0.0.0.0:9"), 1, 1),
+            Peer::new(at("0.0.0.0:9")).admit(now, at("0.0.0.0:9"), 1, 1, false),
             Admission::Stranger
         );
     }

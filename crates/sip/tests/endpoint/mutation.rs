@@ -26,6 +26,19 @@ fn busy() -> (Alone, Vec<Vec<u8>>) {
         request("CANCEL", "b9", "", "", "").replace("call-1", "call-9"),
         request("OPTIONS", "o1", "", "", ""),
         invite("b10").replace("call-1", "call-10"),
+        invite("b11").replace("call-1", "call-11").replace(
+            "Max-Forwards",
+            "Require: 100rel\nSupported: timer\nSession-Expires: 90;refresher=uac\nMax-Forwards",
+        ),
+        within_with("PRACK", 6, &tag, "p6", "RAck: 1 1 INVITE\n", ""),
+        within_with(
+            "UPDATE",
+            7,
+            &tag,
+            "u7",
+            "Supported: timer\nx: 30;refresher=uas\nMin-SE: 20\n",
+            "",
+        ),
     ]);
     let mut bytes: Vec<Vec<u8>> = heard
         .iter()
@@ -37,6 +50,7 @@ fn busy() -> (Alone, Vec<Vec<u8>>) {
         (200, "x"),
         (200, "y"),
         (407, "x"),
+        (422, "x"),
         (487, "x"),
         (491, "x"),
     ] {
@@ -47,6 +61,10 @@ fn busy() -> (Alone, Vec<Vec<u8>>) {
         response
             .headers
             .push("Proxy-Authenticate", r#"Digest realm="r", nonce="n""#);
+        response.headers.push("Session-Expires", "90;refresher=uac");
+        response.headers.push("Min-SE", "2000");
+        response.headers.push("Require", "100rel");
+        response.headers.push("RSeq", "7");
         response.set_body("application/sdp", b"answer".to_vec());
         bytes.push(response.to_bytes());
     }

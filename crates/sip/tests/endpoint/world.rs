@@ -1,6 +1,6 @@
 //! Two endpoints, a network between them, and a clock that moves only when we say so.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -87,6 +87,20 @@ pub(crate) struct World {
     pub(crate) told: Vec<String>,
     /// `at side START-LINE` for each message sent.
     pub(crate) trace: Vec<String>,
+    /// What makes a side send just now.
+    cause: Cause,
+    /// When each message left by will or in answer to something: what timers repeat is counted from one of these. It is seldom
+    /// more than one: a second `ring`, a refusal made anew for a transaction that had been broken off.
+    left: HashMap<(usize, Vec<u8>), Vec<Instant>>,
+    /// Repetitions by a timer that were found where the RFC has them.
+    pub(crate) repeated: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Will,
+    Arrival,
+    Timer,
 }
 
 #[derive(PartialEq, Eq)]
@@ -116,22 +130,24 @@ struct Tally {
     over: BTreeMap<SessionId, u32>,
     /// Offers of ours that wait for their answer.
     offers: BTreeMap<SessionId, i32>,
+    /// Requests outside any dialog that wait for theirs.
+    asked: std::collections::BTreeSet<sip::RequestId>,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, transport: Transport, weather: Weather) -> Self {
+        Self::with(seed, transport, weather, [Config::default(), Config::default()])
+    }
+
+    pub(crate) fn with(seed: u64, transport: Transport, weather: Weather, configs: [Config; 2]) -> Self {
         let addresses = [address("192.0.2.1:5060"), address("192.0.2.2:5060")];
-        let side = |index: u64| {
-            Endpoint::new(
-                Config::default(),
-                Chance::draw(seed.wrapping_mul(2).wrapping_add(index)),
-            )
-        };
+        let [caller, callee] = configs;
+        let side = |index: u64, config| Endpoint::new(config, Chance::draw(seed.wrapping_mul(2).wrapping_add(index)));
         let start = epoch();
         Self {
             now: start,
             start,
-            sides: [side(0), side(1)],
+            sides: [side(0, caller), side(1, callee)],
             addresses,
             transport,
             weather,
@@ -143,6 +159,9 @@ impl World {
             swallow: Vec::new(),
             told: Vec::new(),
             trace: Vec::new(),
+            cause: Cause::Will,
+            left: HashMap::new(),
+            repeated: 0,
         }
     }
 
@@ -151,7 +170,7 @@ impl World {
     }
 
     pub(crate) fn flow(&self, from: usize) -> Flow {
-        let connection = (self.transport == Transport::Tcp).then_some(1);
+        let connection = self.transport.is_reliable().then_some(1);
         Flow {
             transport: self.transport,
             local: self.addresses[from],
@@ -205,13 +224,14 @@ impl World {
         );
         let line = start_line(&transmit.bytes);
         self.trace.push(format!("{:>6} {} {line}", self.ms(), ["→", "←"][from]));
+        self.is_in_time(from, &line, &transmit.bytes);
         for (begins, side, left) in &mut self.swallow {
             if *side == from && *left > 0 && line.starts_with(*begins) {
                 *left -= 1;
                 return;
             }
         }
-        let reliable = self.transport == Transport::Tcp;
+        let reliable = self.transport.is_reliable();
         if !reliable && self.chance.percent(self.weather.lost_percent) {
             return;
         }
@@ -237,9 +257,70 @@ impl World {
         }
     }
 
+    /// Holds what a timer repeats to the instants RFC 3261 §17 and §13.3.1.4 and RFC 3262 §3 allow.
+    fn is_in_time(&mut self, from: usize, line: &str, bytes: &[u8]) {
+        let now = self.now;
+        let left = self.left.entry((from, bytes.to_vec())).or_default();
+        if self.cause != Cause::Timer || left.is_empty() {
+            left.push(now);
+            return;
+        }
+        let after_ms: Vec<u64> = left
+            .iter()
+            .map(|at| u64::try_from(now.duration_since(*at).as_millis()).expect("a test is short"))
+            .collect();
+        let text = String::from_utf8_lossy(bytes);
+        let invite = text.contains("CSeq: ")
+            && text
+                .lines()
+                .any(|line| line.starts_with("CSeq: ") && line.ends_with(" INVITE"));
+        let datagrams = !self.transport.is_reliable();
+        let status: Option<u16> = line
+            .strip_prefix("SIP/2.0 ")
+            .and_then(|rest| rest.get(..3)?.parse().ok());
+        let (ceiling_ms, may_be) = match status {
+            // RFC 3262 §3: without a ceiling, on every transport.
+            Some(100..200) if text.contains("RSeq: ") => (u64::MAX, true),
+            // RFC 3261 §13.3.1.1: each minute.
+            Some(100..200) => {
+                let in_time = after_ms.iter().any(|after_ms| after_ms % 60_000 == 0);
+                assert!(in_time, "{line} again after {after_ms:?} ms: {:#?}", self.trace);
+                return;
+            }
+            // §13.3.1.4: on every transport.
+            Some(200..300) => (4_000, invite),
+            // Timer G.
+            Some(_) => (4_000, invite && datagrams),
+            // Timer A, and timer E.
+            None if invite => (u64::MAX, datagrams),
+            None => (4_000, datagrams && !line.starts_with("ACK")),
+        };
+        let due = |after_ms: u64| {
+            let (mut at_ms, mut interval_ms) = (0, 500);
+            while at_ms < after_ms {
+                at_ms += interval_ms;
+                interval_ms = (interval_ms * 2).min(ceiling_ms);
+            }
+            at_ms == after_ms && (1..32_000).contains(&after_ms)
+        };
+        assert!(
+            may_be && after_ms.iter().any(|after_ms| due(*after_ms)),
+            "{line} again after {after_ms:?} ms: {:#?}",
+            self.trace
+        );
+        self.repeated += 1;
+    }
+
     fn note(&mut self, side: usize, event: Event) {
         let tally = &mut self.tally[side];
         let Some(session) = event.session() else {
+            self.told.extend(kinds(std::slice::from_ref(&event)));
+            if let Event::Response { request, .. } = &event {
+                assert!(
+                    tally.asked.remove(request),
+                    "{request:?} was not asked, or is answered twice"
+                );
+            }
             self.events[side].push(event);
             return;
         };
@@ -280,11 +361,19 @@ impl World {
         *self.tally[side].offers.entry(session).or_default() += 1;
     }
 
+    /// A request outside any dialog, which will be answered once.
+    pub(crate) fn ask(&mut self, side: usize, request: Request) {
+        let (flow, now) = (self.flow(side), self.now);
+        let id = self.sides[side].request(now, flow, request, None);
+        self.tally[side].asked.insert(id);
+        self.drain();
+    }
+
     pub(crate) fn no_offer_is_outstanding(&self) {
         for tally in &self.tally {
             for (session, count) in &tally.offers {
                 assert!(
-                    *count == 0 || tally.over.contains_key(session),
+                    *count <= 0 || tally.over.contains_key(session),
                     "{session}: {count} offers unanswered {:#?}",
                     self.trace
                 );
@@ -315,15 +404,18 @@ impl World {
         if self.wire.peek().is_some_and(|flying| flying.at <= self.now) {
             let flying = self.wire.pop().expect("just seen");
             let flow = self.flow(flying.to);
+            self.cause = Cause::Arrival;
             self.sides[flying.to].handle_received(self.now, flow, &flying.bytes);
             self.drain();
         }
+        self.cause = Cause::Timer;
         for side in &mut self.sides {
             if matches!(side.poll_output_timeout(), Some(at) if at <= self.now) {
                 side.handle_timeout(self.now);
             }
         }
         self.drain();
+        self.cause = Cause::Will;
         true
     }
 
@@ -373,6 +465,7 @@ impl World {
                 tally.over.values().all(|count| *count == 1),
                 "side {side} ended something twice"
             );
+            assert!(tally.asked.is_empty(), "side {side} was not told the end of a request");
         }
     }
 

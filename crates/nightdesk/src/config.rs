@@ -50,9 +50,6 @@ pub(crate) struct Settings {
     pub(crate) speech: Option<String>,
     /// How long draining waits for calls.
     pub(crate) drain: Duration,
-    /// The number a carrier's engineer calls.
-    #[allow(dead_code, reason = "read once the desk answers it")]
-    pub(crate) report_card: Option<String>,
 }
 
 /// Names that may stand at the top, with what each is for.
@@ -74,7 +71,6 @@ const TOP: &[&str] = &[
     "ring before answering",
     "ladder speed",
     "drain for",
-    "report card",
     "homer",
 ];
 
@@ -175,7 +171,6 @@ impl Reader {
             tls,
             name_servers: self.name_servers(tree),
             homer: self.homer(tree),
-            report_card: self.report_card(tree),
             media_bind,
             rtp_ports: self.ports(tree).unwrap_or(20_000..=29_999),
             media_threads: self.number(tree, "media threads", 1..=256).unwrap_or(0),
@@ -322,21 +317,6 @@ impl Reader {
                 None
             }
         }
-    }
-
-    /// The number that a carrier's engineer calls; the desk answers it itself.
-    fn report_card(&mut self, tree: &Node) -> Option<String> {
-        let node = tree.entry("report card")?;
-        let number = node.text().filter(|text| is_e164(text)).map(str::to_owned);
-        if number.is_none() {
-            self.wrong(
-                node,
-                "this is not a number in the form +15125550100",
-                "nobody could call the report card",
-                "write a number of yours that belongs to no practice",
-            );
-        }
-        number
     }
 }
 

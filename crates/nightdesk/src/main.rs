@@ -9,6 +9,7 @@
 mod archive;
 mod calls;
 mod config;
+mod control;
 mod demo;
 mod dial;
 mod failure;
@@ -125,16 +126,16 @@ enum Keys {
 
 /// Whoever looks at patient information is named, and says why.
 #[derive(clap::Args)]
-struct Who {
+pub(crate) struct Who {
     /// Configuration file
     #[arg(long)]
-    config: PathBuf,
+    pub(crate) config: PathBuf,
     /// Your own name
     #[arg(long, env = "USER")]
-    actor: String,
+    pub(crate) actor: String,
     /// Why you need it
     #[arg(long, default_value = "quality review")]
-    reason: String,
+    pub(crate) reason: String,
 }
 
 fn main() -> ExitCode {

@@ -7,7 +7,7 @@ use flow::Severity;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Settings};
-use crate::{Failure, flows, keys, out, panics};
+use crate::{Failure, control, flows, keys, out, panics};
 
 /// Reads a configuration, and says everything that is wrong with it.
 pub(crate) fn settings(path: &Path) -> Result<Settings, Failure> {
@@ -70,12 +70,17 @@ pub(crate) fn speech(named: Option<&str>) -> Result<Option<voice::Engine>, Failu
 pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
     logs();
     let settings = settings(path)?;
+    let data = settings.data.clone();
     let config = exchange_config(settings)?;
     runtime()?.block_on(async {
         let running = start(config).await?;
         for listener in running.handle().listeners() {
             out!("listening on {} {}", listener.transport.name(), listener.local);
         }
+        // Callers matter more than whoever looks on: without a door the engine serves all the same.
+        let _door = control::open(&data, &running.handle())
+            .map_err(|failure| out!("{failure}"))
+            .ok();
         until_told(&running.handle()).await;
         out!("draining: calls in progress finish, new ones get 503");
         drain(running).await

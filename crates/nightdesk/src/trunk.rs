@@ -1,15 +1,17 @@
 //! `nightdesk trunk`: carriers as the person who runs the machine sees them.
 //!
-//! `presets` and `report` read; `test` and `check` call the carrier from sockets of their own, beside a serving engine or without
-//! one; `list` and `trace` ask the serving engine through its door ([`crate::control`]).
+//! `presets` and `list` read; `test` and `check` call the carrier from sockets of their own, beside a serving engine or without
+//! one; `trace` asks the serving engine through its door ([`crate::control`]).
 
 mod check;
 pub(crate) mod preset;
 #[cfg(test)]
 mod readme;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use flow::source::{Kind, Node};
@@ -19,7 +21,9 @@ use sip::message::{Host, NameAddr, Scheme, Uri};
 use switchboard::card::{Card, Grade, Line};
 use switchboard::trunk::{CallerId, NumberFormat, Outbound, Security, Target};
 
+use crate::archive::{Archive, Reader};
 use crate::config::{Record, Settings, is_e164};
+use crate::control::{self, Answer, Ask, Caller};
 use crate::{Failure, keys, out, serve};
 use check::Plan;
 use preset::{Preset, Source};
@@ -32,6 +36,20 @@ pub(crate) enum Trunk {
         /// Configuration file
         #[arg(long)]
         config: PathBuf,
+    },
+    /// Keep the signalling of the serving engine for Wireshark or sngrep: keys, digests and numbers masked
+    Trace {
+        /// How long, such as 90s, 10m or 1h; Ctrl-C keeps what there is in the data folder's `traces`
+        #[arg(long = "for", default_value = "10m")]
+        how_long: String,
+        /// The pcapng file to write
+        #[arg(long)]
+        out: PathBuf,
+        /// `masked`: each number and name is a token; `shown`: as they are, and the file is patient information
+        #[arg(long, value_enum, default_value = "masked")]
+        numbers: Numbers,
+        #[command(flatten)]
+        who: crate::Who,
     },
     /// What is known of a carrier before the first call, with its sources; `~` where nobody could check
     Presets {
@@ -54,6 +72,15 @@ pub(crate) enum Trunk {
     },
 }
 
+/// Whether a trace can be read by anyone.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Numbers {
+    /// Tokens
+    Masked,
+    /// As they are
+    Shown,
+}
+
 /// How a carrier is called.
 #[derive(clap::Args)]
 pub(crate) struct How {
@@ -72,6 +99,12 @@ pub(crate) struct How {
 pub(crate) fn trunk(command: &Trunk) -> Result<(), Failure> {
     match command {
         Trunk::List { config } => list(&serve::settings(config)?),
+        Trunk::Trace {
+            how_long,
+            out,
+            numbers,
+            who,
+        } => trace(how_long, out, *numbers, who),
         Trunk::Presets { name: None } => {
             list_presets();
             Ok(())
@@ -149,6 +182,94 @@ fn place(target: &Target) -> String {
         text.push_str(&format!(":{port}"));
     }
     text
+}
+
+/// A trace of everything the engine says and hears, for so long. Whoever takes one leaves a row first.
+fn trace(how_long: &str, file: &Path, numbers: Numbers, who: &crate::Who) -> Result<(), Failure> {
+    let for_s = seconds(how_long).ok_or_else(|| {
+        Failure::new(
+            format!("`{how_long}` is no length of time"),
+            "write 90s, 10m or 1h, a day at most",
+        )
+    })?;
+    let settings = serve::settings(&who.config)?;
+    let traces = settings.data.join(control::TRACES);
+    let before = files_in(&traces);
+    let reader = Reader {
+        actor: who.actor.clone(),
+        reason: who.reason.clone(),
+    };
+    let _receipt = Archive::new(&settings).note_access(&reader, "trace", [0; 16], None)?;
+    let ask = Ask::Trace {
+        actor: who.actor.clone(),
+        for_s,
+        numbers_shown: numbers == Numbers::Shown,
+    };
+    let Some(mut engine) = Caller::ask(&settings.data, &ask)? else {
+        return Err(Failure::new(
+            format!("no engine serves {}", settings.data.display()),
+            "start it with `nightdesk serve`, then trace",
+        ));
+    };
+    loop {
+        match engine.answer()? {
+            Answer::Tracing => out!("tracing for {for_s} s"),
+            Answer::Refused { why } => return Err(Failure::new(why, "end the other trace, or wait for it")),
+            Answer::Traced { written, missing } => {
+                // Sections of pcapng stand one after the other (the format's §4.1), so files are simply joined.
+                let fresh: Vec<PathBuf> = files_in(&traces).difference(&before).cloned().collect();
+                join(&fresh, file)?;
+                let shown = match numbers {
+                    Numbers::Masked => "numbers, keys and digests masked",
+                    Numbers::Shown => "numbers shown: keep it like patient information",
+                };
+                out!("{}  {written} messages, {missing} missing; {shown}", file.display());
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// `90s`, `10m`, `1h`
+fn seconds(text: &str) -> Option<u64> {
+    let unit = text.chars().next_back()?;
+    let amount: u64 = text.strip_suffix(unit)?.parse().ok()?;
+    let each = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        _ => return None,
+    };
+    let seconds = amount.checked_mul(each)?;
+    (1..=control::TRACE_S_MAX).contains(&seconds).then_some(seconds)
+}
+
+fn files_in(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .collect()
+}
+
+/// Writes a file that only its owner reads, of these one after the other, and takes them away.
+fn join(parts: &[PathBuf], file: &Path) -> Result<(), Failure> {
+    let mut whole = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(Failure::file(file))?;
+    for part in parts {
+        let mut from = std::fs::File::open(part).map_err(Failure::file(part))?;
+        std::io::copy(&mut from, &mut whole).map_err(Failure::file(file))?;
+    }
+    whole.sync_all().map_err(Failure::file(file))?;
+    for part in parts {
+        std::fs::remove_file(part).map_err(Failure::file(part))?;
+    }
+    Ok(())
 }
 
 fn list_presets() {
@@ -445,4 +566,19 @@ fn dialled(number: &str, outbound: &Outbound, record: &Record) -> String {
             .to_owned(),
     };
     format!("{}{written}", outbound.tech_prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn lengths_of_a_trace() {
+        assert_eq!(seconds("90s"), Some(90));
+        assert_eq!(seconds("10m"), Some(600));
+        assert_eq!(seconds("24h"), Some(86_400));
+        for wrong in ["", "m", "10", "25h", "-1s", "10µ", "0s"] {
+            assert_eq!(seconds(wrong), None, "{wrong}");
+        }
+    }
 }

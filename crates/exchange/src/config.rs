@@ -19,7 +19,8 @@ pub struct Config {
     pub streams: StreamLimits,
     /// What trunks and strangers may send before it is dropped.
     pub floods: FloodLimits,
-    /// Who we are over TLS, and whom we trust; needed for a `tls` or `wss` listener or trunk.
+    /// Who we are over TLS, and whom we trust. Without it others can be connected to by the system's authorities, and
+    /// there can be no TLS or WSS listener.
     pub tls: Option<Tls>,
     /// Which name servers are asked, and for how long.
     pub resolver: Resolver,

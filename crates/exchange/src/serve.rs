@@ -76,7 +76,7 @@ pub struct Handle {
     listeners: Arc<[Listener]>,
     gauges: Arc<[Arc<Gauges>]>,
     counters: Arc<Counters>,
-    certificates: Option<Arc<Certificates>>,
+    certificates: Arc<Certificates>,
     book: ledger::Door,
     index: Index,
     drained: watch::Receiver<bool>,
@@ -153,7 +153,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     let plane = Plane::start(media.thread_count(), events, tap).map_err(Fault::Start)?;
     let gauges: Arc<[Arc<Gauges>]> = plane.gauges().into();
 
-    let certificates = tls.map(Certificates::read).transpose()?.map(Arc::new);
+    let certificates = Arc::new(Certificates::read(tls.unwrap_or_default())?);
     let traced: Vec<Fact> = trace
         .iter()
         .map(|trace| ("files", trace.numbers))
@@ -344,11 +344,9 @@ impl Handle {
     }
 
     /// Reads certificates, keys and authorities again: handshakes from here on take them, connections that stand keep
-    /// what they have. Files with a fault change nothing. Without TLS there is nothing to read.
+    /// what they have. Files with a fault change nothing.
     pub async fn reload_certificates(&self) -> Result<(), TlsFault> {
-        let Some(certificates) = self.certificates.clone() else {
-            return Ok(());
-        };
+        let certificates = self.certificates.clone();
         let read = tokio::task::spawn_blocking(move || certificates.reload());
         // A reader that panicked has changed nothing.
         read.await.unwrap_or(Err(TlsFault::NotConfigured))
@@ -356,7 +354,7 @@ impl Handle {
 
     /// When the first of our certificates ends, if there is one.
     pub fn certificate_ends(&self) -> Option<Timestamp> {
-        self.certificates.as_ref()?.ends()
+        self.certificates.ends()
     }
 
     /// Traces the signalling into files from now on. A trace in progress ends first.

@@ -174,7 +174,7 @@ pub(crate) struct Wires {
     pub(crate) peers: Vec<Peer>,
     pub(crate) streams: StreamLimits,
     pub(crate) floods: FloodLimits,
-    pub(crate) certificates: Option<Arc<Certificates>>,
+    pub(crate) certificates: Arc<Certificates>,
 }
 
 /// All signalling sockets.
@@ -185,7 +185,7 @@ pub(crate) struct Transports {
     limits: StreamLimits,
     gate: Arc<Gate>,
     post: Post,
-    certificates: Option<Arc<Certificates>>,
+    certificates: Arc<Certificates>,
     /// Which domain the server at an address must prove.
     expected: BTreeMap<SocketAddr, String>,
     /// Strangers that have sent a datagram and had no answer yet.
@@ -536,7 +536,7 @@ impl Transports {
     /// Accepts connections on one more socket.
     fn listen(&mut self, transport: Transport, local: SocketAddr) -> io::Result<SocketAddr> {
         let secure = transport.is_secure();
-        if secure && self.certificates.is_none() {
+        if secure && self.certificates.server().is_none() {
             return Err(io::Error::other(TlsFault::NotConfigured));
         }
         let socket = if local.is_ipv4() {
@@ -552,7 +552,7 @@ impl Transports {
         let listener: TcpListener = socket.listen(BACKLOG)?;
         let local = listener.local_addr()?;
         let (post, counters, gate) = (self.post.clone(), self.counters.clone(), self.gate.clone());
-        let by_name = secure && gate.knows_names() && self.certificates.as_ref().is_some_and(|c| c.asks_clients());
+        let by_name = secure && gate.knows_names() && self.certificates.asks_clients();
         self.listeners.push(tokio::spawn(async move {
             let mut buckets = Buckets::default();
             loop {
@@ -626,10 +626,6 @@ impl Transports {
                 if wanted.transport != Transport::Tls {
                     return stream::converse(stream, line).await;
                 }
-                let Some(certificates) = certificates else {
-                    tracing::warn!("a TLS peer cannot be reached: no certificates are configured");
-                    return "TLS is not configured";
-                };
                 let connector = TlsConnector::from(certificates.client());
                 match timeout(limits.handshake, connector.connect(expected, stream)).await {
                     Ok(Ok(stream)) => stream::converse(stream, line).await,
@@ -696,7 +692,7 @@ struct Accepting {
     limits: StreamLimits,
     gate: Arc<Gate>,
     post: Post,
-    certificates: Option<Arc<Certificates>>,
+    certificates: Arc<Certificates>,
     counters: Arc<Counters>,
 }
 
@@ -730,10 +726,10 @@ impl Accepting {
                 _ => stream::converse(stream, self.line(outbox)).await,
             };
         }
-        let Some(certificates) = &self.certificates else {
+        let Some(server) = self.certificates.server() else {
             return "TLS is not configured";
         };
-        let acceptor = TlsAcceptor::from(certificates.server());
+        let acceptor = TlsAcceptor::from(server);
         let stream = match timeout(handshake, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(fault)) => {

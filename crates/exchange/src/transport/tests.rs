@@ -23,6 +23,11 @@ struct Bench {
     bound: Vec<Listener>,
 }
 
+/// No identity: nothing is served over TLS.
+fn nobody() -> Arc<Certificates> {
+    Arc::new(Certificates::read(Tls::default()).expect("nothing to read but authorities"))
+}
+
 #[derive(Debug)]
 enum Seen {
     Accepted,
@@ -49,7 +54,7 @@ impl Bench {
             ANY,
             limits,
             FloodLimits::default(),
-            None,
+            nobody(),
         )
         .await
     }
@@ -59,7 +64,7 @@ impl Bench {
         local: SocketAddr,
         streams: StreamLimits,
         floods: FloodLimits,
-        certificates: Option<Arc<Certificates>>,
+        certificates: Arc<Certificates>,
     ) -> Self {
         let wanted: Vec<Listener> = transports
             .iter()

@@ -42,7 +42,8 @@ const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustl
 /// TLS of an exchange: files in PEM, read at the start and again by [`crate::Handle::reload_certificates`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// Who we are. The first is shown unless a client asks for a name that another one has (SNI).
+    /// Who we are. The first is shown unless a client asks for a name that another one has (SNI). None at all is enough
+    /// to connect to others, and to nobody's connecting to us.
     pub identities: Vec<Identity>,
     /// Authorities of clients. With it a client may show a certificate, and the names in it are proven; a trunk known by
     /// name only must.
@@ -60,6 +61,17 @@ pub struct Identity {
     pub key: PathBuf,
 }
 
+impl Default for Tls {
+    /// Nobody ourselves, and the system's authorities: enough to connect to others.
+    fn default() -> Self {
+        Self {
+            identities: Vec::new(),
+            client_ca: None,
+            roots: SYSTEM_ROOTS.into(),
+        }
+    }
+}
+
 impl Tls {
     /// One identity, no client certificates, the system's authorities.
     pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
@@ -68,8 +80,7 @@ impl Tls {
                 certificate: certificate.into(),
                 key: key.into(),
             }],
-            client_ca: None,
-            roots: SYSTEM_ROOTS.into(),
+            ..Self::default()
         }
     }
 }
@@ -108,7 +119,7 @@ pub enum TlsFault {
         /// Which.
         path: PathBuf,
     },
-    /// TLS is listened on or connected with, and nothing is configured.
+    /// TLS is listened on, and nothing is configured.
     #[error("a TLS listener needs a certificate and a key")]
     NotConfigured,
     /// The library refuses the settings.
@@ -121,7 +132,8 @@ pub(crate) struct Certificates {
     files: Tls,
     /// When the first of our certificates ends.
     ends: ArcSwapOption<Timestamp>,
-    server: ArcSwap<ServerConfig>,
+    /// None without an identity: then we only connect to others.
+    server: ArcSwapOption<ServerConfig>,
     client: ArcSwap<ClientConfig>,
 }
 
@@ -132,7 +144,7 @@ impl Certificates {
         Ok(Self {
             files,
             ends: ArcSwapOption::new(ends.map(Arc::new)),
-            server: ArcSwap::from_pointee(server),
+            server: ArcSwapOption::new(server.map(Arc::new)),
             client: ArcSwap::from_pointee(client),
         })
     }
@@ -141,12 +153,13 @@ impl Certificates {
     pub(crate) fn reload(&self) -> Result<(), TlsFault> {
         let (server, client, ends) = settings(&self.files)?;
         self.ends.store(ends.map(Arc::new));
-        self.server.store(Arc::new(server));
+        self.server.store(server.map(Arc::new));
         self.client.store(Arc::new(client));
         Ok(())
     }
 
-    pub(crate) fn server(&self) -> Arc<ServerConfig> {
+    /// What we show to those who connect to us, if anything.
+    pub(crate) fn server(&self) -> Option<Arc<ServerConfig>> {
         self.server.load_full()
     }
 
@@ -206,14 +219,14 @@ pub(crate) fn expected(name: Option<&str>, address: IpAddr) -> ServerName<'stati
         .unwrap_or(ServerName::IpAddress(address.into()))
 }
 
-fn settings(files: &Tls) -> Result<(ServerConfig, ClientConfig, Option<Timestamp>), TlsFault> {
+fn settings(files: &Tls) -> Result<(Option<ServerConfig>, ClientConfig, Option<Timestamp>), TlsFault> {
     let provider = Arc::new(ring::default_provider());
     let identities: Vec<Arc<CertifiedKey>> = files
         .identities
         .iter()
         .map(|identity| self::identity(identity, &provider).map(Arc::new))
         .collect::<Result<_, _>>()?;
-    let first = identities.first().cloned().ok_or(TlsFault::NotConfigured)?;
+    let first = identities.first().cloned();
     let ends = identities
         .iter()
         .filter_map(|key| ends(key.end_entity_cert().ok()?))
@@ -237,14 +250,16 @@ fn settings(files: &Tls) -> Result<(ServerConfig, ClientConfig, Option<Timestamp
         }
         None => server.with_no_client_auth(),
     };
-    let server = server.with_cert_resolver(Arc::new(ByName(identities)));
+    let server = first
+        .is_some()
+        .then(|| server.with_cert_resolver(Arc::new(ByName(identities))));
 
     let client = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(VERSIONS)
         .map_err(TlsFault::Settings)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(SipServer {
-            roots: authorities(&files.roots)?,
+            roots: roots(&files.roots)?,
             algorithms: provider.signature_verification_algorithms,
         }))
         // A server that asks who we are is told (mutual TLS).
@@ -328,6 +343,17 @@ fn identity(files: &Identity, provider: &CryptoProvider) -> Result<CertifiedKey,
     Ok(key)
 }
 
+/// The authorities of servers. A machine without the system's has nobody to trust, and still serves those who connect.
+fn roots(path: &Path) -> Result<RootCertStore, TlsFault> {
+    match authorities(path) {
+        Err(TlsFault::File { path, source }) if path == Path::new(SYSTEM_ROOTS) => {
+            tracing::info!(%source, path = %path.display(), "no authorities: no server can be reached over TLS");
+            Ok(RootCertStore::empty())
+        }
+        authorities => authorities,
+    }
+}
+
 fn authorities(path: &Path) -> Result<RootCertStore, TlsFault> {
     let mut roots = RootCertStore::empty();
     // Bundles of a system hold a few that no verifier takes; one that can be used is enough to go on.
@@ -382,16 +408,17 @@ impl ResolvesServerCert for ByName {
 
 /// Our certificate for servers that ask for one.
 #[derive(Debug)]
-struct Ourselves(Arc<CertifiedKey>);
+struct Ourselves(Option<Arc<CertifiedKey>>);
 
 impl rustls::client::ResolvesClientCert for Ourselves {
     fn resolve(&self, _authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         // A key that cannot sign what they accept would only break a handshake that may do without.
-        self.0.key.choose_scheme(schemes).map(|_| self.0.clone())
+        let own = self.0.as_ref()?;
+        own.key.choose_scheme(schemes).map(|_| own.clone())
     }
 
     fn has_certs(&self) -> bool {
-        true
+        self.0.is_some()
     }
 }
 

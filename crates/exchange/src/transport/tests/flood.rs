@@ -57,7 +57,7 @@ async fn a_stranger_gets_one_datagram_for_one_and_no_more() {
         hear_strangers: true,
         ..FloodLimits::default()
     };
-    let mut bench = Bench::with(&[Transport::Udp], ANY, StreamLimits::default(), floods, None).await;
+    let mut bench = Bench::with(&[Transport::Udp], ANY, StreamLimits::default(), floods, super::nobody()).await;
     let stranger = UdpSocket::bind(STRANGER).await.expect("a port");
     stranger.send_to(MESSAGE.as_bytes(), bench.udp).await.expect("loopback");
     let (flow, _) = bench.message().await;
@@ -95,7 +95,7 @@ async fn a_trunk_is_answered_while_strangers_and_another_trunk_flood() {
             peers: vec![peer("127.0.0.1"), peer("127.0.0.3")],
             streams: StreamLimits::default(),
             floods,
-            certificates: None,
+            certificates: super::nobody(),
         };
         let wanted = [Listener {
             transport: Transport::Udp,
@@ -121,25 +121,27 @@ async fn a_trunk_is_answered_while_strangers_and_another_trunk_flood() {
             }
         });
         let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let flooded = Arc::new(AtomicU64::new(0));
         let floods: Vec<_> = [2_u8, 3]
             .into_iter()
             .map(|last| {
-                let ended = ended.clone();
+                let (ended, flooded) = (ended.clone(), flooded.clone());
                 std::thread::spawn(move || {
                     let socket = std::net::UdpSocket::bind((Ipv4Addr::new(127, 0, 0, last), 0)).expect("a port");
-                    let mut sent = 0_u64;
                     while !ended.load(Relaxed) {
                         // What the kernel does not take is no flood.
-                        sent += u64::from(socket.send_to(MESSAGE.as_bytes(), to).is_ok());
-                        if sent.is_multiple_of(32) {
+                        let sent = u64::from(socket.send_to(MESSAGE.as_bytes(), to).is_ok());
+                        if (flooded.fetch_add(sent, Relaxed) + sent).is_multiple_of(32) {
                             std::thread::sleep(Duration::from_millis(1));
                         }
                     }
-                    sent
                 })
             })
             .collect();
         let trunk = UdpSocket::bind(ANY).await.expect("a port");
+        while flooded.load(Relaxed) < 1000 {
+            sleep(Duration::from_millis(1)).await;
+        }
         let mut answered = 0;
         for _ in 0..50 {
             // The floods may fill the kernel's one buffer for an instant; a trunk then asks again after T1, as all do.
@@ -156,14 +158,12 @@ async fn a_trunk_is_answered_while_strangers_and_another_trunk_flood() {
             }
         }
         ended.store(true, Relaxed);
-        let sent: u64 = floods.into_iter().map(|flood| flood.join().expect("no panic")).sum();
+        floods.into_iter().for_each(|flood| flood.join().expect("no panic"));
+        let sent = flooded.load(Relaxed);
+        let dropped = counters.strangers() + counters.flooded.load(Relaxed);
         owner.abort();
-        assert!(sent > 500, "{sent} is no flood");
         assert_eq!(answered, 50, "of {sent} other datagrams");
-        assert!(
-            counters.strangers() + counters.flooded.load(Relaxed) > 0,
-            "what is dropped is counted"
-        );
+        assert!(dropped > 0, "what is dropped is counted");
     }
 }
 
@@ -175,7 +175,7 @@ async fn six_is_served_like_four() {
         local,
         StreamLimits::default(),
         FloodLimits::default(),
-        None,
+        super::nobody(),
     )
     .await;
     let trunk = UdpSocket::bind(local).await.expect("a port");
@@ -211,7 +211,7 @@ async fn six_is_served_like_four() {
             peers: super::trunk(),
             streams: StreamLimits::default(),
             floods: FloodLimits::default(),
-            certificates: None,
+            certificates: super::nobody(),
         };
         // Somebody else may have taken the port meanwhile.
         if let Ok((_transports, bound, _arrivals)) = Transports::bind(&wanted, wires).await {
@@ -306,7 +306,7 @@ async fn a_trunk_cannot_take_every_connection() {
             ..StreamLimits::default()
         },
         floods: FloodLimits::default(),
-        certificates: None,
+        certificates: super::nobody(),
     };
     let wanted = [Listener {
         transport: Transport::Tcp,

@@ -119,7 +119,7 @@ async fn connect(
 
 async fn bench(tls: Tls, limits: StreamLimits, floods: FloodLimits) -> (Bench, Arc<Certificates>) {
     let certificates = Arc::new(Certificates::read(tls).expect("files"));
-    let bench = Bench::with(&[Transport::Tls], ANY, limits, floods, Some(certificates.clone())).await;
+    let bench = Bench::with(&[Transport::Tls], ANY, limits, floods, certificates.clone()).await;
     (bench, certificates)
 }
 

@@ -9,7 +9,7 @@ use super::secure::Authority;
 use super::*;
 
 async fn bench(limits: StreamLimits) -> Bench {
-    Bench::with(&[Transport::Ws], ANY, limits, FloodLimits::default(), None).await
+    Bench::with(&[Transport::Ws], ANY, limits, FloodLimits::default(), super::nobody()).await
 }
 
 /// A browser that asks for these subprotocols.
@@ -161,7 +161,7 @@ async fn a_browser_comes_over_tls_too() {
         ANY,
         StreamLimits::default(),
         FloodLimits::default(),
-        Some(certificates),
+        certificates,
     )
     .await;
     let to = bench.at(Transport::Wss);

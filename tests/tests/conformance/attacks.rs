@@ -18,7 +18,7 @@
 //! | 22, 29 | SUBSCRIBE with Expires 0, NOTIFY bodies | `rows_22_and_29_…` |
 //! | 24 | smuggling by white space before the colon | `row_24_…` |
 //! | 25 | duplicate To, long headers | `row_25_…` |
-//! | 26 | an upgrade request whose headers do not end | `row_26_…` |
+//! | 26 | an upgrade request whose headers do not end | `row_26_…` here and in `rfc7118_websocket.rs` |
 //! | 30 | strangers taken for a trunk | `row_30_…` |
 //! | 31, 35 | a management plane on the network | none: `nightdesk` is asked by its command line only, and takes ids, never paths (`CallId::parse`) |
 //! | 32 | markup on status pages | none: nothing serves pages |

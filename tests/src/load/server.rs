@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -98,12 +99,25 @@ impl Server {
             String::new()
         };
         let listen = if setup.streams {
-            format!("udp 127.0.0.1:{0}, tcp 127.0.0.1:{0}", setup.port)
+            // RFC 3261 §19.1.2: TLS listens one above.
+            let (chain, key) = (setup.folder.join("tls.pem"), setup.folder.join("tls.key"));
+            let made =
+                rcgen::generate_simple_self_signed(vec!["sip.example.com".to_owned()]).map_err(io::Error::other)?;
+            fs::write(&chain, made.cert.pem())?;
+            fs::write(&key, made.signing_key.serialize_pem())?;
+            fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
+            format!(
+                "udp 127.0.0.1:{0}, tcp 127.0.0.1:{0}, tls 127.0.0.1:{1}]\ncertificate: {{chain: {2}, key: {3}}}",
+                setup.port,
+                setup.port + 1,
+                chain.display(),
+                key.display()
+            )
         } else {
-            format!("udp 127.0.0.1:{}", setup.port)
+            format!("udp 127.0.0.1:{}]", setup.port)
         };
         let text = format!(
-            "# Written by the load generator.\nlisten: [{listen}]\nrtp ports: {} to {}\nmedia threads: 1\ntrunks:\n  load:\n    from: [{}]\n    \
+            "# Written by the load generator.\nlisten: [{listen}\nrtp ports: {} to {}\nmedia threads: 1\ntrunks:\n  load:\n    from: [{}]\n    \
              outbound: udp 127.0.0.1:{}\npractices: [{}]\ndata: {}\nkeys: {}\ncalls at most: 5000\nladder speed: {}\n{ring}drain for: 90 seconds\n",
             RTP_PORTS.start(),
             RTP_PORTS.end(),

@@ -73,6 +73,8 @@ pub struct Setup {
     pub pick_up: Duration,
     /// How keys are sent.
     pub keys: Keys,
+    /// What it speaks, and whether encrypted.
+    pub offering: media::sdp::Offering,
     /// Who answers a number that is called.
     pub answers: Answers,
 }
@@ -105,6 +107,8 @@ pub enum News {
         line: u64,
         /// The number called, when the call came in.
         number: Option<String>,
+        /// What is spoken, and how it is encrypted: `G722, in the clear`.
+        audio: String,
     },
     /// These words began.
     Heard {
@@ -455,6 +459,7 @@ impl Work {
     ) -> Self {
         let mut phone = Phone::new(address, setup.media, draw(), draw());
         phone.pick_up_after(setup.pick_up);
+        phone.speak(setup.offering.clone());
         Self {
             setup,
             socket,
@@ -655,6 +660,7 @@ impl Work {
         self.tell(News::Connected {
             line: number,
             number: called,
+            audio: format!("{}, {}", stream.codec.name(), stream.protection()),
         });
     }
 

@@ -4,7 +4,7 @@
 use divan::{Bencher, black_box};
 use media::codec::g711;
 use media::dtmf::tone::{ToneDetector, ToneGenerator};
-use media::sdp::{Direction, OpusWishes, Stream};
+use media::sdp::{Direction, MasterKey, OpusWishes, Srtp, Stream, Suite};
 use media::{Codec, Digit, FRAME_SAMPLES, Law, Leg, LegStart, Verdict};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -119,6 +119,50 @@ fn bridge_packet(bencher: Bencher<'_, '_>, other: Codec) {
             b.relay(&frame);
         }
         (relayed, ours, theirs)
+    });
+}
+
+/// A frame from a leg that says words to one that hears them, in each codec.
+#[divan::bench(args = Codec::ALL)]
+fn there(bencher: Bencher<'_, '_>, codec: Codec) {
+    let (mut a, mut b) = (leg(codec, true), leg(codec, true));
+    a.play(1, vec![Arc::from(vec![0x55; 160_000_000])], false);
+    let mut out = [0; 256];
+    let mut now = start();
+    bencher.bench_local(|| {
+        now += Duration::from_millis(20);
+        let length = a.tick(now, &mut out);
+        b.receive(now, peer(), &mut out[..length])
+    });
+}
+
+/// The same, sealed and opened, in each suite.
+#[divan::bench(args = Suite::ALL)]
+fn there_sealed(bencher: Bencher<'_, '_>, suite: Suite) {
+    let key = |seed: u8| MasterKey::drawn(suite, &mut || [seed; 16]);
+    let end = |send: u8, receive: u8| {
+        let mut stream = stream(Codec::Pcmu, true);
+        stream.security = Some(Srtp {
+            suite,
+            send: key(send),
+            receive: key(receive),
+        });
+        stream
+    };
+    let begin = LegStart {
+        ssrc: 1,
+        sequence: 2,
+        timestamp: 3,
+        cname: [4; 16],
+    };
+    let (mut a, mut b) = (Leg::new(&end(1, 2), begin), Leg::new(&end(2, 1), begin));
+    a.play(1, vec![Arc::from(vec![0x55; 160_000_000])], false);
+    let mut out = [0; 256];
+    let mut now = start();
+    bencher.bench_local(|| {
+        now += Duration::from_millis(20);
+        let length = a.tick(now, &mut out);
+        b.receive(now, peer(), &mut out[..length])
     });
 }
 

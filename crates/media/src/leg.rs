@@ -19,7 +19,7 @@ use crate::jitter::{self, JitterBuffer, Queued, Taken};
 use crate::player::{Given, Player};
 use crate::relay::Relay;
 use crate::rtp::peer::{Admission, Peer};
-use crate::rtp::reception::{Arrival, Reception};
+use crate::rtp::reception::{Arrival, Reception, ReportBlock};
 use crate::rtp::report::{Reporter, Sent};
 use crate::rtp::{self, Packet, Writer};
 use crate::sdp::{Direction, Stream};
@@ -440,7 +440,12 @@ impl Leg {
         if !self.reporter(now).is_due(now) || self.stream.remote.ip().is_unspecified() {
             return 0;
         }
-        let block = self.reception.report();
+        // Its jitter is counted in samples of the house, and said in ticks of their clock (RFC 3550 §6.4.1).
+        let per_sample = self.stream.codec.clock_rate() / CLOCK_RATE;
+        let block = self.reception.report().map(|block| ReportBlock {
+            jitter: block.jitter.saturating_mul(per_sample),
+            ..block
+        });
         let sent = Sent {
             ssrc: self.writer.ssrc(),
             timestamp: self.timestamp,
@@ -606,7 +611,8 @@ impl Leg {
             replayed: self.counts.replayed,
             jitter_ms: self.reception.jitter_ms(),
             their_loss: theirs.map(|view| view.fraction_lost),
-            their_jitter_ms: theirs.map(|view| view.jitter_ms),
+            their_jitter_ms: theirs
+                .map(|view| view.jitter_ms * CLOCK_RATE as f32 / self.stream.codec.clock_rate() as f32),
             round_trip_ms: theirs.and_then(|view| view.round_trip_ms),
         }
     }

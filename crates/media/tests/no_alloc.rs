@@ -10,7 +10,7 @@ mod common;
 
 use common::*;
 use media::codec::g711;
-use media::sdp::Codec;
+use media::sdp::{Codec, MasterKey, Srtp, Suite};
 use media::{FRAME_SAMPLES, Leg, Verdict};
 use std::sync::Arc;
 
@@ -100,6 +100,65 @@ fn ten_seconds_of_two_legs_allocate_nothing() {
         "it did live: {relayed} relayed, {sent} sent"
     );
     assert!(a.quality().received > 450 && a.quality().strangers > 450);
+}
+
+/// Encrypted, it is not so: `rtc-srtp` makes a buffer for every packet it opens or seals, and nothing else is made.
+#[test]
+fn an_encrypted_leg_costs_two_buffers_a_frame() {
+    for suite in Suite::ALL {
+        let began = start();
+        let key = |seed: u8| MasterKey::drawn(suite, &mut || [seed; 16]);
+        let keys = |send: u8, receive: u8| {
+            Some(Srtp {
+                suite,
+                send: key(send),
+                receive: key(receive),
+            })
+        };
+        let mut far = stream(Codec::Pcmu);
+        far.security = keys(1, 2);
+        let mut near = stream(Codec::Pcmu);
+        near.security = keys(2, 1);
+        let (mut a, mut b) = (leg_of(&far), leg_of(&near));
+        let mut frame = |n: u64| {
+            let mut out = [0; 256];
+            let length = a.tick(began + ms(n * 20), &mut out);
+            assert!(matches!(
+                b.receive(began + ms(n * 20), at_peer(), &mut out[..length]),
+                Verdict::Audio(_)
+            ));
+            b.take_frame();
+        };
+        // The first packets make what is kept for a stream.
+        (0..10).for_each(&mut frame);
+        let counted = allocation_counter::measure(|| (10..510).for_each(&mut frame));
+        assert_eq!(
+            (counted.count_total, counted.count_current),
+            (1000, 0),
+            "{suite:?}: {counted:?}"
+        );
+    }
+}
+
+/// G.722 at the edge costs no memory; Opus works in what libopus took when the leg began.
+#[test]
+fn coded_legs_allocate_nothing() {
+    for codec in [Codec::G722, Codec::Opus] {
+        let began = start();
+        let (mut a, mut b) = (leg_of(&stream(codec)), leg_of(&stream(codec)));
+        let words: Arc<[u8]> = vec![0x55; 8000 * 60].into();
+        a.play(1, vec![words], false);
+        let mut frame = |n: u64| {
+            let mut out = [0; 256];
+            let length = a.tick(began + ms(n * 20), &mut out);
+            b.receive(began + ms(n * 20), at_peer(), &mut out[..length]);
+            b.tick(began + ms(n * 20), &mut out);
+            std::hint::black_box(b.take_frame());
+        };
+        frame(0);
+        let counted = allocation_counter::measure(|| (1..200).for_each(&mut frame));
+        assert_eq!(counted.count_total, 0, "{codec:?}: {counted:?}");
+    }
 }
 
 #[test]

@@ -122,6 +122,7 @@ fn show(demo: &Demo, file: &Path, desk: SocketAddr, phone: SocketAddr, archive: 
         ear: Some(voices.ear()),
         pick_up: Duration::from_secs(1),
         keys: Keys::Events,
+        offering: media::sdp::Offering::default(),
         answers: Box::new(move |_, answering| doctor(answering, Some(says.clone()))),
     })
     .map_err(Failure::file(Path::new("the telephones' socket")))?;

@@ -12,7 +12,8 @@ use exchange::handset::{Act, Doctor, Handset, Keys, News, Party, Scripted, Setup
 use flow::Part;
 use flow::rehearse::{Scenario, Turn};
 use jiff::Timestamp;
-use media::Law;
+use media::sdp::{Offering, Security};
+use media::{Codec, Law};
 use switchboard::phone::Answering;
 
 use crate::{Failure, flows, out, serve};
@@ -37,6 +38,12 @@ pub(crate) struct Dial {
     /// How keys are sent
     #[arg(long, value_enum, default_value = "events")]
     keys: Way,
+    /// What to speak, best first: pcmu, pcma, g722, opus
+    #[arg(long, value_delimiter = ',', default_value = "pcmu,pcma", value_parser = codec)]
+    codec: Vec<Codec>,
+    /// Encrypt the audio by keys in the SDP; `--srtp` alone means required
+    #[arg(long, value_enum, default_value = "off", num_args = 0..=1, default_missing_value = "required")]
+    srtp: Srtp,
     /// What to say when a tone asks, or once connected: a WAV file, or words
     #[arg(long)]
     say: Option<String>,
@@ -77,6 +84,21 @@ enum Way {
     Tones,
 }
 
+/// Whether audio is encrypted.
+#[derive(Clone, Copy, ValueEnum)]
+enum Srtp {
+    /// RTP/AVP
+    Off,
+    /// RTP/AVP with keys beside it, for those who take them
+    Preferred,
+    /// RTP/SAVP, or no call
+    Required,
+}
+
+fn codec(name: &str) -> Result<Codec, String> {
+    Codec::from_name(name).ok_or_else(|| "use pcmu, pcma, g722 or opus".to_owned())
+}
+
 /// Runs the phone until its call is over, or the time is.
 pub(crate) fn dial(dial: &Dial) -> Result<(), Failure> {
     let scenario = dial
@@ -97,6 +119,14 @@ pub(crate) fn dial(dial: &Dial) -> Result<(), Failure> {
                 Way::Events => Keys::Events,
                 Way::Info => Keys::Info,
                 Way::Tones => Keys::Tones,
+            },
+            offering: Offering {
+                security: match dial.srtp {
+                    Srtp::Off => Security::Off,
+                    Srtp::Preferred => Security::Preferred,
+                    Srtp::Required => Security::Required,
+                },
+                ..Offering::clear(&dial.codec)
             },
             answers: Box::new(move |_, answering| doctor(answering, say.clone())),
         })
@@ -196,8 +226,12 @@ fn ladder(handset: &Handset, one_call: bool, deadline: Instant, wav: Option<&Pat
 pub(crate) fn describe(news: &News) -> String {
     match news {
         News::Rings { .. } => "◀── INVITE    rings".into(),
-        News::Connected { number: None, .. } => "◀── 200       connected".into(),
-        News::Connected { number: Some(_), .. } => "── 200 ──▶    picked up".into(),
+        News::Connected {
+            number: None, audio, ..
+        } => format!("◀── 200       connected: {audio}"),
+        News::Connected {
+            number: Some(_), audio, ..
+        } => format!("── 200 ──▶    picked up: {audio}"),
         News::Heard { words, .. } => format!("  “{words}”"),
         News::Pressed { key, .. } => format!("··· {key} ···▶"),
         News::Refused { status, .. } => format!("◀── {status}"),

@@ -138,6 +138,7 @@ impl Stage {
             ear: Some(index),
             pick_up: Duration::from_secs(1),
             keys: Keys::Events,
+            offering: media::sdp::Offering::default(),
             answers: Box::new(move |_, answering| {
                 let key = match answering {
                     Answering::Accepts => Some('1'),

@@ -196,7 +196,8 @@ impl Phone {
     /// Places a call. `None` without a free port.
     pub fn call(&mut self, now: Instant, desk: sip::Flow, number: &str, from: Option<&str>) -> Option<sip::SessionId> {
         let port = self.ports.pop_front()?;
-        let said = media::sdp::offer(&self.local(port), &self.offering, &mut self.draw);
+        // A phone asks once: what it would prefer must be taken or left in the one offer.
+        let said = media::sdp::late_offer(&self.local(port), &self.offering, &mut self.draw);
         let target = Uri::sip(Some(number), host(desk.remote.ip()), Some(desk.remote.port()));
         let from = Uri::sip(Some(from.unwrap_or("anonymous")), host(self.address.ip()), None);
         let mut invite = sip::Invite::new(desk, target, NameAddr::new(from));

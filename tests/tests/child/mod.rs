@@ -349,6 +349,7 @@ pub fn handset(words: &voice::Snapshot, mut answers: impl FnMut(&str) -> Box<dyn
         ear: Some(voice::listen::Index::new(words, Law::Pcmu)),
         pick_up: Duration::from_millis(300),
         keys: Keys::Events,
+        offering: media::sdp::Offering::default(),
         answers: Box::new(move |number, _: Answering| answers(number)),
     })
     .expect("a socket")

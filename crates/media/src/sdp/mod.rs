@@ -178,6 +178,13 @@ pub struct Stream {
     pub security: Option<Srtp>,
 }
 
+impl Stream {
+    /// How it is encrypted, in words for people: the suite's name, or `in the clear`.
+    pub fn protection(&self) -> &'static str {
+        self.security.as_ref().map_or("in the clear", |keys| keys.suite.name())
+    }
+}
+
 /// What `a=fmtp` asks of our Opus (RFC 7587 §7.1). Stereo, wide bands and DTX are nothing we send anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpusWishes {

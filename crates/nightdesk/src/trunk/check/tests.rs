@@ -56,6 +56,7 @@ fn phone(answering: Answering) -> Handset {
         ear: None,
         pick_up: Duration::from_millis(100),
         keys: Keys::Events,
+        offering: media::sdp::Offering::default(),
         answers: Box::new(|_, _| Box::new(Silent)),
     })
     .expect("a phone");

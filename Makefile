@@ -24,7 +24,7 @@ doctest: ## Run the examples in the documentation
 
 lint: ## Format check, clippy with warnings denied
 	@$(CARGO) fmt --all --check
-	@$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	@$(CARGO) clippy --workspace --all-targets --features tests/peers --quiet -- -D warnings
 
 bench: setup ## Measure: CPU per call-minute, memory, pacing, set-up time; the table is kept in target/bench
 	@tools/bench
@@ -38,10 +38,13 @@ soak: setup ## 1,000 calls in a row, then 200 at once: nothing may be left over
 flood: setup ## 50 conversations under a mixed flood (FLOOD_MINUTES=30 for the full measure): none may be disturbed
 	@FLOOD_MINUTES=$(or $(FLOOD_MINUTES),2) tools/flood
 
+interop: setup ## Foreign telephones, proxies and scanners: SIPp, baresip, linphone, Kamailio, rtpengine, SIPVicious
+	@tools/interop
+
 ladders: ## Redraw the golden ladders; the diff is the review
 	@INSTA_UPDATE=always $(CARGO) nextest run -p tests
 
 readme: ## Rewrite the parts of README.md that are made of the code
 	@NIGHTDESK_README=1 $(CARGO) test --quiet -p nightdesk readme
 
-.PHONY: help setup run keys test doctest lint bench fuzz soak flood ladders readme
+.PHONY: help setup run keys test doctest lint bench fuzz soak flood interop ladders readme

@@ -51,7 +51,7 @@ impl Baresip {
         write_wav(&folder.path().join("microphone.wav"), setup.microphone);
         let here = folder.path().display();
         let modules = MODULES.iter().find(|folder| Path::new(folder).is_dir());
-        let modules = modules.expect("baresip is installed: apt-get install baresip-core");
+        let modules = modules.expect("baresip is installed by `make setup`");
         let config = format!(
             "poll_method epoll\nsip_listen {address}\nnet_interface {LOOPBACK}\nrtp_ports {from}-{to}\n\
              call_local_timeout 120\ncall_max_calls 2\nstatmode_default off\n\
@@ -85,7 +85,7 @@ impl Baresip {
             .stdout(out.try_clone().expect("a file can be shared"))
             .stderr(out)
             .spawn()
-            .expect("baresip is installed: apt-get install baresip-core");
+            .expect("baresip is installed by `make setup`");
         let child = Child(child);
         let control = wait_for("baresip's control socket", Duration::from_secs(15), || {
             TcpStream::connect(control).ok()
@@ -139,7 +139,7 @@ impl Baresip {
         })
     }
 
-    /// What it heard so far, in every call one after the other.
+    /// What it heard so far at 8 kHz, in every call one after the other.
     pub fn heard(&self) -> Vec<i16> {
         let mut files: Vec<_> = std::fs::read_dir(self.folder.path())
             .expect("its folder")
@@ -194,7 +194,7 @@ fn netstring(from: &mut impl Read) -> Option<String> {
     String::from_utf8(text).ok()
 }
 
-fn write_wav(path: &Path, samples: &[i16]) {
+pub(crate) fn write_wav(path: &Path, samples: &[i16]) {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: RATE,
@@ -208,17 +208,24 @@ fn write_wav(path: &Path, samples: &[i16]) {
     writer.finalize().expect("room");
 }
 
-/// The samples of a WAV that is perhaps still being written: its header may say that it is empty.
-fn read_wav(path: &Path) -> Vec<i16> {
+/// The samples of a WAV that is perhaps still being written, whose header may say that it is empty: one channel, and at
+/// the rate of a telephone whatever the codec's was.
+pub(crate) fn read_wav(path: &Path) -> Vec<i16> {
+    const CHANNELS: usize = 22;
+    const RATE_AT: usize = 24;
     let bytes = std::fs::read(path).unwrap_or_default();
     let Some(at) = bytes.windows(4).position(|window| window == b"data") else {
         return Vec::new();
     };
+    let channels = usize::from(u16::from_le_bytes([bytes[CHANNELS], bytes[CHANNELS + 1]]));
+    let rate = [0, 1, 2, 3].map(|octet| bytes[RATE_AT + octet]);
     let samples = bytes.get(at + 8..).unwrap_or_default();
-    samples
-        .chunks_exact(2)
-        .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
-        .collect()
+    let left: Vec<f32> = samples
+        .chunks_exact(2 * channels.max(1))
+        .map(|frame| f32::from(i16::from_le_bytes([frame[0], frame[1]])))
+        .collect();
+    let heard = voice::resample(&left, u32::from_le_bytes(rate), RATE);
+    heard.into_iter().map(|sample| sample as i16).collect()
 }
 
 #[cfg(test)]

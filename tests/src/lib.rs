@@ -7,15 +7,20 @@
     clippy::disallowed_types,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     reason = "tests have a clock, sockets, programs and one lock between a phone's thread and its test"
 )]
 
 pub mod baresip;
+pub mod carriers;
 pub mod engine;
+pub mod linphone;
+pub mod peers;
 pub mod phone;
 pub mod raw;
 pub mod sipp;
+pub mod sound;
 pub mod srtp;
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
@@ -78,7 +83,10 @@ pub(crate) fn printed(path: &Path) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// A child process that does not outlive its test.
+/// How long a program gets to end by itself once it was asked to.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// A child process that does not outlive its test, nor do its own children.
 pub(crate) struct Child(pub(crate) std::process::Child);
 
 impl Child {
@@ -97,8 +105,29 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // It may have ended by itself; either way it is collected.
+        if self.ended(Duration::ZERO).is_some() {
+            return;
+        }
+        let family = descendants(self.0.id());
+        // A server takes its workers down with it when it is asked; whoever is left is not asked.
+        let asked = |pid: u32, signal| {
+            let pid = i32::try_from(pid).expect("Linux counts processes in 22 bits");
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
+        };
+        if !family.is_empty() {
+            asked(self.0.id(), nix::sys::signal::SIGTERM);
+            self.ended(ENDS_WITHIN);
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
+        family.into_iter().for_each(|pid| asked(pid, nix::sys::signal::SIGKILL));
     }
+}
+
+/// The children of a process, theirs, and so on.
+fn descendants(of: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();
+    let children: Vec<u32> = children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+    let below: Vec<u32> = children.iter().flat_map(|pid| descendants(*pid)).collect();
+    children.into_iter().chain(below).collect()
 }

@@ -163,11 +163,18 @@ impl Phone {
 
     /// Plays the packets of a capture, as SIPp would where it may open raw sockets. Returns when they are out.
     pub fn plays(&self, capture: &Path) {
+        self.sends(&captured(
+            &std::fs::read(capture).expect("Debian's sip-tester has captures"),
+        ));
+    }
+
+    /// Sends these packets to where the engine's audio comes from, each so long after the first.
+    pub fn sends(&self, packets: &[(Duration, Vec<u8>)]) {
         let engine = wait_for("the engine's audio", Duration::from_secs(5), || self.shared().engine);
         let began = Instant::now();
-        for (at, packet) in captured(&std::fs::read(capture).expect("Debian's sip-tester has captures")) {
-            std::thread::sleep((began + at).saturating_duration_since(Instant::now()));
-            self.socket.send_to(&packet, engine).expect("loopback");
+        for (at, packet) in packets {
+            std::thread::sleep((began + *at).saturating_duration_since(Instant::now()));
+            self.socket.send_to(packet, engine).expect("loopback");
         }
     }
 

@@ -1,11 +1,14 @@
 //! SIPp 3.6 as a telephone: a scenario of `tests/sipp`, told what to do next by cues.
 //!
 //! One thing to know: a cue is a MESSAGE with the call's Call-ID that this process sends to SIPp, past the engine. SIPp's
-//! own stack does all the rest, so the test decides *when* and SIPp decides *how*.
+//! own stack does all the rest, so the test decides *when* and SIPp decides *how*. Another: SIPp's scenarios cannot include
+//! one another, so what many of them share stands in `parts.txt` beside them and is put in before SIPp reads them
+//! ([`filled`]).
 
 use std::cell::Cell;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -50,6 +53,13 @@ pub struct Setup<'a> {
     pub from: IpAddr,
     /// TCP instead of UDP.
     pub tcp: bool,
+    /// What `{{name}}` stands for in the scenario, besides the parts in the file beside it.
+    pub words: &'a [(&'a str, String)],
+    /// So many calls, all at once.
+    pub calls: u32,
+    /// Repeats what is not answered, and its last message whenever the other side repeats one: SIPp does not tell a
+    /// repetition it lost from one it asked for.
+    pub repeats: bool,
 }
 
 impl<'a> Setup<'a> {
@@ -61,6 +71,9 @@ impl<'a> Setup<'a> {
             number: crate::engine::NUMBER,
             from: LOOPBACK,
             tcp: false,
+            words: &[],
+            calls: 1,
+            repeats: true,
         }
     }
 
@@ -72,6 +85,9 @@ impl<'a> Setup<'a> {
             number: crate::engine::DOCTOR,
             from: LOOPBACK,
             tcp: false,
+            words: &[],
+            calls: 1,
+            repeats: true,
         }
     }
 }
@@ -150,6 +166,7 @@ impl Sipp {
     pub fn start(line: Line, setup: Setup<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let out = std::fs::File::create(folder.path().join("printed")).expect("room");
+        std::fs::write(folder.path().join("scenario.xml"), scenario(&setup)).expect("room");
         let mut command = Command::new("sipp");
         command
             // The log has local times; UTC has no summer.
@@ -158,18 +175,14 @@ impl Sipp {
             .stdin(Stdio::null())
             .stdout(out.try_clone().expect("a file can be shared"))
             .stderr(out)
-            .arg("-sf")
-            .arg(root().join("tests/sipp").join(setup.scenario).with_extension("xml"))
+            .args(["-sf", "scenario.xml"])
             .args(["-i", &setup.from.to_string(), "-p", &line.first.to_string()])
             .args(["-ci", &LOOPBACK.to_string(), "-cp", &(line.first + 1).to_string()])
-            .args([
-                "-mi",
-                &setup.from.to_string(),
-                "-mp",
-                &(line.media_port() - MEDIA_OFFSET).to_string(),
-            ])
+            .args(["-mi", &LOOPBACK.to_string()])
+            .args(["-mp", &(line.media_port() - MEDIA_OFFSET).to_string()])
             .args(["-t", if setup.tcp { "t1" } else { "u1" }])
-            .args(["-m", "1", "-nostdin", "-trace_msg", "-message_file", "messages"])
+            .args(["-m", &setup.calls.to_string(), "-r", "1000", "-nostdin"])
+            .args(["-trace_msg", "-message_file", "messages"])
             .args([
                 "-trace_err",
                 "-error_file",
@@ -179,13 +192,16 @@ impl Sipp {
                 "-timeout_error",
             ])
             .args(["-s", setup.number]);
+        if !setup.repeats {
+            command.arg("-nr");
+        }
         if setup.from == LOOPBACK {
             command.arg("-bind_local");
         }
         if let Some(engine) = setup.engine {
             command.arg(engine.to_string());
         }
-        let child = command.spawn().expect("SIPp is installed: apt-get install sip-tester");
+        let child = command.spawn().expect("SIPp is installed by `make setup`");
         let sipp = Self {
             scenario: setup.scenario.to_owned(),
             child: Child(child),
@@ -196,7 +212,11 @@ impl Sipp {
         if setup.engine.is_none() {
             // Once its socket is bound, it is ready to be called.
             wait_for("SIPp to listen", Duration::from_secs(10), || {
-                UdpSocket::bind(sipp.line.address()).err()
+                if setup.tcp {
+                    TcpListener::bind(sipp.line.address()).err()
+                } else {
+                    UdpSocket::bind(sipp.line.address()).err()
+                }
             });
         }
         sipp
@@ -290,6 +310,60 @@ impl Drop for Sipp {
     }
 }
 
+/// The scenario of a file in `tests/sipp`, whole.
+fn scenario(setup: &Setup<'_>) -> String {
+    let path = root().join("tests/sipp").join(setup.scenario).with_extension("xml");
+    let read = |path: &Path| std::fs::read_to_string(path);
+    let text = read(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+    // A scenario that shares nothing needs no parts.
+    let shared = read(&path.with_file_name("parts.txt")).unwrap_or_default();
+    let mut words: BTreeMap<&str, &str> = parts(&shared);
+    words.insert("contact", "[local_ip]:[local_port]");
+    words.insert("transport", if setup.tcp { "TCP" } else { "UDP" });
+    words.extend(setup.words.iter().map(|(name, word)| (*name, word.as_str())));
+    filled(&text, &words)
+}
+
+/// The parts of a `parts.txt`: a line `== name`, and what follows it.
+fn parts(text: &str) -> BTreeMap<&str, &str> {
+    let sections = text.split("\n== ").skip(1);
+    sections
+        .filter_map(|section| section.split_once('\n'))
+        .map(|(name, lines)| (name.trim(), lines.trim_end()))
+        .collect()
+}
+
+/// Puts in what `{{name}}` and `{{name:word}}` stand for, the innermost first. A line that holds nothing but names of
+/// nothing goes away: within a SIP message an empty line would be the end of its headers.
+fn filled(text: &str, words: &BTreeMap<&str, &str>) -> String {
+    text.lines().fold(String::new(), |mut whole, line| {
+        let Some(end) = line.find("}}") else {
+            whole.push_str(line);
+            whole.push('\n');
+            return whole;
+        };
+        let begin = line[..end]
+            .rfind("{{")
+            .unwrap_or_else(|| panic!("no beginning of a name in: {line}"));
+        let (name, word) = line[begin + 2..end]
+            .split_once(':')
+            .unwrap_or((&line[begin + 2..end], ""));
+        let part = words
+            .get(name)
+            .unwrap_or_else(|| panic!("nobody says what `{name}` is in: {line}"));
+        let line = format!(
+            "{}{}{}",
+            &line[..begin],
+            part.replace("{{word}}", word),
+            &line[end + 2..]
+        );
+        if !line.trim().is_empty() {
+            whole.push_str(&filled(&line, words));
+        }
+        whole
+    })
+}
+
 /// Reads SIPp's message log: a rule with the time, a line that says which way, an empty one, the message.
 fn messages(log: &str) -> Vec<Message> {
     const RULE: &str = "-----------------------------------------------";
@@ -310,7 +384,17 @@ fn messages(log: &str) -> Vec<Message> {
 
 #[cfg(test)]
 mod tests {
-    use super::messages;
+    use super::{filled, messages, parts};
+
+    #[test]
+    fn parts_are_put_in_and_empty_ones_leave_no_line() {
+        let parts = parts("What this is.\n\n== via\nVia: {{word}}{{transport}}\n{{more}}\nTo: b\n\nv=0\n\n== more\n\n");
+        let words = parts.into_iter().chain([("transport", "UDP")]).collect();
+        assert_eq!(
+            filled("a\n\n{{via:x}}\n{{more}}\nb", &words),
+            "a\n\nVia: xUDP\nTo: b\n\nv=0\nb\n"
+        );
+    }
 
     #[test]
     fn a_log_is_read_as_it_was_written() {

@@ -2,18 +2,16 @@
 //! presses and is answered.
 #![allow(clippy::disallowed_methods, reason = "telephones live in real time")]
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use media::Law;
 use sip::Transport::{Tcp, Udp};
 use switchboard::Fact;
 use tests::engine::{self, Engine, OURS};
-use tests::phone::{FRAME, Packet, Phone, decoded, samples};
+use tests::phone::{Packet, Phone, decoded, samples};
 use tests::sipp::{BETWEEN_KEYS, KEY_LASTS, Line, Message, Setup, Sipp, capture, may_play_captures};
+use tests::sound::{assert_alike, assert_in_order, babble, frames_of};
 use voice::correlation;
 
 const WELCOME: &str = "Thank you for calling Cedar Family Medicine. Our office is closed.";
@@ -70,61 +68,6 @@ fn final_answer(sipp: &Sipp) -> (u16, Message) {
         .rfind(|m| !m.sent && m.status().is_some_and(|status| status >= 200));
     let answer = answer.expect("a final answer");
     (answer.status().expect("a status"), answer)
-}
-
-/// A sound that never pauses and never repeats itself within 20 ms blocks: tones that change every 50 to 150 ms.
-fn babble(seed: u32, seconds: usize) -> Arc<[u8]> {
-    let mut state = seed;
-    let mut draw = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        f64::from(state >> 16) / 65_536.0
-    };
-    let (mut out, mut phase) = (Vec::new(), 0.0_f64);
-    while out.len() < seconds * 8_000 {
-        let (hz, loud) = (150.0 + 900.0 * draw(), 3_000.0 + 6_000.0 * draw());
-        for _ in 0..400 + (draw() * 800.0) as usize {
-            phase += std::f64::consts::TAU * hz / 8_000.0;
-            out.push(Law::Pcmu.encode((phase.sin() * loud) as i16));
-        }
-    }
-    out.truncate(seconds * 8_000);
-    out.into()
-}
-
-/// A frame of a known sound that was heard: its place in the sound, and the packet that brought it.
-type Heard<'a> = (usize, &'a Packet);
-
-/// Which frames of a sound are in these packets.
-fn frames_of<'a>(sound: &[u8], packets: &'a [Packet]) -> Vec<Heard<'a>> {
-    let places: HashMap<&[u8], usize> = sound.chunks(FRAME).enumerate().map(|(at, frame)| (frame, at)).collect();
-    packets
-        .iter()
-        .filter_map(|packet| Some((*places.get(packet.payload.as_slice())?, packet)))
-        .collect()
-}
-
-/// That these frames of a sound came one after the other, none lost, none twice.
-fn assert_in_order(who: &str, frames: &[Heard<'_>], of: &[u8]) {
-    let count = of.len() / FRAME;
-    let pairs = frames.iter().zip(frames.iter().skip(1));
-    let breaks: Vec<_> = pairs
-        .filter(|((from, _), (to, _))| *to != (from + 1) % count)
-        .map(|((from, a), (to, b))| {
-            let (numbers, media) = (
-                b.sequence.wrapping_sub(a.sequence),
-                b.timestamp.wrapping_sub(a.timestamp),
-            );
-            format!(
-                "{from} → {to} (sequence +{numbers}, timestamp +{media}, {:?} later)",
-                b.at - a.at
-            )
-        })
-        .collect();
-    assert!(
-        breaks.is_empty(),
-        "{who} hears all {} frames in order, but for {breaks:#?}",
-        frames.len()
-    );
 }
 
 #[test]
@@ -436,17 +379,8 @@ fn a_hospital_reaches_the_doctor_and_both_hear_each_other() {
             "{who} hears the other {bridged:?} after the key"
         );
         assert_in_order(who, &frames, sound);
-        // As samples, half a second at a time: where this machine paused, so did the sound, and no piece spans a pause.
         let since: Vec<Packet> = packets.iter().filter(|packet| packet.at >= first).cloned().collect();
-        let (heard, said) = (samples(&since), decoded(sound));
-        let pieces: Vec<f32> = said.chunks(4_000).map(|piece| correlation(&heard, piece)).collect();
-        let alike = pieces.iter().filter(|alike| **alike >= 0.95).count();
-        let told = frames.len() * FRAME / 4_000;
-        println!("{who} hears {told} half seconds of the other: {pieces:.3?}");
-        assert!(
-            alike >= 6 && alike * 10 >= (told - 1).min(pieces.len()) * 8,
-            "{who} hears {alike} of {told}: {pieces:?}"
-        );
+        assert_alike(who, &since, frames.len(), sound);
     }
 
     // The doctor hangs up, and that ends the caller's call: they talked for longer than somebody who was cut off.

@@ -42,12 +42,27 @@ const STARTS_WITHIN: Duration = Duration::from_secs(120);
 pub struct House {
     folder: TempDir,
     binary: PathBuf,
-    runs: std::cell::Cell<u32>,
+    runs: std::sync::atomic::AtomicU32,
 }
 
 impl House {
     /// Cedar Family Medicine, whose doctors' telephones hang on `doctors`.
     pub fn furnish(doctors: SocketAddr, drain: &str) -> Self {
+        Self::of(Path::new("flows/cedar-family-medicine"), |folder| {
+            let shifts = "zone: America/Chicago\n\
+                          primary | Dr. Okafor | every Monday to Sunday 00:00 | 00:00\n\
+                          backup | Dr. Lindqvist | every Monday to Sunday 00:00 | 00:00\n";
+            fs::write(folder.join("practice/on-call.txt"), shifts).expect("room");
+            format!(
+                "listen: [udp 127.0.0.1:0]\nrtp ports: 20000 to 29999\nmedia threads: 1\n\
+                 trunks:\n  loopback:\n    from: [127.0.0.0/8]\n    outbound: udp {doctors}\n\
+                 practices: [practice]\ndata: data\nkeys: keys\ncalls at most: 200\nladder speed: 10\ndrain for: {drain}\n"
+            )
+        })
+    }
+
+    /// A practice of the repository, and a configuration; it is asked for once the folder and its `practice` are there.
+    pub fn of(practice: &Path, configuration: impl FnOnce(&Path) -> String) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("nightdesk-test-")
             .tempdir()
@@ -58,25 +73,15 @@ impl House {
             "{} is missing: cargo build -p nightdesk",
             binary.display()
         );
-        let practice = folder.path().join("practice");
-        copy(&root().join("flows/cedar-family-medicine"), &practice);
-        let shifts = "zone: America/Chicago\n\
-                      primary | Dr. Okafor | every Monday to Sunday 00:00 | 00:00\n\
-                      backup | Dr. Lindqvist | every Monday to Sunday 00:00 | 00:00\n";
-        fs::write(practice.join("on-call.txt"), shifts).expect("room");
+        copy(&root().join(practice), &folder.path().join("practice"));
         let data = folder.path().join("data");
         fs::create_dir_all(&data).expect("room");
         std::os::unix::fs::symlink(cache(), data.join("speech")).expect("room");
-        let config = format!(
-            "listen: [udp 127.0.0.1:0]\nrtp ports: 20000 to 29999\nmedia threads: 1\n\
-             trunks:\n  loopback:\n    from: [127.0.0.0/8]\n    outbound: udp {doctors}\n\
-             practices: [practice]\ndata: data\nkeys: keys\ncalls at most: 200\nladder speed: 10\ndrain for: {drain}\n"
-        );
-        fs::write(folder.path().join("nightdesk.yaml"), config).expect("room");
+        fs::write(folder.path().join("nightdesk.yaml"), configuration(folder.path())).expect("room");
         let house = Self {
             folder,
             binary,
-            runs: std::cell::Cell::new(0),
+            runs: std::sync::atomic::AtomicU32::new(0),
         };
         let keys = house.path("keys");
         house.run(&["keys", "make", keys.to_str().expect("a plain path")]);
@@ -90,8 +95,7 @@ impl House {
 
     /// Starts the engine and waits until it listens.
     pub fn start(&self, log: &str) -> Desk {
-        let run = self.runs.get() + 1;
-        self.runs.set(run);
+        let run = self.runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
         let (out, err) = (
             self.path(&format!("out.{run}.txt")),
             self.path(&format!("log.{run}.txt")),
@@ -116,7 +120,7 @@ impl House {
             let listening = desk
                 .out()
                 .lines()
-                .find_map(|line| line.strip_prefix("listening on Udp ")?.parse().ok());
+                .find_map(|line| line.strip_prefix("listening on UDP ")?.parse().ok());
             if let Some(address) = listening {
                 break address;
             }
@@ -260,6 +264,13 @@ impl House {
     }
 }
 
+/// A file that only its owner can read.
+pub fn write_secret(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, text).expect("room");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("our own file");
+}
+
 /// A running engine; dropping it kills it.
 pub struct Desk {
     child: std::process::Child,
@@ -272,6 +283,16 @@ pub struct Desk {
 impl Desk {
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Where it listens on this transport, for instance `TLS`.
+    pub fn at(&self, transport: &str) -> SocketAddr {
+        let listening = format!("listening on {transport} ");
+        let found = self
+            .out()
+            .lines()
+            .find_map(|line| line.strip_prefix(&listening)?.parse().ok());
+        found.unwrap_or_else(|| panic!("it does not listen on {transport}: {}", self.out()))
     }
 
     /// `kill -9`, and collected. Gives the instant of the signal.
@@ -601,10 +622,19 @@ pub fn compile(practice: &Path) -> Arc<flow::Practice> {
 pub fn words(later: Option<&flow::Practice>) -> voice::Snapshot {
     let mut parts = compile(&root().join("flows/cedar-family-medicine")).all_parts();
     parts.extend(later.into_iter().flat_map(flow::Practice::all_parts));
+    spoken(&parts)
+}
+
+/// The same for another practice of the repository.
+pub fn words_of(practice: &Path) -> voice::Snapshot {
+    spoken(&compile(&root().join(practice)).all_parts())
+}
+
+fn spoken(parts: &[Part]) -> voice::Snapshot {
     let cache = cache();
     let _door = lock(&cache);
     let mut library = voice::Library::open(&cache, speech(), &[]).expect("a cache");
-    let missing = library.prepare(&parts);
+    let missing = library.prepare(parts);
     assert!(missing.is_empty(), "sentences that cannot be heard: {missing:#?}");
     library.snapshot()
 }

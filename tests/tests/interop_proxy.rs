@@ -1,0 +1,183 @@
+//! Kamailio 5.6 from Debian as the proxy of a carrier, between telephones and us: two Record-Route entries on each side,
+//! Contacts that only it can reach. Then rtpengine 10.5 in the audio as well.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    reason = "telephones live in real time, and a test stops where it finds otherwise"
+)]
+
+mod child;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use child::{Desk, House};
+use switchboard::Fact;
+use tests::peers::{Front, Kamailio, Rtpengine, Way};
+use tests::phone::Phone;
+use tests::sipp::{BETWEEN_KEYS, Line, Message, Setup, Sipp};
+use tests::sound::{assert_alike, assert_in_order, babble, frames_of};
+
+const PRACTICE: &str = "tests/interop/practice";
+const DOCTOR_LINE: &str = "+15125550122";
+const SOON: Duration = Duration::from_secs(30);
+const MOMENT: Duration = Duration::from_secs(5);
+/// Where a Contact points that nobody but the proxy can reach.
+const PRIVATE: &str = "10.11.12.13:5060";
+
+/// An engine whose one trunk is a proxy.
+fn engine(trunk: &str) -> (House, Desk) {
+    let house = House::of(Path::new(PRACTICE), |_| {
+        format!(
+            "listen: [udp 127.0.0.1:0, tcp 127.0.0.1:0]\nrtp ports: 20000 to 29999\nmedia threads: 1\n\
+             trunks:\n  carrier:\n{trunk}\
+             practices: [practice]\ndata: data\nkeys: keys\ndrain for: 10 seconds\n"
+        )
+    });
+    let desk = house.start("info");
+    (house, desk)
+}
+
+/// A caller and a doctor with SIPp behind the proxy: the doctor takes the call, both talk and hear each other, the doctor
+/// hangs up. Gives what each of the two saw.
+fn they_talk(house: &House, proxy: SocketAddr, line: Line) -> [Vec<Message>; 2] {
+    let words = child::words_of(Path::new(PRACTICE));
+    let behind = [("contact", PRIVATE.to_owned())];
+    let doctor_phone = Phone::start(line.media_port(), &words);
+    let mut doctor = Sipp::start(
+        line,
+        Setup {
+            words: &behind,
+            ..Setup::called("doctor")
+        },
+    );
+    let caller_line = Line::free();
+    let caller_phone = Phone::start(caller_line.media_port(), &words);
+    let mut caller = Sipp::start(
+        caller_line,
+        Setup {
+            number: DOCTOR_LINE,
+            words: &behind,
+            ..Setup::caller("caller", proxy)
+        },
+    );
+    let (from_caller, from_doctor) = (babble(5, 8), babble(6, 8));
+    caller_phone.hears("dial 911", SOON);
+    doctor_phone.hears("Press 1 to take it now", SOON);
+    caller_phone.keeps_saying(from_caller.clone());
+    sleep(Duration::from_millis(500));
+    assert_eq!(
+        frames_of(&from_caller, &doctor_phone.packets()).len(),
+        0,
+        "nothing is bridged before the key"
+    );
+    doctor.presses('1', &doctor_phone);
+    sleep(BETWEEN_KEYS);
+    doctor_phone.keeps_saying(from_doctor.clone());
+    tests::wait_for("both to hear each other", SOON, || {
+        let doctor_hears = frames_of(&from_caller, &doctor_phone.packets()).len();
+        let caller_hears = frames_of(&from_doctor, &caller_phone.packets()).len();
+        (doctor_hears > 250 && caller_hears > 250).then_some(())
+    });
+    for (who, sound, packets) in [
+        ("the doctor", &from_caller, doctor_phone.packets()),
+        ("the caller", &from_doctor, caller_phone.packets()),
+    ] {
+        let frames = frames_of(sound, &packets);
+        assert_in_order(who, &frames, sound);
+        let first = frames.first().expect("they hear each other").1.at;
+        let since: Vec<_> = packets.iter().filter(|packet| packet.at >= first).cloned().collect();
+        assert_alike(who, &since, frames.len(), sound);
+    }
+    sleep(flow::TALKED_AT_LEAST);
+    doctor.cue("bye");
+    doctor.succeeds(MOMENT);
+    caller.succeeds(MOMENT);
+    house.waits_for("the outcome", SOON, |facts| {
+        let connected =
+            |fact: &Fact| matches!(fact, Fact::CallEnded { outcome, .. } if outcome == "connected to Dr. Vance");
+        facts.iter().any(|stamped| connected(&stamped.fact)).then_some(())
+    });
+    [caller.messages(), doctor.messages()]
+}
+
+/// Requests of ours that the proxy had to send on by Route, because their request line names the private Contact.
+fn within(proxy: &Kamailio, method: &str) -> usize {
+    let printed = proxy.printed();
+    assert!(
+        !printed.contains("lost: "),
+        "a request within a dialog without the way to it:\n{printed}"
+    );
+    let line = format!("within: {method} ");
+    printed
+        .lines()
+        .filter(|printed| printed.contains(&line) && printed.contains("10.11.12.13"))
+        .count()
+}
+
+#[test]
+fn calls_through_kamailio_keep_to_its_route() {
+    let (front, telephone) = (Front::free(), Line::free());
+    let trunk = format!("    from: [127.0.0.1]\n    outbound: tcp {}\n", front.address());
+    let (house, desk) = engine(&trunk);
+    let way = Way {
+        numbers: "^\\+1512555012".into(),
+        engine: format!("{};transport=tcp", desk.at("TCP")),
+        telephone: telephone.address(),
+    };
+    let proxy = Kamailio::start(front, &way, None);
+    let [caller, doctor] = they_talk(&house, proxy.address(), telephone);
+    // By UDP on one side and TCP on the other, Kamailio puts itself into the route twice.
+    let routes = |messages: &[Message], of: &dyn Fn(&&Message) -> bool| {
+        let message = messages.iter().find(of).expect("it came");
+        message.text.matches("Record-Route").count() + message.text.matches(">, <").count()
+    };
+    assert_eq!(
+        routes(&caller, &|m| !m.sent && m.status() == Some(200)),
+        2,
+        "copied into our answer"
+    );
+    assert_eq!(routes(&doctor, &|m| !m.sent && m.is("INVITE")), 2);
+    // Our ACK to the doctor, and our BYE to the caller once the doctor hung up.
+    assert_eq!(
+        (within(&proxy, "ACK"), within(&proxy, "BYE")),
+        (1, 1),
+        "{}",
+        proxy.printed()
+    );
+}
+
+#[test]
+fn calls_through_rtpengine_are_heard() {
+    let (front, telephone) = (Front::free(), Line::free());
+    let trunk = format!("    from: [127.0.0.1]\n    outbound: udp {}\n", front.address());
+    let (house, desk) = engine(&trunk);
+    let rtpengine = Rtpengine::start();
+    let way = Way {
+        numbers: "^\\+1512555012".into(),
+        engine: desk.at("UDP").to_string(),
+        telephone: telephone.address(),
+    };
+    let proxy = Kamailio::start(front, &way, Some(&rtpengine));
+    let [caller, doctor] = they_talk(&house, proxy.address(), telephone);
+    for (who, messages, ours) in [
+        ("the caller", &caller, "m=audio 2"),
+        ("the doctor", &doctor, "m=audio 2"),
+    ] {
+        let session = messages.iter().find(|m| !m.sent && m.text.contains("m=audio"));
+        let session = session.expect("a session");
+        // Our own ports are 20000 to 29999; rtpengine's stand in their place.
+        assert!(
+            !session.text.contains(ours),
+            "{who} sends its audio to us: {}",
+            session.text
+        );
+    }
+    assert!(
+        rtpengine.printed().contains("Creating new call"),
+        "{}",
+        rtpengine.printed()
+    );
+}

@@ -198,8 +198,13 @@ impl Dialog {
     }
 
     fn port(&self) -> u16 {
-        let named = self.next().port.filter(|_| self.flow.transport.serves(self.next()));
-        named.unwrap_or(self.flow.transport.default_port())
+        let next = self.next();
+        let transport = self.flow.transport;
+        // A port that came without a word of TLS is where they listen in the clear.
+        let meant = !transport.is_secure() || next.scheme == Scheme::Sips || next.param("transport").is_some();
+        next.port
+            .filter(|_| meant && transport.serves(next))
+            .unwrap_or(transport.default_port())
     }
 
     fn next_hop(&self) -> Option<SocketAddr> {

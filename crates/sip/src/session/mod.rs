@@ -36,6 +36,8 @@ pub(crate) mod refresh;
 pub(crate) const MAX_FORWARDS: u8 = 70;
 /// Forks of one INVITE we keep: early dialogs, and 2xx we answer with an ACK of their own. Those beyond it are absorbed.
 pub(crate) const FORKS_MAX: usize = 16;
+/// 2xx of ours that may wait for their ACK at once: re-INVITEs beyond it are told to come back.
+pub(crate) const UNACKED_MAX: usize = 8;
 /// How often a re-INVITE is tried again after 491 before the application hears of it.
 pub(crate) const GLARE_TRIES_MAX: u8 = 6;
 

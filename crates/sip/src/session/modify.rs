@@ -511,7 +511,8 @@ fn in_the_way(session: &mut Session, tag: &str, is_invite: bool) -> Option<Fault
                 || established.refresh.as_ref().is_some_and(Refresh::is_inviting)
                 || established.hang_up
                 || established.unacked.iter().any(|unacked| unacked.offered);
-            if established.talk.theirs.is_some() {
+            let crowded = is_invite && established.unacked.len() >= super::UNACKED_MAX;
+            if crowded || established.talk.theirs.is_some() {
                 Some(Fault::Overlapping)
             } else {
                 // An offer of ours is on its way, in a request or in a 2xx that waits for its ACK.

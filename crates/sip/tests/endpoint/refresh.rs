@@ -279,6 +279,26 @@ fn their_refresh_keeps_it_alive_and_is_answered_inside() {
 }
 
 #[test]
+fn refreshes_that_are_never_acknowledged_are_told_to_wait_before_they_pile_up() {
+    let mut alone = Alone::new();
+    let (_, _, tag) = answered(&mut alone, "Supported: timer\n");
+    alone.sent.clear();
+    for cseq in 2..30 {
+        alone.hear(&within("INVITE", cseq, &tag, &format!("i{cseq}"), "offer"));
+    }
+    let statuses: Vec<u16> = alone
+        .responses()
+        .iter()
+        .map(|response| response.status.code())
+        .collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 8);
+    assert!(statuses[8..].iter().all(|status| *status == 500), "{statuses:?}");
+    alone.wait_ms(100_000);
+    assert_eq!(alone.take(), ["Ended NoAck"]);
+    assert_eq!(alone.endpoint.counts(), Counts::default());
+}
+
+#[test]
 fn a_caller_asks_and_does_as_the_answer_says() {
     let mut alone = Alone::new();
     let (_, invite) = alone.calling();

@@ -614,10 +614,10 @@ fn carrier(preset: &str) -> &'static Carrier {
 
 carriers! {
     twilio: inbound outbound;
-    telnyx: inbound;
-    bandwidth: inbound;
-    flowroute: inbound;
-    voipms: inbound;
-    signalwire: inbound;
+    telnyx: inbound outbound;
+    bandwidth: inbound outbound;
+    flowroute: inbound outbound;
+    voipms: inbound outbound;
+    signalwire: inbound outbound;
     plivo: inbound outbound;
 }

@@ -132,7 +132,7 @@ fn list(settings: &Settings) -> Result<(), Failure> {
 /// One trunk in a few lines.
 fn describe(record: &Record) -> String {
     let trunk = &record.trunk;
-    let mut text = format!("{:<16} {:<10}", trunk.id, record.preset.unwrap_or("no preset"));
+    let mut text = format!("{:<16} {}", trunk.id, record.preset.unwrap_or("no preset"));
     text.push_str(&format!(
         "\n  calls      at most {} in and {} out; {} and {} a second",
         trunk.limits.calls_in_max,
@@ -334,7 +334,11 @@ fn done(card: &Card) -> Result<(), Failure> {
     match card.count(Grade::Fail) {
         0 => Ok(()),
         failed => Err(Failure::new(
-            format!("{failed} lines failed"),
+            if failed == 1 {
+                "1 line failed".to_owned()
+            } else {
+                format!("{failed} lines failed")
+            },
             "each names its section; `nightdesk trunk trace` keeps the messages for the carrier's support",
         )),
     }

@@ -30,8 +30,12 @@ enum Came {
         answer: Option<Vec<u8>>,
     },
     Refused(u16),
-    Silence,
+    /// Neither, and why.
+    Nothing(&'static str),
 }
+
+const NOT_ANSWERED: &str = "not answered";
+const NO_PORT: &str = "no pair of RTP ports was free to try it with: widen `rtp ports`";
 
 /// What one re-INVITE came to.
 struct Modified {
@@ -111,7 +115,7 @@ impl Check<'_> {
                     format!("offered alone, and refused with {status}"),
                 );
             }
-            Came::Silence => self.note(Item::Encryption, Grade::NotTried, "offered alone, and not answered"),
+            Came::Nothing(why) => self.note(Item::Encryption, Grade::NotTried, format!("offered alone: {why}")),
         }
     }
 
@@ -202,10 +206,11 @@ impl Check<'_> {
                     .map_or_else(String::new, |reason| format!(" ({})", printable(&reason)));
                 format!("refused with {status}{why}")
             }
-            _ => match &self.wire.broken {
-                Some(why) => format!("the way broke: {why}"),
-                None => "nobody answered within 25 s".to_owned(),
+            Came::Nothing(why) => match &self.wire.broken {
+                Some(broken) => format!("the way broke: {broken}"),
+                None => (*why).to_owned(),
             },
+            Came::Answered { .. } => return,
         };
         self.note(Item::Call, Grade::Fail, words);
     }
@@ -279,10 +284,11 @@ impl Check<'_> {
 
     fn note_prack(&mut self, since: usize) {
         let prack = Method::Prack;
-        let status = self
-            .wire
-            .final_response(since, &prack)
-            .map(|response| response.status.code());
+        // A 200 to the INVITE may overtake it when the provisional response carried no offer (RFC 3262 §3).
+        let status = self.wire.until(ANSWER_WITHIN, |wire| {
+            wire.final_response(since, &Method::Prack)
+                .map(|response| response.status.code())
+        });
         match (self.wire.asked(since, &prack), status) {
             (true, Some(200..=299)) => self.note(
                 Item::Prack,
@@ -290,8 +296,11 @@ impl Check<'_> {
                 "a reliable provisional response came, and our PRACK was answered",
             ),
             (true, status) => {
-                let status = status.map_or_else(|| "not".to_owned(), |status| format!("with {status}"));
-                self.note(Item::Prack, Grade::Fail, format!("our PRACK was answered {status}"));
+                let words = status.map_or_else(
+                    || "our PRACK was not answered".to_owned(),
+                    |status| format!("our PRACK was answered with {status}"),
+                );
+                self.note(Item::Prack, Grade::Fail, words);
             }
             (false, _) => self.note(
                 Item::Prack,
@@ -573,7 +582,7 @@ impl Check<'_> {
                 self.hang_up(session);
             }
             Came::Refused(status) => self.note(Item::LateOffer, Grade::Fail, format!("refused with {status}")),
-            Came::Silence => self.note(Item::LateOffer, Grade::Fail, "not answered"),
+            Came::Nothing(why) => self.note(Item::LateOffer, grade_of(why), why),
         }
     }
 
@@ -592,7 +601,7 @@ impl Check<'_> {
                     self.hang_up(session);
                 }
                 Came::Refused(status) => refused.push(format!("{} refused with {status}", codec.name())),
-                Came::Silence => refused.push(format!("{} not answered", codec.name())),
+                Came::Nothing(why) => refused.push(format!("{} {why}", codec.name())),
             }
             self.wire.rest(super::BETWEEN_CALLS);
         }
@@ -648,7 +657,7 @@ impl Check<'_> {
                 "they do not have 100rel (420), so nothing needs a PRACK",
             ),
             Came::Refused(status) => self.note(Item::Prack, Grade::Fail, format!("100rel required: {status}")),
-            Came::Silence => self.note(Item::Prack, Grade::Fail, "100rel required: no answer"),
+            Came::Nothing(why) => self.note(Item::Prack, grade_of(why), format!("100rel required: {why}")),
         }
     }
 
@@ -670,7 +679,8 @@ impl Check<'_> {
                     Some(200)
                 }
                 Came::Refused(status) => Some(status),
-                Came::Silence => None,
+                Came::Nothing(NO_PORT) => return self.note(Item::Mtu, Grade::NotTried, NO_PORT),
+                Came::Nothing(_) => None,
             }
         } else {
             let mut request = Request::new(Method::Options, self.plan.host.clone());
@@ -711,10 +721,10 @@ impl Check<'_> {
     /// Calls, and waits for what comes of it. Without codecs there is no offer, and theirs is answered.
     fn call(&mut self, offering: Option<Offering>, headers: &[(&str, &str)]) -> Came {
         let Some(called) = self.plan.called.clone() else {
-            return Came::Silence;
+            return Came::Nothing(NOT_ANSWERED);
         };
         let Ok(local) = self.wire.prepare_audio() else {
-            return Came::Silence;
+            return Came::Nothing(NO_PORT);
         };
         let offer = offering.map(|offering| media::sdp::offer(&local, &offering, &mut keys::draw()));
         self.said = offer.clone();
@@ -788,7 +798,9 @@ impl Check<'_> {
                     sip::Event::Refused { session: about, status } if about == session => {
                         return Some(Came::Refused(status));
                     }
-                    sip::Event::Ended { session: about, .. } if about == session => return Some(Came::Silence),
+                    sip::Event::Ended { session: about, .. } if about == session => {
+                        return Some(Came::Nothing("ended before it was answered"));
+                    }
                     _ => {}
                 }
             }
@@ -804,7 +816,7 @@ impl Check<'_> {
                 }
                 self.wire.audio = None;
                 self.said = None;
-                other.unwrap_or(Came::Silence)
+                other.unwrap_or(Came::Nothing(NOT_ANSWERED))
             }
         }
     }
@@ -843,6 +855,11 @@ impl Check<'_> {
     fn received(&self) -> u64 {
         self.wire.audio.as_ref().map_or(0, super::wire::Audio::received)
     }
+}
+
+/// What we could not try is no fault of theirs.
+fn grade_of(why: &str) -> Grade {
+    if why == NO_PORT { Grade::NotTried } else { Grade::Fail }
 }
 
 fn is_final(message: &sip::message::Message, method: &Method) -> bool {

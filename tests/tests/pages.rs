@@ -9,11 +9,17 @@
 )]
 
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use flow::rehearse::Suite;
+use sip::locate::{Answer, Question};
+use sip::message::Host;
+use switchboard::Outbound;
+use switchboard::carrier::{Carrier, PASSWORD};
+use switchboard::trunk::{Ping, Security, Target};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -46,6 +52,65 @@ fn block<'a>(page: &'a str, fence: &str) -> Option<(&'a str, std::ops::Range<usi
     Some((&page[from..from + length], from..from + length))
 }
 
+/// The far end of a page's trunk: a line for everything that is not as usual.
+fn carrier(lines: &str) -> Carrier {
+    let mut carrier = Carrier::default();
+    for line in lines.lines() {
+        let (name, value) = line
+            .split_once(": ")
+            .unwrap_or_else(|| panic!("{line}: a name and a value"));
+        let address = |text: &str| -> IpAddr { text.trim().parse().unwrap_or_else(|_| panic!("{text}: an address")) };
+        let duration = |text: &str| -> Duration {
+            let (amount, unit) = text
+                .trim()
+                .split_once(' ')
+                .unwrap_or_else(|| panic!("{text}: an amount and a unit"));
+            let amount = amount.parse().expect("a number");
+            match unit {
+                "s" => Duration::from_secs(amount),
+                "ms" => Duration::from_millis(amount),
+                _ => panic!("{unit}: s or ms"),
+            }
+        };
+        let trunk = &mut carrier.trunks[0];
+        match name {
+            "host" => {
+                let (host, addresses) = value.split_once(" = ").expect("a name and its addresses");
+                let mut target = Target::new(Host::Name(host.to_owned()));
+                target.port = Some(5060);
+                trunk.outbound = Some(Outbound::to(target));
+                let addresses = addresses.split(' ').map(address).collect();
+                let answer = Answer::Addresses(addresses, Duration::from_secs(300));
+                carrier.names.insert(Question::Addresses(host.to_owned()), answer);
+            }
+            "dead" => drop(carrier.dead.insert(address(value))),
+            "unavailable" => drop(carrier.unavailable.insert(address(value))),
+            "challenges" => {
+                trunk.credentials = Some(sip::Credentials::new(value.to_owned(), PASSWORD.to_owned()));
+                carrier.challenges = Some(value.to_owned());
+            }
+            "offers late" => carrier.offers_late = value == "yes",
+            "second edge" => carrier.by_second_edge = Some(duration(value)),
+            "forwards back" => drop(carrier.forwards_back.insert(value.to_owned())),
+            "asked" => trunk.ping = (value == "yes").then(Ping::default),
+            "deaf" => {
+                let (from, to) = value.split_once(" to ").expect("a time to a time");
+                carrier.deaf = Some((duration(from), duration(to)));
+            }
+            "calls of one practice" => carrier.calls_per_practice_max = Some(value.parse().expect("a number")),
+            "security" => {
+                trunk.security = match value {
+                    "required" => Security::Required,
+                    "preferred" => Security::Preferred,
+                    _ => panic!("{value}: required or preferred"),
+                }
+            }
+            _ => panic!("{name}: nothing a carrier does"),
+        }
+    }
+    carrier
+}
+
 #[test]
 fn every_page_draws_its_ladder() {
     let redraw = std::env::var_os("INSTA_UPDATE").is_some_and(|update| update == "always");
@@ -60,7 +125,8 @@ fn every_page_draws_its_ladder() {
         let (script, _) = block(&page, "yaml").unwrap_or_else(|| panic!("{} has a scenario", path.display()));
         let (suite, diagnostics) = Suite::parse(&path.display().to_string(), script);
         let suite = suite.unwrap_or_else(|| panic!("{}: {diagnostics:#?}", path.display()));
-        let rehearsed = switchboard::rehearse::play(anchor, &cedar, &suite.scenarios[0]);
+        let carrier = block(&page, "carrier").map_or_else(Carrier::default, |(lines, _)| carrier(lines));
+        let rehearsed = switchboard::rehearse::play_by(anchor, &cedar, &suite.scenarios[0], carrier);
         for failure in &rehearsed.failures {
             let _ = writeln!(wrong, "{}: {failure}", path.display());
         }
@@ -74,7 +140,7 @@ fn every_page_draws_its_ladder() {
         }
         pages += 1;
     }
-    assert!(pages >= 4, "only {pages} pages");
+    assert!(pages >= 10, "only {pages} pages");
     assert!(wrong.is_empty(), "{wrong}");
 }
 

@@ -166,12 +166,21 @@ fn log(stamped: &Stamped) {
         Fact::SafetyNet { .. }
         | Fact::RecordingFailed { .. }
         | Fact::RecordingInterrupted { .. }
+        | Fact::TrunkDown { .. }
+        | Fact::Unregistered { .. }
+        | Fact::Alarm { .. }
+        | Fact::NeverDialled { .. }
         | Fact::Exhausted { .. } => {
             tracing::warn!(call, kind, "{}", line());
         }
         Fact::CallBegan { .. }
         | Fact::CallRefused { .. }
         | Fact::Answered { .. }
+        | Fact::Joined { .. }
+        | Fact::CallMerged { .. }
+        | Fact::WentElsewhere { .. }
+        | Fact::TrunkUp { .. }
+        | Fact::Registered { .. }
         | Fact::Disposition { .. }
         | Fact::Told911
         | Fact::EscalationBegan(_)

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use ledger::{Book, Committer, Index, Reader};
 use ring::rand::{SecureRandom, SystemRandom};
-use switchboard::{CallId, Desk, DeskConfig, Fact, Health, Input, Listener, Network, OpenEscalation, Stamped, Trunk};
+use switchboard::{
+    CallId, Desk, DeskConfig, Fact, Health, Input, Listener, Network, OpenEscalation, Stamped, Trunk, TrunkStatus,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -22,12 +24,16 @@ use crate::plane::{EVENTS, Figures, Gauges, Plane, TAP_FRAMES, figures};
 use crate::ports::Ports;
 use crate::practices::{Loaded, Problem, Shelf};
 use crate::recorder::Recorder;
+use crate::resolver::Names;
 use crate::signalling::{Control, Held, Loop};
 use crate::trace::{Numbers, Tap, Trace, TraceFault, TraceFigures};
 use crate::transport::{Certificates, Counters, FloodLimits, Peer, TlsFault, Transports, Wires};
 
 /// Requests to the loop from outside.
 const CONTROLS: usize = 16;
+
+/// Answers of name servers waiting for the loop.
+const RESOLUTIONS: usize = 64;
 
 /// Why an exchange does not start.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +136,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         streams,
         floods,
         tls,
-        resolver: _,
+        resolver,
         trace,
         hep,
         media,
@@ -194,9 +200,13 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
             fact,
         });
     }
+    let (resolved, resolutions) = mpsc::channel(RESOLUTIONS);
     let signalling = Loop {
         desk,
         transports,
+        names: Names::open(&resolver),
+        resolved,
+        resolutions,
         arrivals,
         plane: Some(plane),
         recorder,
@@ -297,6 +307,13 @@ impl Handle {
         let (answer, held) = oneshot::channel();
         self.control.send(Control::Count(answer)).await.ok()?;
         held.await.ok()
+    }
+
+    /// Every trunk as it is now, in the order of the configuration; `None` once the exchange has ended.
+    pub async fn trunks(&self) -> Option<Vec<TrunkStatus>> {
+        let (answer, told) = oneshot::channel();
+        self.control.send(Control::Trunks(answer)).await.ok()?;
+        told.await.ok()
     }
 
     /// Behaves from here on as if this were broken, for a rehearsal of what callers get then.
@@ -523,7 +540,7 @@ fn raise_file_limit() {
 fn peers(desk: &DeskConfig) -> Vec<Peer> {
     let peer = |trunk: &Trunk| {
         let targets = trunk.outbound.iter().flat_map(|outbound| &outbound.targets);
-        let hosts = targets.filter_map(|target| target.address()).map(Network::host);
+        let hosts = targets.filter_map(|target| target.host.ip()).map(Network::host);
         Peer {
             networks: trunk.sources.iter().copied().chain(hosts).collect(),
             names: trunk.client_names.clone(),

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use sip::locate::{Answer, Question};
 use switchboard::{
     CallId, Counts, Desk, Fact, Health, Input, MediaCommand, MediaEvent, OpenEscalation, Output, Released, Stamped,
+    TrunkStatus,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -16,6 +18,7 @@ use crate::plane::{Order, Plane};
 use crate::ports::Ports;
 use crate::practices::Clips;
 use crate::recorder::Recorder;
+use crate::resolver::Names;
 use crate::trace::{Tap, TraceFigures};
 use crate::transport::{Arrivals, Arrived, Transports};
 
@@ -49,6 +52,8 @@ pub(crate) enum Control {
     Trace(Option<(Tap, bool)>, oneshot::Sender<Option<Tap>>),
     /// What has been traced into files so far.
     Traced(oneshot::Sender<Option<TraceFigures>>),
+    /// How the trunks are.
+    Trunks(oneshot::Sender<Vec<TrunkStatus>>),
     /// End now, whatever is going on.
     Stop,
 }
@@ -72,6 +77,10 @@ pub struct Held {
 pub(crate) struct Loop {
     pub(crate) desk: Desk,
     pub(crate) transports: Transports,
+    /// Who is asked for names, and how the answers come back.
+    pub(crate) names: Names,
+    pub(crate) resolved: mpsc::Sender<(Question, Answer)>,
+    pub(crate) resolutions: mpsc::Receiver<(Question, Answer)>,
     pub(crate) arrivals: Arrivals,
     /// Where a copy of every message goes: files, a collector.
     pub(crate) trace: Option<Tap>,
@@ -145,6 +154,9 @@ impl Loop {
                         self.handle(Input::Media(event));
                     }
                 }
+                Some((question, answer)) = self.resolutions.recv() => {
+                    self.handle(Input::Resolved { question, answer });
+                }
                 _ = heartbeat.tick() => self.heartbeat(),
                 count = self.arrivals.recv_many(&mut arrived, BATCH) => {
                     if count == 0 {
@@ -209,7 +221,7 @@ impl Loop {
                                     let _ = journal.keep(ticket, facts);
                                 }
                                 Output::Timeout(_) => break,
-                                Output::Transmit(_) | Output::Media(_) => {}
+                                Output::Transmit(_) | Output::Media(_) | Output::Resolve(_) | Output::Expect { .. } => {}
                             }
                         }
                     }
@@ -259,11 +271,7 @@ impl Loop {
             } => self.transports.accept(stream, transport, local, remote),
             Arrived::Connected { flow, names, class } => {
                 self.transports.connected(&flow, class);
-                tracing::debug!(
-                    connection = flow.connection,
-                    names = names.len(),
-                    "a TLS peer proved its names"
-                );
+                self.handle(Input::Connected { flow, names });
             }
             Arrived::Closed {
                 connection,
@@ -349,6 +357,9 @@ impl Loop {
             Control::Traced(answer) => {
                 let _ = answer.send(self.trace.as_ref().map(Tap::figures));
             }
+            Control::Trunks(answer) => {
+                let _ = answer.send(self.desk.trunks(Instant::now()));
+            }
             Control::Stop => {}
         }
     }
@@ -407,6 +418,15 @@ impl Loop {
                         self.outcome(outcome);
                     }
                 }
+                Output::Resolve(question) => {
+                    let (names, resolved) = (self.names.clone(), self.resolved.clone());
+                    tokio::spawn(async move {
+                        let answer = names.answer(&question).await;
+                        // The loop may have ended meanwhile.
+                        let _ = resolved.send((question, answer)).await;
+                    });
+                }
+                Output::Expect { address, domain } => self.transports.expect(address, &domain),
                 Output::Timeout(at) => return at,
             }
         }

@@ -65,7 +65,7 @@ pub(crate) fn demo(demo: &Demo) -> Result<(), Failure> {
         .trunks
         .iter()
         .find_map(|trunk| trunk.outbound.as_ref()?.targets.first())
-        .and_then(|target| Some(SocketAddr::new(target.address()?, target.port?)))
+        .and_then(|target| Some(SocketAddr::new(target.host.ip()?, target.port?)))
     else {
         return Err(Failure::new(
             "the configuration names no outbound target",

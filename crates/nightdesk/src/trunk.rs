@@ -19,7 +19,7 @@ use media::sdp::Codec;
 use phi::Phi;
 use sip::message::{Host, NameAddr, Scheme, Uri};
 use switchboard::card::{Card, Grade, Line};
-use switchboard::trunk::{CallerId, NumberFormat, Outbound, Security, Target};
+use switchboard::trunk::{CallerId, Outbound, Security, Target};
 
 use crate::archive::{Archive, Reader};
 use crate::config::{Record, Settings, is_e164};
@@ -387,13 +387,7 @@ impl How {
             )
         };
         let uri = Uri::parse(text).map_err(|_| wrong())?;
-        let named = sip::locate::Target::of(&uri).ok_or_else(wrong)?;
-        let target = Target {
-            host: named.host,
-            port: named.port,
-            transport: named.transport,
-            secure: named.secure,
-        };
+        let target = Target::of(&uri).ok_or_else(wrong)?;
         let user = uri.user_text().map(Phi::into_exposed).or_else(|| self.call.clone());
         let called = user.map(|user| uri_of(&uri.scheme, Some(&user), &target));
         let mut plan = base(&target, settings)?;
@@ -433,11 +427,7 @@ impl How {
             .iter()
             .map(|(name, value)| (name.clone(), value.expose().clone()))
             .collect();
-        plan.security = match record.trunk.security {
-            Security::Off => media::sdp::Security::Off,
-            Security::Preferred => media::sdp::Security::Preferred,
-            Security::Required => media::sdp::Security::Required,
-        };
+        plan.security = record.trunk.security;
         if !record.trunk.codecs.is_empty() {
             plan.codecs = record.trunk.codecs.clone();
         }
@@ -559,17 +549,8 @@ fn uri_of(scheme: &Scheme, user: Option<&str>, target: &Target) -> Uri {
 
 /// A number as the carrier wants to see it.
 fn dialled(number: &str, outbound: &Outbound, record: &Record) -> String {
-    let digits = number.trim_start_matches('+');
-    let country = record.trunk.country_code.to_string();
-    let written = match outbound.number_format {
-        NumberFormat::PlusE164 => number.to_owned(),
-        NumberFormat::E164 => digits.to_owned(),
-        NumberFormat::National => digits
-            .strip_prefix(&country)
-            .map_or(number, |national| national)
-            .to_owned(),
-    };
-    format!("{}{written}", outbound.tech_prefix)
+    let written = outbound.number_format.write(number, record.trunk.country);
+    format!("{}{}", outbound.tech_prefix, written.expose())
 }
 
 #[cfg(test)]

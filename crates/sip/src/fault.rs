@@ -68,6 +68,8 @@ faults! {
     NotAcceptable => 406, "no response format in common";
     /// The offer has no codec, transport or address in common with us (§21.4.26).
     NothingInCommon => 488, "nothing in common in the offer";
+    /// The offer has only plain audio and this trunk must encrypt it, or the other way round (§21.4.26).
+    NotProtected => 488, "audio must be encrypted on this trunk";
     /// A session refreshed more often than we allow; answered with Min-SE (RFC 4028 §6).
     SessionIntervalTooSmall => 422, "session interval below our minimum";
     /// An INFO whose package we did not ask for (RFC 6086 §4.2.2).
@@ -84,6 +86,8 @@ faults! {
     NoSuchSubscription => 481, "no such subscription";
     /// The same request came by two ways (§8.2.2.2).
     Merged => 482, "the same request arrived twice by different ways";
+    /// A call of ours that somebody's telephone has forwarded back to us (§21.4.20).
+    Looped => 482, "our own call has come back";
     /// Max-Forwards is used up (§21.4.21).
     TooManyHops => 483, "Max-Forwards used up";
     /// A re-INVITE or UPDATE while one of ours is pending (RFC 3261 §14.2, RFC 3311 §5.2).
@@ -108,14 +112,15 @@ faults! {
     // our limits and our state
     /// Our call gave up waiting (§21.4.18).
     NotAnswered => 480, "not answered in time";
-    /// No practice line is free (§21.4.24).
-    Busy => 486, "every line of the practice is taken";
-    /// The call was turned away on purpose (§21.6.2).
-    Declined => 603, "declined";
     /// Every call, session or transaction we may hold is held (§21.5.4).
     Exhausted => 503, "at our limit of calls", retry 5;
     /// No PRACK came for a reliable provisional response of ours (RFC 3262 §3).
     NotAcknowledged => 504, "our reliable provisional response was never acknowledged";
+    /// This trunk has all the calls, or all the calls a second, that it may have (§21.5.4).
+    TrunkFull => 503, "at this trunk's limit of calls", retry 5;
+    /// This practice has all the calls it may have, so that the others have some (§21.5.4). Not 486: the carrier should try
+    /// our other site.
+    PracticeFull => 503, "at this practice's limit of calls", retry 5;
     /// We are being shut down; calls in progress go on (§21.5.4).
     Draining => 503, "going out of service", retry 30;
     /// No RTP port, no media thread: a call could not be heard (§21.5.4).

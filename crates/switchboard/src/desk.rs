@@ -1,12 +1,17 @@
 //! The desk: which practice an INVITE is for, admit or refuse it, and find the call that everything else concerns.
 
+mod admission;
+mod health;
+pub(crate) mod line;
+mod names;
+mod register;
+mod trunks;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use phi::Phi;
 use sip::fault::Fault;
 
 use crate::call::Call;
@@ -14,6 +19,11 @@ use crate::door::{
     CallId, DeskConfig, Health, Input, LegId, MediaCommand, MediaEvent, Output, RecordingId, Released, Ticket,
 };
 use crate::fact::{Fact, OpenEscalation, Stamped};
+
+use self::admission::Arrived;
+use self::line::Line;
+use self::names::Names;
+use self::trunks::{Acquaintances, Asked, TrunkState};
 
 /// RTP ports the desk likes to have in hand: a burst of this many calls needs no round trip to the exchange.
 pub(crate) const PORTS_IN_HAND: usize = 128;
@@ -40,6 +50,8 @@ pub struct Desk {
     have_outcomes: BTreeSet<CallId>,
     media_load_percent: u8,
     draining: bool,
+    /// Calls of the last seconds, to know one that comes a second time by another edge of its trunk.
+    arrived: VecDeque<Arrived>,
     /// When the endpoint wants the clock next.
     endpoint_alarm: Option<Instant>,
 }
@@ -61,6 +73,18 @@ pub(crate) struct Wires {
     next_leg: u64,
     next_ticket: u64,
     next_play: u64,
+    /// Each of the configured trunks, in their order.
+    trunks: Vec<TrunkState>,
+    acquaintances: Acquaintances,
+    names: Names,
+    /// The transports and IP versions we have sockets of.
+    preferences: sip::locate::Preferences,
+    dead: sip::locate::DeadTargets,
+    /// Calls of ours, from the wish to the end.
+    lines: HashMap<LegId, Line>,
+    line_due: BTreeSet<(Instant, LegId)>,
+    /// Requests of ours outside any call, and what each is for.
+    asked: HashMap<sip::RequestId, Asked>,
     /// One monotonic instant and the wall time it had; calls keep the anchor they began with.
     anchor: (Instant, Timestamp),
 }
@@ -72,6 +96,8 @@ pub struct Counts {
     pub calls: usize,
     /// SIP sessions known to a call.
     pub sessions: usize,
+    /// Calls of ours, from the wish to the end.
+    pub lines: usize,
     /// Legs whose media is not yet closed.
     pub legs: usize,
     /// Facts on their way to the book with someone waiting.
@@ -84,7 +110,13 @@ pub struct Counts {
 
 impl Desk {
     /// A desk with no practices and no ports yet. `now` is the instant at which the wall clock showed `wall`.
-    pub fn new(config: DeskConfig, draw: sip::Draw, endpoint_draw: sip::Draw, now: Instant, wall: Timestamp) -> Self {
+    pub fn new(
+        config: DeskConfig,
+        mut draw: sip::Draw,
+        endpoint_draw: sip::Draw,
+        now: Instant,
+        wall: Timestamp,
+    ) -> Self {
         let addresses = config
             .signalling
             .iter()
@@ -94,6 +126,12 @@ impl Desk {
                 advertised: l.advertised,
             })
             .collect();
+        let trunks = config
+            .trunks
+            .iter()
+            .map(|trunk| TrunkState::new(now, trunk, &mut draw))
+            .collect();
+        let preferences = preferences(&config);
         // Never name a version to a stranger: `user_agent: None` (issue 3, controls.md §2).
         let endpoint = sip::Endpoint::new(
             sip::Config {
@@ -119,6 +157,14 @@ impl Desk {
                 next_leg: 0,
                 next_ticket: 0,
                 next_play: 0,
+                trunks,
+                acquaintances: Acquaintances::default(),
+                names: Names::default(),
+                preferences,
+                dead: sip::locate::DeadTargets::new(),
+                lines: HashMap::new(),
+                line_due: BTreeSet::new(),
+                asked: HashMap::new(),
                 anchor: (now, wall),
             },
             calls: HashMap::new(),
@@ -129,6 +175,7 @@ impl Desk {
             have_outcomes: BTreeSet::new(),
             media_load_percent: 0,
             draining: false,
+            arrived: VecDeque::new(),
             endpoint_alarm: None,
         }
     }
@@ -148,6 +195,7 @@ impl Desk {
         Counts {
             calls: self.calls.len(),
             sessions: self.wires.sessions.len(),
+            lines: self.wires.lines.len(),
             legs: self.wires.legs.len(),
             tickets: self.wires.tickets.len(),
             recordings: self.wires.recordings.len(),
@@ -155,25 +203,24 @@ impl Desk {
         }
     }
 
-    /// Whether a signalling datagram from this address is worth parsing: only known trunks are (controls.md §2).
-    pub fn knows(&self, address: IpAddr) -> bool {
-        self.wires
-            .config
-            .trunks
-            .iter()
-            .any(|trunk| trunk.sources.iter().any(|network| network.contains(address)))
-    }
-
     /// Takes one input. Drain [`Desk::poll_output`] to [`Output::Timeout`] afterwards.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Received { flow, bytes } => {
                 // A stranger gets nothing at all, not even a refusal to learn from.
-                if self.knows(flow.remote.ip()) || self.wires.is_outbound_target(flow.remote.ip()) {
+                if self.may_speak(&flow, bytes) {
                     self.wires.endpoint.handle_received(now, flow, bytes);
                 }
             }
-            Input::TransportFailed { flow } => self.wires.endpoint.handle_transport_failed(now, flow),
+            Input::Connected { flow, names } => self.wires.connected(&flow, &names),
+            Input::TransportFailed { flow } => {
+                self.wires.disconnected(&flow);
+                self.wires.endpoint.handle_transport_failed(now, flow);
+            }
+            Input::Resolved { question, answer } => {
+                self.wires.names.answered(now, question, answer);
+                self.wires.lines_look_again(now);
+            }
             Input::Port(port) => self.wires.ports.push_back(port),
             Input::Media(event) => self.media(now, event),
             Input::Recorded { ticket } => self.answer(now, ticket, true),
@@ -193,6 +240,7 @@ impl Desk {
             Input::Drain => {
                 self.draining = true;
                 self.tell_readiness();
+                self.wires.take_leave(now);
             }
             Input::Resume(open) => self.resume(now, *open),
             Input::HasOutcome(call) => {
@@ -209,13 +257,29 @@ impl Desk {
             return output;
         }
         let alarm = self.alarms.first().map(|(at, _)| *at);
+        if let Some(question) = self.wires.names.poll() {
+            return Output::Resolve(question);
+        }
+        let line = self.wires.line_due.first().map(|(at, _)| *at);
+        let trunk = self.wires.trunks_timeout();
         let patience = self.wires.tickets.first_key_value().map(|(_, (_, deadline))| *deadline);
-        Output::Timeout([alarm, patience, self.endpoint_alarm].into_iter().flatten().min())
+        Output::Timeout(
+            [alarm, patience, line, trunk, self.endpoint_alarm]
+                .into_iter()
+                .flatten()
+                .min(),
+        )
     }
 
     /// Lets every timer that is due speak, and every event reach its call, until nothing more happens.
     fn settle(&mut self, now: Instant) {
         self.wires.endpoint.handle_timeout(now);
+        self.wires.trunks_due(now);
+        self.wires.registrations_due(now);
+        for (call, leg) in self.wires.lines_due(now) {
+            self.with_call(now, call, |call, wires| call.line_came_to_nothing(now, wires, leg));
+            self.wires.forget_line(leg);
+        }
         loop {
             while let Some((ticket, (_, deadline))) = self.wires.tickets.first_key_value() {
                 if *deadline > now {
@@ -244,80 +308,24 @@ impl Desk {
     }
 
     fn signalled(&mut self, now: Instant, event: sip::Event) {
-        if let sip::Event::Incoming { session, invite } = event {
-            self.incoming(now, session, invite);
-            return;
-        }
-        let Some(&(call, leg)) = event.session().and_then(|session| self.wires.sessions.get(&session)) else {
+        let session = match event {
+            sip::Event::Incoming { session, invite } => return self.incoming(now, session, invite),
+            sip::Event::Response {
+                request,
+                status,
+                response,
+            } => return self.wires.asked_and_told(now, request, status, response.as_deref()),
+            ref other => other.session(),
+        };
+        let Some(&(call, leg)) = session.and_then(|session| self.wires.sessions.get(&session)) else {
             return;
         };
+        match event {
+            sip::Event::Progress { .. } => self.wires.line_progress(leg),
+            sip::Event::Refused { status, .. } if self.wires.line_goes_elsewhere(now, leg, status) => return,
+            _ => {}
+        }
         self.with_call(now, call, |call, wires| call.signalled(now, wires, leg, event));
-    }
-
-    fn incoming(&mut self, now: Instant, session: sip::SessionId, invite: sip::Incoming) {
-        let Some(trunk) = self.trunk_of(invite.flow.remote.ip()) else {
-            // An outbound target that is no inbound source may talk within our calls, not begin its own.
-            self.wires
-                .endpoint
-                .refuse(now, session, refusal(Fault::Stranger, self.wires.config.retry_after_s));
-            return;
-        };
-        let wall = self.wires.wall(now);
-        let overloaded = self.media_load_percent >= self.wires.config.media_load_max_percent;
-        let fault = if self.draining {
-            Some(Fault::Draining)
-        } else if self.calls.len() >= self.wires.config.calls_max {
-            Some(Fault::Exhausted)
-        } else if overloaded || self.wires.ports.len() <= PORTS_FOR_PEOPLE {
-            Some(Fault::NoMedia)
-        } else {
-            None
-        };
-        if let Some(fault) = fault {
-            self.refuse(now, wall, session, &trunk, fault);
-            return;
-        }
-        let Some((released, line)) = called_numbers(&invite)
-            .iter()
-            .find_map(|number| self.lines.get(number))
-            .cloned()
-        else {
-            self.refuse(now, wall, session, &trunk, Fault::UnknownNumber);
-            return;
-        };
-        let caller = calling_number(&invite).filter(|number| !self.is_ours(number.expose()));
-        let id = CallId(self.wires.draw());
-        let arrival = crate::call::Arrival {
-            id,
-            session,
-            invite,
-            trunk: trunk.clone(),
-            released,
-            line,
-            caller,
-        };
-        let admitted = catch_unwind(AssertUnwindSafe(|| Call::admit(now, &mut self.wires, arrival)));
-        match admitted {
-            Ok(Ok(call)) => {
-                self.calls.insert(id, call);
-                self.with_call(now, id, |call, wires| call.begin(now, wires));
-            }
-            Ok(Err(fault)) => self.refuse(now, wall, session, &trunk, fault),
-            Err(_) => self.refuse(now, wall, session, &trunk, Fault::Internal),
-        }
-    }
-
-    /// Refuses an INVITE as the table of faults says, and puts it in the book: no call is lost in silence.
-    fn refuse(&mut self, now: Instant, wall: Timestamp, session: sip::SessionId, trunk: &str, fault: Fault) {
-        self.wires
-            .endpoint
-            .refuse(now, session, refusal(fault, self.wires.config.retry_after_s));
-        let fact = Fact::CallRefused {
-            trunk: trunk.to_owned(),
-            status: fault.status(),
-            why: fault.why().to_owned(),
-        };
-        self.wires.fact(None, wall, fact);
     }
 
     /// Goes on with a ladder that a restart interrupted. Two ladders of one call are one call again.
@@ -510,18 +518,12 @@ impl Desk {
         }
     }
 
-    fn trunk_of(&self, address: IpAddr) -> Option<String> {
-        let known = |trunk: &&crate::trunk::Trunk| trunk.sources.iter().any(|network| network.contains(address));
-        self.wires
-            .config
-            .trunks
-            .iter()
-            .find(known)
-            .map(|trunk| trunk.id.clone())
-    }
-
-    fn is_ours(&self, number: &str) -> bool {
-        self.lines.contains_key(number)
+    /// Callers who are here, of those calls.
+    fn calls_of(&self, which: impl Fn(&Call) -> bool) -> usize {
+        self.calls
+            .values()
+            .filter(|call| call.has_caller() && which(call))
+            .count()
     }
 
     fn tell_readiness(&mut self) {
@@ -541,9 +543,14 @@ impl Wires {
         (self.draw)()
     }
 
-    /// What we would speak with whoever calls or is called.
-    pub(crate) fn offering(&self) -> media::sdp::Offering {
-        media::sdp::Offering::clear(&self.config.codecs)
+    /// What we would speak with whoever calls or is called by this trunk.
+    pub(crate) fn offering(&self, trunk: &str) -> media::sdp::Offering {
+        let trunk = self.config.trunks.iter().find(|known| known.id == trunk);
+        let codecs = trunk.map(|trunk| &trunk.codecs).filter(|codecs| !codecs.is_empty());
+        media::sdp::Offering {
+            security: trunk.map(|trunk| trunk.security).unwrap_or_default(),
+            ..media::sdp::Offering::clear(codecs.unwrap_or(&self.config.codecs))
+        }
     }
 
     /// The wall clock at an instant.
@@ -637,6 +644,15 @@ impl Wires {
         for leg in legs {
             self.media(MediaCommand::Close { leg });
         }
+        let lines: Vec<LegId> = self
+            .lines
+            .iter()
+            .filter(|(_, line)| line.placing().call == call)
+            .map(|(leg, _)| *leg)
+            .collect();
+        for leg in lines {
+            self.forget_line(leg);
+        }
         self.tickets.retain(|_, (owner, _)| *owner != call);
     }
 
@@ -649,25 +665,6 @@ impl Wires {
     pub(crate) fn own_recording(&mut self, recording: RecordingId, call: CallId, field: Option<String>) {
         self.recordings.insert(recording, (call, field));
     }
-
-    /// The trunk that takes our call: the one that brought the caller when it can, else the first that can.
-    pub(crate) fn outbound_trunk(&self, preferred: &str) -> Option<crate::trunk::Trunk> {
-        let can = |trunk: &&crate::trunk::Trunk| trunk.outbound.is_some();
-        let trunks = &self.config.trunks;
-        trunks
-            .iter()
-            .filter(can)
-            .find(|trunk| trunk.id == preferred)
-            .or_else(|| trunks.iter().find(can))
-            .cloned()
-    }
-
-    fn is_outbound_target(&self, address: IpAddr) -> bool {
-        let outbound = self.config.trunks.iter().filter_map(|trunk| trunk.outbound.as_ref());
-        outbound
-            .flat_map(|outbound| &outbound.targets)
-            .any(|target| target.address() == Some(address))
-    }
 }
 
 /// The wall clock at `now`, given one instant and the wall time it had.
@@ -675,6 +672,41 @@ pub(crate) fn wall_at((instant, wall): (Instant, Timestamp), now: Instant) -> Ti
     let forward =
         jiff::SignedDuration::try_from(now.saturating_duration_since(instant)).unwrap_or(jiff::SignedDuration::ZERO);
     wall.saturating_add(forward).unwrap_or(wall)
+}
+
+/// What we have sockets for, so that the DNS leads us nowhere else.
+fn preferences(config: &DeskConfig) -> sip::locate::Preferences {
+    let listeners = &config.signalling;
+    let mut transports: Vec<sip::Transport> = Vec::new();
+    for listener in listeners {
+        if !transports.contains(&listener.transport) {
+            transports.push(listener.transport);
+        }
+    }
+    // A stream is opened from anywhere.
+    for transport in [sip::Transport::Tcp, sip::Transport::Tls] {
+        if !transports.contains(&transport) {
+            transports.push(transport);
+        }
+    }
+    let v4 = listeners.iter().any(|listener| listener.local.is_ipv4());
+    let v6 = listeners.iter().any(|listener| listener.local.is_ipv6());
+    let families = match (v4, v6) {
+        (true, true) => sip::locate::Families::V4ThenV6,
+        (false, true) => sip::locate::Families::V6,
+        _ => sip::locate::Families::V4,
+    };
+    sip::locate::Preferences { transports, families }
+}
+
+/// How a call's record names the codec of a leg.
+pub(crate) fn codec_name(stream: &media::sdp::Stream) -> String {
+    format!("{:?}", stream.codec)
+}
+
+/// Whether the audio of a leg is encrypted (SEC-03).
+pub(crate) fn is_protected(stream: &media::sdp::Stream) -> bool {
+    stream.security.is_some()
 }
 
 /// A row of the table of faults as a refusal: the table says whether asking again may help, the configuration when.
@@ -686,47 +718,7 @@ fn refusal(fault: Fault, retry_after_s: u32) -> sip::Refusal {
     }
 }
 
-/// The numbers an INVITE may mean, in the order in which they are believed (integrations.md §1.1). Never From.
-fn called_numbers(invite: &sip::Incoming) -> Vec<String> {
-    let headers = &invite.request.headers;
-    let to = headers.to();
-    let party = headers.p_called_party_id();
-    let diversion = headers.diversion();
-    let history = headers.history_info();
-    let uris = std::iter::once(&invite.request.uri)
-        .chain(to.iter().map(|to| &to.uri))
-        .chain(party.iter().map(|party| &party.uri))
-        .chain(diversion.first().map(|first| &first.uri))
-        .chain(history.last().map(|last| &last.uri));
-    uris.filter_map(e164).collect()
-}
-
-/// The number that calls: as the trunk asserts it, else as From claims it. `None` for anonymous callers.
-fn calling_number(invite: &sip::Incoming) -> Option<Phi<String>> {
-    let headers = &invite.request.headers;
-    let asserted = headers
-        .p_asserted_identity()
-        .iter()
-        .find_map(|identity| e164(&identity.uri));
-    asserted
-        .or_else(|| headers.from().and_then(|from| e164(&from.uri)))
-        .map(Phi::new)
-}
-
-/// An E.164 number from a `sip:` or `tel:` URI, as American trunks write it: `+15125550100`, `15125550100`, `5125550100`.
-fn e164(uri: &sip::message::Uri) -> Option<String> {
-    let number = uri.number()?.into_exposed();
-    let digits = number.strip_prefix('+').unwrap_or(&number);
-    if digits.len() > 15 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    match (number.starts_with('+'), digits.len()) {
-        (true, 8..) => Some(number),
-        (false, 11) if digits.starts_with('1') => Some(format!("+{digits}")),
-        (false, 10) => Some(format!("+1{digits}")),
-        _ => None,
-    }
-}
-
+#[cfg(test)]
+mod carriers;
 #[cfg(test)]
 mod tests;

@@ -71,6 +71,20 @@ pub enum Input<'a> {
         /// The bytes as they came.
         bytes: &'a [u8],
     },
+    /// The client of a TLS connection has proved these names, before its first message came.
+    Connected {
+        /// The connection.
+        flow: sip::Flow,
+        /// DNS names of its certificate.
+        names: Vec<String>,
+    },
+    /// The DNS has answered an [`Output::Resolve`].
+    Resolved {
+        /// The question as it was asked.
+        question: sip::locate::Question,
+        /// What it said, or that it could not be asked.
+        answer: sip::locate::Answer,
+    },
     /// A connection or a send on this flow failed.
     TransportFailed {
         /// The flow that is dead.
@@ -140,6 +154,15 @@ pub enum Output {
         ticket: Ticket,
         /// In the order they happened.
         facts: Vec<Stamped>,
+    },
+    /// Ask the DNS; comes back as [`Input::Resolved`].
+    Resolve(sip::locate::Question),
+    /// Whoever answers by TLS at this address has to prove this name (RFC 5922 §7.1): it is the one that was asked for.
+    Expect {
+        /// Where.
+        address: SocketAddr,
+        /// Which name.
+        domain: String,
     },
     /// Nothing more for now; come back at this instant at the latest (`None`: only when something happens).
     Timeout(Option<Instant>),

@@ -65,6 +65,78 @@ pub enum Fact {
         /// From the table of faults.
         why: String,
     },
+    /// An INVITE was a call that has already come, by another edge of its trunk; it is answered 482 and is no call.
+    CallMerged {
+        /// The carrier that brought it.
+        trunk: String,
+    },
+    /// What the trunk says of the caller's number (STIR/SHAKEN). For people to read; it refuses nobody.
+    Verdict {
+        /// `passed`, `failed` or `none`.
+        verdict: String,
+        /// `A`, `B`, `C` or `unknown`.
+        attestation: String,
+    },
+    /// A trunk answers again, or for the first time.
+    TrunkUp {
+        /// Its name.
+        trunk: String,
+    },
+    /// A trunk no longer answers: calls go elsewhere while there is an elsewhere.
+    TrunkDown {
+        /// Its name.
+        trunk: String,
+    },
+    /// A carrier knows where we are, and sends its calls here.
+    Registered {
+        /// Its trunk.
+        trunk: String,
+    },
+    /// A carrier does not know where we are: its calls do not come.
+    Unregistered {
+        /// Its trunk.
+        trunk: String,
+        /// Why not.
+        why: String,
+    },
+    /// Something is not as it was agreed with a carrier, and somebody should look.
+    Alarm {
+        /// The carrier.
+        trunk: String,
+        /// What, in words for an engineer.
+        what: String,
+    },
+    /// Our call to a person could not be taken at one address and went to the next.
+    WentElsewhere {
+        /// Who is being rung.
+        party: String,
+        /// The trunk that could not.
+        trunk: String,
+        /// Its status, or that it said nothing.
+        why: String,
+        /// The trunk tried next; it may be the same at another address.
+        next: String,
+    },
+    /// A person's number is one that no machine calls: an emergency number, a service number, no number at all.
+    NeverDialled {
+        /// Whose.
+        party: String,
+        /// Which of these.
+        why: String,
+    },
+    /// A person's phone was answered: how this leg is carried (SEC-03).
+    Joined {
+        /// Whose.
+        party: String,
+        /// The trunk that took the call.
+        trunk: String,
+        /// Which codec was agreed.
+        codec: String,
+        /// Whether its signalling is encrypted on the wire.
+        signalling_protected: bool,
+        /// Whether its audio is.
+        audio_protected: bool,
+    },
     /// A line of the SIP ladder: who sent what to whom.
     Signal {
         /// The other side: `caller`, or the name of a person rung.
@@ -80,6 +152,9 @@ pub enum Fact {
         codec: String,
         /// Whether the audio of this leg is encrypted on the wire (SEC-03).
         encrypted: bool,
+        /// Whether its signalling is.
+        #[serde(default)]
+        signalling_protected: bool,
     },
     /// The flow entered a section.
     Section {
@@ -272,6 +347,16 @@ impl Fact {
         match self {
             Fact::CallBegan { .. } => "call began",
             Fact::CallRefused { .. } => "call refused",
+            Fact::CallMerged { .. } => "call merged",
+            Fact::Verdict { .. } => "verdict",
+            Fact::TrunkUp { .. } => "trunk up",
+            Fact::TrunkDown { .. } => "trunk down",
+            Fact::Registered { .. } => "registered",
+            Fact::Unregistered { .. } => "unregistered",
+            Fact::Alarm { .. } => "alarm",
+            Fact::WentElsewhere { .. } => "went elsewhere",
+            Fact::NeverDialled { .. } => "never dialled",
+            Fact::Joined { .. } => "joined",
             Fact::Signal { .. } => "signal",
             Fact::Answered { .. } => "answered",
             Fact::Section { .. } => "section",

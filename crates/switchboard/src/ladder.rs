@@ -36,6 +36,33 @@ pub fn line(fact: &Fact) -> String {
             )
         }
         Fact::CallRefused { trunk, status, why } => format!("trunk {trunk} ◀── {status} ── desk   {why}"),
+        Fact::CallMerged { trunk } => {
+            format!("trunk {trunk} ◀── 482 ── desk   a call that is already here, by another edge")
+        }
+        Fact::Verdict { verdict, attestation } => format!("caller's number: {verdict}, attestation {attestation}"),
+        Fact::TrunkUp { trunk } => format!("trunk {trunk} is up"),
+        Fact::TrunkDown { trunk } => format!("trunk {trunk} is down"),
+        Fact::Registered { trunk } => format!("registered with trunk {trunk}"),
+        Fact::Unregistered { trunk, why } => format!("not registered with trunk {trunk}: {why}"),
+        Fact::Alarm { trunk, what } => format!("ALARM, trunk {trunk}: {what}"),
+        Fact::WentElsewhere {
+            party,
+            trunk,
+            why,
+            next,
+        } => format!("           {party} not by {trunk}: {why}; now by {next}"),
+        Fact::NeverDialled { party, why } => format!("           {party} is not called: {why}"),
+        Fact::Joined {
+            party,
+            trunk,
+            codec,
+            signalling_protected,
+            audio_protected,
+        } => format!(
+            "{}{party} by trunk {trunk}: {codec}, {}",
+            if party == "caller" { "" } else { "           " },
+            carried(*signalling_protected, *audio_protected)
+        ),
         Fact::Signal {
             party,
             ours: false,
@@ -52,10 +79,11 @@ pub fn line(fact: &Fact) -> String {
             what,
         } => format!("           desk ── {what} ──▶ {party}"),
         Fact::Signal { party, what, .. } => format!("           desk ◀── {what} ── {party}"),
-        Fact::Answered { codec, encrypted } => format!(
-            "answered: {codec}, {}",
-            if *encrypted { "encrypted" } else { "in the clear" }
-        ),
+        Fact::Answered {
+            codec,
+            encrypted,
+            signalling_protected,
+        } => format!("answered: {codec}, {}", carried(*signalling_protected, *encrypted)),
         Fact::Section { name } => format!("section {name}"),
         Fact::Said { words } => format!("  “{words}”"),
         Fact::Pressed { class } => format!("caller ··· {class} ···▶ desk"),
@@ -156,6 +184,16 @@ pub fn line(fact: &Fact) -> String {
             format!("trace into {into} began, numbers {numbers}")
         }
         Fact::TraceEnded { written, missing } => format!("trace ended: {written} messages, {missing} missing"),
+    }
+}
+
+/// How a leg is carried on the wire (SEC-03).
+fn carried(signalling: bool, audio: bool) -> &'static str {
+    match (signalling, audio) {
+        (true, true) => "signalling and audio encrypted",
+        (true, false) => "signalling encrypted, audio in the clear",
+        (false, true) => "audio encrypted, signalling in the clear",
+        (false, false) => "in the clear",
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod call;
 pub mod card;
+pub mod carrier;
 mod desk;
 pub mod door;
 pub mod fact;
@@ -26,4 +27,4 @@ pub use door::{
     CallId, DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Output, RecordingId, Released, Ticket,
 };
 pub use fact::{Fact, OpenEscalation, Stamped, UnknownFact};
-pub use trunk::{Network, Outbound, Trunk};
+pub use trunk::{Network, Outbound, Trunk, TrunkStatus};

@@ -111,6 +111,7 @@ pub struct Phone {
     plans: BTreeMap<String, VecDeque<Answering>>,
     otherwise: Answering,
     busy_status: u16,
+    late: bool,
     lines: BTreeMap<sip::SessionId, Line>,
     due: BTreeSet<(Instant, sip::SessionId)>,
     ports: VecDeque<u16>,
@@ -150,6 +151,7 @@ impl Phone {
             plans: BTreeMap::new(),
             otherwise: Answering::NoAnswer,
             busy_status: 486,
+            late: false,
             lines: BTreeMap::new(),
             due: BTreeSet::new(),
             ports: VecDeque::new(),
@@ -183,6 +185,11 @@ impl Phone {
         self.busy_status = status;
     }
 
+    /// Calls without an offer, and answers the one that comes in the 200 (RFC 3261 §13.2.1).
+    pub fn offer_late(&mut self, late: bool) {
+        self.late = late;
+    }
+
     /// A bound RTP port the phone may promise.
     pub fn add_port(&mut self, port: u16) {
         self.ports.push_back(port);
@@ -201,7 +208,7 @@ impl Phone {
         let target = Uri::sip(Some(number), host(desk.remote.ip()), Some(desk.remote.port()));
         let from = Uri::sip(Some(from.unwrap_or("anonymous")), host(self.address.ip()), None);
         let mut invite = sip::Invite::new(desk, target, NameAddr::new(from));
-        invite.body = Some(sip::Body::sdp(said.clone()));
+        invite.body = (!self.late).then(|| sip::Body::sdp(said.clone()));
         let session = self.endpoint.invite(now, invite);
         self.lines.insert(
             session,
@@ -301,6 +308,10 @@ impl Phone {
                 let Some(line) = self.lines.get_mut(&session) else {
                     return;
                 };
+                // Called without an offer: theirs follows.
+                if self.late && line.answering.is_none() {
+                    return;
+                }
                 let stream = body.and_then(|answer| media::sdp::accept(&line.said, &answer.bytes).ok());
                 match stream {
                     Some(stream) => self.connected(session, stream),
@@ -316,8 +327,8 @@ impl Phone {
             sip::Event::Progress { .. }
             | sip::Event::Confirmed { .. }
             | sip::Event::OfferAnswered { .. }
-            | sip::Event::Info { .. }
-            | sip::Event::Response { .. } => {}
+            | sip::Event::Response { .. }
+            | sip::Event::Info { .. } => {}
         }
     }
 
@@ -408,8 +419,13 @@ impl Phone {
         match answer {
             Some((said, stream)) => {
                 line.said.clone_from(&said);
+                let begins = !line.connected;
                 self.endpoint.answer_offer(now, session, offer, sip::Body::sdp(said));
-                self.out.push_back(Output::Changed { session, stream });
+                if begins {
+                    self.connected(session, stream);
+                } else {
+                    self.out.push_back(Output::Changed { session, stream });
+                }
             }
             None => self.endpoint.refuse_offer(now, session, offer, 488),
         }

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use flow::rehearse::{Act, Actor, Failing, Failure, Observed, Phone as Scripted, Scenario};
 
+use crate::carrier::Carrier;
 use crate::door::{Health, Released};
 use crate::fact::{Fact, Stamped};
 use crate::ladder::time_line;
 use crate::phone::Answering;
+use crate::weather::Weather;
 use crate::world::{Scene, Setting, World, spoken};
 
 /// A rehearsal that lasts longer than a night is broken.
@@ -37,6 +39,11 @@ pub struct Rehearsed {
 
 /// Plays one scenario. `anchor` is any instant; only differences to it matter.
 pub fn play(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scenario) -> Rehearsed {
+    play_by(anchor, practice, scenario, Carrier::default())
+}
+
+/// Plays one scenario with a carrier of its own kind.
+pub fn play_by(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scenario, carrier: Carrier) -> Rehearsed {
     let now = scenario
         .now
         .to_zoned(practice.time_zone.clone())
@@ -56,7 +63,7 @@ pub fn play(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scenario
         book: (!scenario.failing.contains(&Failing::Database)).then_some(Duration::from_millis(3)),
         wire: Duration::from_millis(1),
     };
-    let mut world = World::new(anchor, released, setting);
+    let mut world = World::by_carrier(anchor, released, setting, Weather::default(), carrier);
     for (person, answers) in &scenario.phones {
         if let Some(known) = practice.people.get(person) {
             world

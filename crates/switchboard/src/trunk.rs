@@ -3,11 +3,16 @@
 //! Plain values with a constructor each, so that whoever writes one names only what differs from the usual. Nothing here
 //! decides anything: [`crate::Desk`] does.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+pub use media::sdp::Security;
 use phi::Phi;
+pub use sip::SessionTimer;
+pub use sip::locate::Target;
 use sip::message::Host;
+use sip::number::{Country, CrisisLine, Format};
 
 /// Extra headers one trunk may have on our INVITEs.
 pub const HEADERS_MAX: usize = 16;
@@ -36,8 +41,8 @@ pub struct Trunk {
     pub security: Security,
     /// Its codecs in our order of preference; empty: the desk's.
     pub codecs: Vec<media::sdp::Codec>,
-    /// The country calling code of its national numbers, for instance 1.
-    pub country_code: u16,
+    /// Where it is at home: what its national numbers mean.
+    pub country: Country,
     /// How much of us it may take.
     pub limits: TrunkLimits,
     /// How its health is asked for; `None`: it is not.
@@ -63,7 +68,7 @@ impl Trunk {
             registration: None,
             security: Security::Off,
             codecs: Vec::new(),
-            country_code: 1,
+            country: Country::US,
             limits: TrunkLimits::default(),
             ping: None,
             session_timer: Some(SessionTimer::default()),
@@ -96,7 +101,7 @@ pub struct Outbound {
     /// The host of From and of the caller's identity; `None`: the address we call from.
     pub domain: Option<String>,
     /// How the number called is written.
-    pub number_format: NumberFormat,
+    pub number_format: Format,
     /// Written before the number called, where the carrier knows us by it (`12345678*`).
     pub tech_prefix: String,
     /// The headers that show the practice's number. From carries the account's name when it is not among them.
@@ -105,8 +110,8 @@ pub struct Outbound {
     pub caller_numbers: Vec<String>,
     /// Further headers, for instance `P-Charge-Info`; a token among them is a secret.
     pub headers: Vec<(String, Phi<String>)>,
-    /// A test call has proved that 988 is reached by it. 911 and its like are called by no trunk.
-    pub completes_988: bool,
+    /// Whether 988 is reached by it. 911 and its like are called by no trunk.
+    pub crisis_line: CrisisLine,
 }
 
 impl Outbound {
@@ -115,62 +120,22 @@ impl Outbound {
         Self {
             targets: vec![target],
             domain: None,
-            number_format: NumberFormat::default(),
+            number_format: Format::default(),
             tech_prefix: String::new(),
             caller_id: vec![CallerId::Asserted, CallerId::From],
             caller_numbers: Vec::new(),
             headers: Vec::new(),
-            completes_988: false,
+            crisis_line: CrisisLine::default(),
         }
     }
 
     /// The same, to a numeric address.
     pub fn at(transport: sip::Transport, address: SocketAddr) -> Self {
-        Self::to(Target::at(transport, address))
-    }
-}
-
-/// A place calls can be sent to, as a SIP URI names it (RFC 3263 §4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// A name, or an address.
-    pub host: Host,
-    /// Without one, DNS SRV is asked.
-    pub port: Option<u16>,
-    /// Without one, DNS NAPTR is asked.
-    pub transport: Option<sip::Transport>,
-    /// Only by TLS (`sips:`).
-    pub secure: bool,
-}
-
-impl Target {
-    /// A numeric address.
-    pub fn at(transport: sip::Transport, address: SocketAddr) -> Self {
-        Self {
-            host: Host::from(address.ip()),
+        Self::to(Target {
             port: Some(address.port()),
             transport: Some(transport),
-            secure: false,
-        }
-    }
-
-    /// The address, when the host is one.
-    pub fn address(&self) -> Option<IpAddr> {
-        match &self.host {
-            Host::V4(address) => Some((*address).into()),
-            Host::V6(address) => Some((*address).into()),
-            Host::Name(_) | Host::Absent => None,
-        }
-    }
-
-    /// A name of which DNS knows the rest.
-    pub fn named(name: impl Into<String>) -> Self {
-        Self {
-            host: Host::Name(name.into()),
-            port: None,
-            transport: None,
-            secure: false,
-        }
+            ..Target::new(Host::from(address.ip()))
+        })
     }
 }
 
@@ -194,30 +159,6 @@ impl Registration {
             expires_s: 300,
         }
     }
-}
-
-/// Whether audio is encrypted on a trunk's legs (SRTP by SDES, RFC 4568).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Security {
-    /// Never.
-    #[default]
-    Off,
-    /// Where the other side can.
-    Preferred,
-    /// Always; a call without it is refused with 488.
-    Required,
-}
-
-/// How a number called is written in the Request-URI and To.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum NumberFormat {
-    /// `+15125550141`
-    #[default]
-    PlusE164,
-    /// `15125550141`
-    E164,
-    /// `5125550141`: without the trunk's country calling code; numbers of other countries as `PlusE164`.
-    National,
 }
 
 /// A header that shows who calls.
@@ -279,22 +220,66 @@ impl Default for Ping {
     }
 }
 
-/// Session timers (RFC 4028).
+/// Whether a trunk answers when it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionTimer {
-    /// Session-Expires, in seconds.
-    pub expires_s: u32,
-    /// Min-SE, in seconds.
-    pub min_se_s: u32,
+pub enum Reach {
+    /// It is not asked.
+    NotAsked,
+    /// Nothing is known yet; calls are tried.
+    Unknown,
+    /// It answers.
+    Up,
+    /// It does not; calls go there when nothing else is left.
+    Down,
 }
 
-impl Default for SessionTimer {
-    fn default() -> Self {
-        Self {
-            expires_s: 1800,
-            min_se_s: 90,
-        }
+impl Reach {
+    pub(crate) fn is_down(self) -> bool {
+        self == Self::Down
     }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAsked => "not asked",
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Down => "down",
+        })
+    }
+}
+
+/// Whether a carrier knows where we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// It does not want to be told.
+    NotAsked,
+    /// Not now; it is tried again.
+    No,
+    /// For this long, unless it is told again before.
+    Until(Duration),
+}
+
+/// One trunk as it is at an instant, for whoever looks after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrunkStatus {
+    /// Its name.
+    pub id: String,
+    /// Whether it answers.
+    pub reach: Reach,
+    /// For how long that has been so.
+    pub since: Duration,
+    /// How long its fastest address took to answer the last time.
+    pub round_trip: Option<Duration>,
+    /// The addresses asked, and whether each answers.
+    pub addresses: Vec<(sip::locate::Destination, bool)>,
+    /// Whether it knows where we are.
+    pub registered: Registered,
+    /// Its callers who are here.
+    pub calls_in: usize,
+    /// Our calls on it.
+    pub calls_out: usize,
 }
 
 /// A network from which a trunk's signalling may come.

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use phi::Phi;
+use sip::locate::{Answer, Question};
 
+use crate::carrier::{Carrier, EDGE as TRUNK_ADDRESS, Forwarding, Made, SECOND_EDGE, by_second_edge};
 use crate::desk::Desk;
 use crate::door::{
     DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Output, RecordingId, Released, Ticket,
 };
 use crate::fact::{OpenEscalation, Stamped};
 use crate::phone::{Answering, Output as PhoneOutput, Phone};
-use crate::trunk::{Network, Outbound, Trunk};
 use crate::weather::{Dice, Log, Seen, Weather};
 
 /// How fast words are spoken, in characters a second (flow-language.md §18).
@@ -43,7 +44,6 @@ const HOLDS: Duration = Duration::from_secs(4);
 /// Ports a desk may have in fair weather.
 const PORTS: usize = 20_000;
 const DESK_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1)), 5060);
-const TRUNK_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 5060);
 
 /// What happens to the caller, for whoever plays the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +99,8 @@ pub struct World {
     weather: Weather,
     dice: Dice,
     seen: Log,
+    carrier: Carrier,
+    forwarding: Forwarding,
 }
 
 #[derive(Default)]
@@ -141,6 +143,7 @@ enum Happening {
         leg: LegId,
         generation: u64,
     },
+    Resolves(Question),
     Recorded(Ticket),
     NotRecorded(Ticket),
     PersonPresses {
@@ -178,21 +181,33 @@ impl World {
 
     /// The same world in bad weather.
     pub fn in_weather(anchor: Instant, released: Released, setting: Setting, weather: Weather) -> Self {
+        Self::by_carrier(anchor, released, setting, weather, Carrier::default())
+    }
+
+    /// A world whose trunks have a carrier of their own kind.
+    pub fn by_carrier(
+        anchor: Instant,
+        released: Released,
+        setting: Setting,
+        weather: Weather,
+        carrier: Carrier,
+    ) -> Self {
         let listener = Listener {
             transport: sip::Transport::Udp,
             local: DESK_ADDRESS,
             advertised: DESK_ADDRESS,
         };
-        let trunk = Trunk::new("carrier", [Network::host(TRUNK_ADDRESS.ip())])
-            .calling(Some(Outbound::at(sip::Transport::Udp, TRUNK_ADDRESS)));
+        let usual = DeskConfig::new(vec![listener], DESK_ADDRESS.ip(), carrier.trunks.clone());
         let config = DeskConfig {
             ring_before_answer: Duration::from_secs(1),
-            ..DeskConfig::new(vec![listener], DESK_ADDRESS.ip(), vec![trunk])
+            calls_per_practice_max: carrier.calls_per_practice_max.unwrap_or(usual.calls_per_practice_max),
+            ..usual
         };
         let mut desk = Desk::new(config, counting(1), counting(2), anchor, setting.now);
         desk.handle(anchor, Input::Practices(vec![released]));
         desk.handle(anchor, Input::Health(setting.health));
-        let phone = Phone::new(TRUNK_ADDRESS, TRUNK_ADDRESS.ip(), counting(3), counting(4));
+        let mut phone = Phone::new(TRUNK_ADDRESS, TRUNK_ADDRESS.ip(), counting(3), counting(4));
+        phone.offer_late(carrier.offers_late);
         let mut world = Self {
             now: anchor,
             began: anchor,
@@ -212,6 +227,8 @@ impl World {
             dice: Dice::new(weather.seed),
             weather,
             seen: Log::new(),
+            carrier,
+            forwarding: Forwarding::default(),
         };
         if let Some(after) = world.weather.cut_after {
             world.schedule(after, Happening::Wake);
@@ -376,6 +393,11 @@ impl World {
         match happening {
             Happening::ToDesk(flow, bytes) => self.desk.handle(self.now, Input::Received { flow, bytes: &bytes }),
             Happening::ToPhone(flow, bytes) => self.phone.handle_received(self.now, flow, &bytes),
+            Happening::Resolves(question) => {
+                let known = self.carrier.names.get(&question).cloned();
+                let answer = known.unwrap_or(Answer::Nothing(Duration::from_secs(60)));
+                self.desk.handle(self.now, Input::Resolved { question, answer });
+            }
             Happening::Recorded(ticket) => {
                 self.see(Seen::Answered { ticket, kept: true });
                 self.desk.handle(self.now, Input::Recorded { ticket });
@@ -456,7 +478,12 @@ impl World {
                         remote: transmit.flow.local,
                         ..transmit.flow
                     };
-                    self.send(flow, transmit.bytes, Happening::ToPhone);
+                    self.carry(flow, transmit.bytes);
+                    continue;
+                }
+                Output::Expect { .. } => continue,
+                Output::Resolve(question) => {
+                    self.schedule(self.setting.wire, Happening::Resolves(question));
                     continue;
                 }
                 Output::Record { ticket, facts } => {
@@ -478,6 +505,13 @@ impl World {
                         remote: transmit.flow.local,
                         ..transmit.flow
                     };
+                    if let Some(after) = self.carrier.by_second_edge
+                        && begins_a_call(&transmit.bytes)
+                        && let Some(again) = by_second_edge(&transmit.bytes)
+                    {
+                        let remote = SECOND_EDGE;
+                        self.schedule(after, Happening::ToDesk(sip::Flow { remote, ..flow }, again));
+                    }
                     self.send(flow, transmit.bytes, Happening::ToDesk);
                 }
                 PhoneOutput::Connected {
@@ -620,6 +654,28 @@ impl World {
             }
         }
         None
+    }
+
+    /// A datagram of the desk's: the carrier may have something to say to it before the telephone has.
+    fn carry(&mut self, flow: sip::Flow, bytes: Vec<u8>) {
+        let at = self.elapsed();
+        match self.carrier.meets(at, flow.local, &bytes, &mut self.forwarding) {
+            Made::HandedOn => self.send(flow, bytes, Happening::ToPhone),
+            Made::Answered(answers) => {
+                if begins_a_call(&bytes) {
+                    self.see(Seen::Rings);
+                }
+                for (remote, bytes) in answers {
+                    let flow = sip::Flow {
+                        transport: sip::Transport::Udp,
+                        local: DESK_ADDRESS,
+                        remote,
+                        connection: None,
+                    };
+                    self.schedule(self.setting.wire * 2, Happening::ToDesk(flow, bytes));
+                }
+            }
+        }
     }
 
     /// A datagram, in whatever weather there is.

@@ -284,7 +284,6 @@ impl Transports {
 
     /// The server at this address must prove this domain before we say a word to it over TLS (RFC 5922 §7.4): the one
     /// that was to be reached, whatever the DNS made of it.
-    #[cfg_attr(not(test), allow(dead_code, reason = "told by the resolver, which comes next"))]
     pub(crate) fn expect(&mut self, remote: SocketAddr, domain: &str) {
         if self.expected.len() >= EXPECTED_MAX && !self.expected.contains_key(&remote) {
             self.expected.pop_first();

@@ -23,10 +23,10 @@ use flow::Severity;
 use flow::source::Node;
 use phi::Phi;
 use sip::message::Host;
+use sip::number::{Country, CrisisLine, Format};
 use switchboard::Listener;
 use switchboard::trunk::{
-    CallerId, InboundDigest, Network, NumberFormat, Outbound, Ping, Registration, Security, SessionTimer, Target,
-    Trunk, TrunkLimits,
+    CallerId, InboundDigest, Network, Outbound, Ping, Registration, Security, SessionTimer, Target, Trunk, TrunkLimits,
 };
 
 use super::reader::{At, Reader, transport_named, words_of};
@@ -207,7 +207,7 @@ fn one(reader: &mut Reader, id: &str, written: &Node, listen: &[Listener], clien
             CODECS,
             "calls could not agree on a codec",
         ),
-        country_code: country(reader, &layers),
+        country: country(reader, &layers),
         limits: limits(reader, &layers),
         ping: ping(reader, &layers),
         session_timer: session_timer(reader, &layers),
@@ -234,10 +234,10 @@ const SECURITY: &[(&str, Security)] = &[
     ("off", Security::Off),
 ];
 
-const NUMBER_FORMS: &[(&str, NumberFormat)] = &[
-    ("+E164", NumberFormat::PlusE164),
-    ("E164", NumberFormat::E164),
-    ("10 digits", NumberFormat::National),
+const NUMBER_FORMS: &[(&str, Format)] = &[
+    ("+E164", Format::Plus),
+    ("E164", Format::Bare),
+    ("10 digits", Format::National),
 ];
 
 const YES_OR_NO: &[(&str, bool)] = &[("yes", true), ("no", false)];
@@ -342,7 +342,7 @@ fn targets(reader: &mut Reader, layers: &Layers<'_>, listen: &[Listener]) -> Vec
         if let Some(transport) = target.transport
             && !listen
                 .iter()
-                .any(|l| l.transport == transport && target.address().is_none_or(|a| l.local.is_ipv4() == a.is_ipv4()))
+                .any(|l| l.transport == transport && target.host.ip().is_none_or(|a| l.local.is_ipv4() == a.is_ipv4()))
         {
             let port = transport.default_port();
             let word = transport.name().to_ascii_lowercase();
@@ -384,10 +384,16 @@ fn outbound(reader: &mut Reader, layers: &Layers<'_>, targets: Vec<Target>) -> O
         },
         caller_numbers: numbers(reader, layers.pick("caller ids")),
         headers: headers(reader, layers.written),
-        completes_988: layers
+        crisis_line: layers
             .pick("completes 988")
             .and_then(|node| reader.one_of(node, YES_OR_NO, "the crisis line would not be reached"))
-            .unwrap_or(usual.completes_988),
+            .map_or(usual.crisis_line, |completes| {
+                if completes {
+                    CrisisLine::Proved
+                } else {
+                    CrisisLine::Barred
+                }
+            }),
     })
 }
 
@@ -669,14 +675,17 @@ pub(crate) fn is_e164(text: &str) -> bool {
     (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn country(reader: &mut Reader, layers: &Layers<'_>) -> u16 {
-    let usual = 1;
+fn country(reader: &mut Reader, layers: &Layers<'_>) -> Country {
+    let usual = Country::US;
     let Some(node) = layers.pick("country") else {
         return usual;
     };
-    let code = node.text().and_then(|text| text.trim_start_matches('+').parse().ok());
-    let code = code.filter(|code| (1..=999).contains(code));
-    if code.is_none() {
+    // By its two letters; `1` for North America, as carriers' pages have it.
+    let country = node.text().and_then(|text| match text.trim_start_matches('+') {
+        "1" => Some(Country::US),
+        letters => Country::named(letters),
+    });
+    if country.is_none() {
         reader.wrong(
             node,
             "this is not a country code",
@@ -684,7 +693,7 @@ fn country(reader: &mut Reader, layers: &Layers<'_>) -> u16 {
             "write `1` for North America",
         );
     }
-    code.unwrap_or(usual)
+    country.unwrap_or(usual)
 }
 
 fn prefix(reader: &mut Reader, layers: &Layers<'_>) -> String {
@@ -778,7 +787,7 @@ mod tests {
         assert_eq!((by_name.port, by_name.secure), (None, false));
         assert_eq!(target("udp 192.0.2.10:5060").and_then(|target| target.port), Some(5060));
         assert_eq!(
-            target("udp [2001:db8::1]:5070").and_then(|target| target.address()),
+            target("udp [2001:db8::1]:5070").and_then(|target| target.host.ip()),
             "2001:db8::1".parse().ok()
         );
         assert_eq!(target("sip.example.com").expect("NAPTR decides").transport, None);

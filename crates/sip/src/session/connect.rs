@@ -69,6 +69,14 @@ impl Endpoint {
         id
     }
 
+    /// Whether anything at all has come back to our INVITE, a 100 included. A session that is none of ours or over is heard.
+    pub fn is_heard(&self, session: SessionId) -> bool {
+        match self.sessions.get(&session).map(|session| &session.state) {
+            Some(State::Calling(calling)) => calling.provisional,
+            _ => true,
+        }
+    }
+
     /// Sends a request the session must outlive.
     pub(crate) fn send_for(
         &mut self,

@@ -7,7 +7,7 @@ use sip::fault::Fault;
 
 use super::connect::Connecting;
 use super::{Call, Partner, Withheld, ladder, signal};
-use crate::desk::Wires;
+use crate::desk::{Wires, codec_name, is_protected};
 use crate::door::{CallId, LegId, MediaCommand, RecordingId};
 use crate::fact::{Fact, FieldValue, Message, OpenEscalation};
 
@@ -21,6 +21,8 @@ pub(super) enum Caller {
         answer: Answer,
         rang_at: Instant,
         answer_at: Option<Instant>,
+        /// The INVITE came over an encrypted transport.
+        protected: bool,
     },
     /// Answered; what we said of the session last, for re-offers.
     Here {
@@ -30,6 +32,8 @@ pub(super) enum Caller {
         /// Both know where the audio goes. Until the ACK has brought the answer to an offer of ours, nothing is said: it
         /// would not be heard, and the first words tell a caller when to dial 911.
         agreed: bool,
+        /// The INVITE came over an encrypted transport.
+        protected: bool,
     },
     /// Hung up, or never here (a call resumed after a restart).
     Gone,
@@ -51,12 +55,13 @@ impl Caller {
         call: CallId,
         session: sip::SessionId,
         invite: &sip::Incoming,
+        trunk: &str,
     ) -> Result<Self, Fault> {
         let Some(port) = wires.take_port() else {
             return Err(Fault::NoMedia);
         };
         let local = local_description(wires, port);
-        let offering = wires.offering();
+        let offering = wires.offering(trunk);
         let answer = match &invite.offer {
             None => Answer::Offer {
                 body: media::sdp::late_offer(&local, &offering, &mut || wires.draw()),
@@ -83,6 +88,7 @@ impl Caller {
             answer,
             rang_at: now,
             answer_at: None,
+            protected: invite.flow.transport.is_secure(),
         })
     }
 
@@ -157,6 +163,7 @@ impl Call {
             leg,
             port,
             answer,
+            protected,
             ..
         } = std::mem::replace(&mut self.caller, Caller::Gone)
         else {
@@ -168,10 +175,8 @@ impl Call {
         };
         wires.own_leg(leg, self.id, "caller");
         let agreed = stream.is_some();
-        let encrypted = stream.as_ref().is_some_and(|stream| stream.security.is_some());
-        let codec = stream
-            .as_ref()
-            .map_or_else(|| "not yet agreed".to_owned(), |stream| format!("{:?}", stream.codec));
+        let codec = stream.as_ref().map_or_else(|| "not yet agreed".to_owned(), codec_name);
+        let encrypted = stream.as_ref().is_some_and(is_protected);
         wires.media(MediaCommand::Open {
             call: self.id,
             leg,
@@ -184,10 +189,19 @@ impl Call {
             leg,
             said: body,
             agreed,
+            protected,
         };
         self.story.answered = true;
         self.note(now, wires, signal("caller", true, "200"));
-        self.note(now, wires, Fact::Answered { codec, encrypted });
+        self.note(
+            now,
+            wires,
+            Fact::Answered {
+                codec,
+                encrypted,
+                signalling_protected: protected,
+            },
+        );
         self.do_what_was_held(now, wires);
     }
 
@@ -465,14 +479,29 @@ impl Call {
 
     /// The answer to the offer in our 200 came with the ACK.
     fn late_answer(&mut self, now: Instant, wires: &mut Wires, answer: &sip::Body) {
-        let Caller::Here { leg, said, agreed, .. } = &mut self.caller else {
+        let Caller::Here {
+            leg,
+            said,
+            agreed,
+            protected,
+            ..
+        } = &mut self.caller
+        else {
             return;
         };
         match media::sdp::accept(said, &answer.bytes) {
             Ok(stream) => {
                 *agreed = true;
+                let joined = Fact::Joined {
+                    party: "caller".into(),
+                    trunk: self.trunk.clone(),
+                    codec: codec_name(&stream),
+                    signalling_protected: *protected,
+                    audio_protected: is_protected(&stream),
+                };
                 wires.media(MediaCommand::Update { leg: *leg, stream });
                 self.note(now, wires, signal("caller", false, "ACK"));
+                self.note(now, wires, joined);
                 self.do_what_was_held(now, wires);
             }
             Err(_) => self.hang_up_caller(now, wires),
@@ -492,7 +521,8 @@ impl Call {
             wires.endpoint.refuse_offer(now, session, offer, Fault::Glare.status());
             return;
         };
-        answer_reoffer(now, wires, *leg, said, session, offer, body);
+        let offering = wires.offering(&self.trunk);
+        answer_reoffer(now, wires, *leg, said, &offering, session, offer, body);
     }
 
     pub(super) fn caller_pressed(&mut self, now: Instant, wires: &mut Wires, digit: Phi<char>) {
@@ -529,7 +559,7 @@ impl Call {
                 },
                 _,
             ) if *caller == leg => Some((*session, said.clone())),
-            (_, Some(partner)) if partner.leg == leg => Some((partner.session, partner.said.clone())),
+            (_, Some(partner)) if partner.leg == leg => wires.asks_again(leg),
             _ => None,
         };
         let Some((session, said)) = asked else {
@@ -601,8 +631,8 @@ impl Call {
             }
         }
         self.held.clear();
-        if let Some(Partner { session, .. }) = &self.partner {
-            wires.endpoint.hang_up(now, *session);
+        if let Some(Partner { leg, .. }) = &self.partner {
+            wires.hang_up_line(now, *leg);
         }
         self.hear(now, wires, flow::Heard::HungUp);
         self.line_due(now, wires);
@@ -617,12 +647,17 @@ impl Call {
     }
 }
 
+#[allow(
+    clippy::too_many_arguments,
+    reason = "a leg is a caller's or a line's, and they keep these apart"
+)]
 /// Answers a re-offer on any leg of a call, or refuses it with what RFC 3261 §14.2 asks for. `said` is what we said last.
-pub(super) fn answer_reoffer(
+pub(crate) fn answer_reoffer(
     now: Instant,
     wires: &mut Wires,
     leg: LegId,
     said: &mut Vec<u8>,
+    offering: &media::sdp::Offering,
     session: sip::SessionId,
     offer: sip::OfferId,
     body: Option<&sip::Body>,
@@ -644,8 +679,7 @@ pub(super) fn answer_reoffer(
             .refuse_offer(now, session, offer, Fault::UnsupportedBody.status());
         return;
     }
-    let offering = wires.offering();
-    match media::sdp::answer_again(said, &body.bytes, &offering, SendRecv, &mut || wires.draw()) {
+    match media::sdp::answer_again(said, &body.bytes, offering, SendRecv, &mut || wires.draw()) {
         Ok((answer, stream)) => {
             said.clone_from(&answer);
             wires.endpoint.answer_offer(now, session, offer, sip::Body::sdp(answer));
@@ -658,7 +692,7 @@ pub(super) fn answer_reoffer(
 }
 
 /// The answer to an offer of ours within the call.
-pub(super) fn reoffer_answered(wires: &mut Wires, leg: LegId, said: &[u8], body: Option<&sip::Body>) {
+pub(crate) fn reoffer_answered(wires: &mut Wires, leg: LegId, said: &[u8], body: Option<&sip::Body>) {
     if let Some(stream) = body.and_then(|answer| media::sdp::accept(said, &answer.bytes).ok()) {
         wires.media(MediaCommand::Update { leg, stream });
     }
@@ -668,12 +702,13 @@ pub(super) fn reoffer_answered(wires: &mut Wires, leg: LegId, said: &[u8], body:
 fn fault_of(fault: &media::sdp::SdpFault) -> Fault {
     match fault {
         media::sdp::SdpFault::Malformed(_) => Fault::MalformedOffer,
+        media::sdp::SdpFault::NothingInCommon(media::sdp::NothingInCommon::Security) => Fault::NotProtected,
         media::sdp::SdpFault::NothingInCommon(_) => Fault::NothingInCommon,
     }
 }
 
 /// Our side of a session description on this port.
-pub(super) fn local_description(wires: &mut Wires, port: u16) -> media::sdp::Local {
+pub(crate) fn local_description(wires: &mut Wires, port: u16) -> media::sdp::Local {
     let [a, b, c, d, e, f, g, h, ..] = wires.draw();
     // RFC 8866 §5.2: unique and not guessable serves as well as a timestamp; 62 bits stay positive everywhere.
     let session = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 2;

@@ -5,8 +5,6 @@ use std::time::{Duration, Instant};
 
 use phi::Phi;
 
-use super::caller::{answer_reoffer, reoffer_answered};
-use super::ladder::Dialled;
 use super::{Call, Partner, signal};
 use crate::desk::Wires;
 use crate::door::{LegId, MediaCommand};
@@ -16,7 +14,7 @@ use crate::fact::Fact;
 pub(super) struct Connecting {
     pub(super) leg: LegId,
     to: String,
-    dialled: Dialled,
+    port: u16,
     until: Instant,
 }
 
@@ -26,7 +24,7 @@ impl Connecting {
     }
 
     pub(super) fn port(&self) -> u16 {
-        self.dialled.port
+        self.port
     }
 }
 
@@ -41,11 +39,11 @@ impl Call {
         ring_for: Duration,
     ) {
         match self.dial(now, wires, &to, number) {
-            Some((leg, dialled)) => {
+            Some((leg, port)) => {
                 self.connecting = Some(Connecting {
                     leg,
                     to,
-                    dialled,
+                    port,
                     until: now + ring_for,
                 })
             }
@@ -54,96 +52,78 @@ impl Call {
     }
 
     pub(super) fn line_signalled(&mut self, now: Instant, wires: &mut Wires, event: sip::Event) {
-        let Some(Connecting {
-            leg,
-            to,
-            mut dialled,
-            until,
-        }) = self.connecting.take()
-        else {
-            return;
-        };
+        let Some(line) = &self.connecting else { return };
+        let leg = line.leg;
         match event {
-            sip::Event::Accepted { body, .. } => {
-                self.note(now, wires, signal(&to, false, "200"));
-                let stream = body.and_then(|answer| media::sdp::accept(&dialled.said, &answer.bytes).ok());
-                let (Some(stream), Some(caller)) = (stream, self.caller.leg()) else {
-                    self.drop_line(now, wires, &to, &dialled, "BYE");
-                    if self.caller.is_here() {
-                        self.hear(now, wires, flow::Heard::NotConnected);
-                    }
-                    return;
-                };
-                wires.own_leg(leg, self.id, &to);
-                wires.media(MediaCommand::Open {
-                    call: self.id,
-                    leg,
-                    port: dialled.port,
-                    stream: Some(stream),
-                });
-                wires.media(MediaCommand::Hush { leg: caller });
-                wires.media(MediaCommand::Bridge { a: caller, b: leg });
-                self.note(now, wires, Fact::Bridged { person: to.clone() });
-                self.partner = Some(Partner {
-                    leg,
-                    session: dialled.session,
-                    person: to,
-                    said: dialled.said,
-                    since: now,
-                    ladder: None,
-                });
-                self.hear(now, wires, flow::Heard::Connected);
-            }
-            sip::Event::Refused { status, .. } => {
-                self.note(now, wires, signal(&to, false, &status.to_string()));
-                wires.disown_session(dialled.session);
-                wires.return_port(dialled.port);
-                self.hear(now, wires, flow::Heard::NotConnected);
-            }
-            sip::Event::Ended { .. } => {
-                wires.disown_session(dialled.session);
-                wires.return_port(dialled.port);
-                self.hear(now, wires, flow::Heard::NotConnected);
-            }
+            sip::Event::Accepted { body, .. } => self.line_answered(now, wires, body.as_ref()),
+            sip::Event::Refused { status, .. } => self.line_refused(now, wires, status),
+            sip::Event::Ended { .. } => self.line_over(now, wires),
             sip::Event::Progress { status, .. } => {
+                let to = line.to.clone();
                 self.note(now, wires, signal(&to, false, &status.to_string()));
-                self.connecting = Some(Connecting {
-                    leg,
-                    to,
-                    dialled,
-                    until,
-                });
             }
             sip::Event::Offered { session, offer, body } => {
-                answer_reoffer(now, wires, leg, &mut dialled.said, session, offer, body.as_ref());
-                self.connecting = Some(Connecting {
-                    leg,
-                    to,
-                    dialled,
-                    until,
-                });
+                wires.line_reoffered(now, leg, session, offer, body.as_ref());
             }
-            sip::Event::OfferAnswered { body, .. } => {
-                reoffer_answered(wires, leg, &dialled.said, body.as_ref());
-                self.connecting = Some(Connecting {
-                    leg,
-                    to,
-                    dialled,
-                    until,
-                });
-            }
+            sip::Event::OfferAnswered { body, .. } => wires.line_offer_answered(leg, body.as_ref()),
             sip::Event::Incoming { .. }
             | sip::Event::Confirmed { .. }
             | sip::Event::Info { .. }
-            | sip::Event::Response { .. } => {
-                self.connecting = Some(Connecting {
-                    leg,
-                    to,
-                    dialled,
-                    until,
-                });
-            }
+            | sip::Event::Response { .. } => {}
         }
+    }
+
+    fn line_answered(&mut self, now: Instant, wires: &mut Wires, body: Option<&sip::Body>) {
+        let Some(line) = self.connecting.take() else { return };
+        let leg = line.leg;
+        self.note(now, wires, signal(&line.to, false, "200"));
+        let stream = wires.line_answered(now, leg, body);
+        let (Some(stream), Some(caller)) = (stream, self.caller.leg()) else {
+            self.drop_line(now, wires, &line, "BYE");
+            if self.caller.is_here() {
+                self.hear(now, wires, flow::Heard::NotConnected);
+            }
+            return;
+        };
+        wires.own_leg(leg, self.id, &line.to);
+        wires.media(MediaCommand::Open {
+            call: self.id,
+            leg,
+            port: line.port,
+            stream: Some(stream),
+        });
+        wires.media(MediaCommand::Hush { leg: caller });
+        wires.media(MediaCommand::Bridge { a: caller, b: leg });
+        self.note(
+            now,
+            wires,
+            Fact::Bridged {
+                person: line.to.clone(),
+            },
+        );
+        self.partner = Some(Partner {
+            leg,
+            person: line.to,
+            since: now,
+            ladder: None,
+        });
+        self.hear(now, wires, flow::Heard::Connected);
+    }
+
+    /// The line said no, or could not be reached.
+    pub(super) fn line_refused(&mut self, now: Instant, wires: &mut Wires, status: u16) {
+        if let Some(line) = &self.connecting {
+            let to = line.to.clone();
+            self.note(now, wires, signal(&to, false, &status.to_string()));
+        }
+        self.line_over(now, wires);
+    }
+
+    fn line_over(&mut self, now: Instant, wires: &mut Wires) {
+        let Some(line) = self.connecting.take() else { return };
+        wires.forget_line(line.leg);
+        wires.return_port(line.port);
+        self.hear(now, wires, flow::Heard::NotConnected);
     }
 
     /// Nobody picked up in time, or the caller is gone: the line is let go.
@@ -163,15 +143,15 @@ impl Call {
 
     /// Whoever is still ringing on a line is no longer wanted.
     pub(super) fn leave_line(&mut self, now: Instant, wires: &mut Wires) {
-        if let Some(Connecting { to, dialled, .. }) = self.connecting.take() {
-            self.drop_line(now, wires, &to, &dialled, "CANCEL");
+        if let Some(line) = self.connecting.take() {
+            self.drop_line(now, wires, &line, "CANCEL");
         }
     }
 
-    fn drop_line(&mut self, now: Instant, wires: &mut Wires, to: &str, dialled: &Dialled, what: &str) {
-        self.note(now, wires, signal(to, true, what));
-        wires.endpoint.hang_up(now, dialled.session);
-        wires.disown_session(dialled.session);
-        wires.return_port(dialled.port);
+    fn drop_line(&mut self, now: Instant, wires: &mut Wires, line: &Connecting, what: &str) {
+        self.note(now, wires, signal(&line.to, true, what));
+        wires.hang_up_line(now, line.leg);
+        wires.forget_line(line.leg);
+        wires.return_port(line.port);
     }
 }

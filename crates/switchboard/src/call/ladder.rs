@@ -5,17 +5,15 @@
 //! or, when the caller is gone, given the number to call back (D3). Nothing a caller supplies is ever dialled.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use oncall::{Escalation, TryId};
 use phi::Phi;
-use sip::message::{Host, NameAddr, Uri};
 
-use super::caller::{answer_reoffer, local_description, reoffer_answered};
 use super::{Call, LADDERS_MAX, Partner, Withheld, signal};
 use crate::desk::Wires;
+use crate::desk::line::Placing;
 use crate::door::{LegId, MediaCommand};
 use crate::fact::{Fact, OpenEscalation, masked};
 
@@ -65,18 +63,8 @@ pub(super) struct Ladder {
 struct Ring {
     id: Option<TryId>,
     person: String,
-    session: sip::SessionId,
     port: u16,
-    said: Vec<u8>,
     stage: Stage,
-}
-
-/// A session we began: what must be given back when it comes to nothing.
-pub(super) struct Dialled {
-    pub(super) session: sip::SessionId,
-    pub(super) port: u16,
-    /// Our offer, or what we said of the session last.
-    pub(super) said: Vec<u8>,
 }
 
 /// Where on its way a ring is.
@@ -422,15 +410,13 @@ impl Call {
         else {
             return false;
         };
-        let Some((leg, Dialled { session, port, said })) = self.dial(now, wires, person, &number) else {
+        let Some((leg, port)) = self.dial(now, wires, person, &number) else {
             return false;
         };
         let ring = Ring {
             id: Some(id),
             person: person.to_owned(),
-            session,
             port,
-            said,
             stage: Stage::Calling,
         };
         if let Some(ladder) = self.ladders.get_mut(index) {
@@ -446,46 +432,35 @@ impl Call {
         true
     }
 
-    /// The INVITE itself; `None` when no trunk takes calls or no audio slot is free.
+    /// A call to a number the practice file names, and the port promised to whoever answers; `None` when it cannot be made.
     pub(super) fn dial(
         &mut self,
         now: Instant,
         wires: &mut Wires,
         person: &str,
         number: &Phi<String>,
-    ) -> Option<(LegId, Dialled)> {
-        let trunk = wires.outbound_trunk(&self.trunk)?;
-        let outbound = trunk.outbound?;
-        let flow = outbound.targets.iter().find_map(|target| {
-            let remote = SocketAddr::new(target.address()?, target.port.unwrap_or(5060));
-            wires
-                .config
-                .flow_to(target.transport.unwrap_or(sip::Transport::Udp), remote)
-        })?;
-        let credentials = trunk.credentials.clone();
-        let port = wires.take_port()?;
-        let local = local_description(wires, port);
-        let offering = wires.offering();
-        let said = media::sdp::offer(&local, &offering, &mut || wires.draw());
-        let ours = self
-            .released
-            .practice
-            .lines
-            .values()
-            .next()
-            .cloned()
-            .unwrap_or_default();
-        let target = Uri::sip(Some(number.expose()), host(flow.remote.ip()), Some(flow.remote.port()));
-        let from = Uri::sip(Some(&ours), host(wires.config.media_address), None);
-        let from = NameAddr::new(from).with_display(Phi::new(self.released.practice.name.clone()));
-        let mut invite = sip::Invite::new(flow, target, from);
-        invite.body = Some(sip::Body::sdp(said.clone()));
-        invite.credentials = credentials;
-        let session = wires.endpoint.invite(now, invite);
-        let leg = wires.new_leg();
-        wires.own_session(session, self.id, leg);
+    ) -> Option<(LegId, u16)> {
+        let practice = &self.released.practice;
+        let named = practice.people.values().any(|known| known.call == *number)
+            || practice.outside_lines.values().any(|line| line == number.expose());
+        if !named {
+            return None;
+        }
+        let caller_known = self.number.expose().is_some();
+        let placing = Placing {
+            call: self.id,
+            party: person.to_owned(),
+            number: number.clone(),
+            ours: practice.lines.values().cloned().collect(),
+            practice: practice.name.clone(),
+            prefers: self.trunk.clone(),
+            max_forwards: self.max_forwards,
+            caller_known,
+        };
+        let leg = wires.place(now, placing)?;
+        let port = wires.port_of(leg)?;
         self.note(now, wires, signal(person, true, "INVITE"));
-        Some((leg, Dialled { session, port, said }))
+        Some((leg, port))
     }
 
     /// Something happened to the session of a person we rang, or of the partner.
@@ -515,8 +490,8 @@ impl Call {
             }
             sip::Event::Accepted { body, .. } => {
                 let port = ring.port;
-                let stream = body.and_then(|answer| media::sdp::accept(&ring.said, &answer.bytes).ok());
                 self.note(now, wires, signal(&person, false, "200"));
+                let stream = wires.line_answered(now, leg, body.as_ref());
                 match (stream, id) {
                     (Some(stream), Some(id)) => {
                         self.at_stage(leg, Stage::Deciding);
@@ -533,19 +508,7 @@ impl Call {
                     _ => self.let_ring_go(now, wires, index, leg, oncall::Ended::Failed, "BYE"),
                 }
             }
-            sip::Event::Refused { status, .. } => {
-                self.note(now, wires, signal(&person, false, &status.to_string()));
-                let why = match status {
-                    486 | 600 => oncall::Ended::Busy,
-                    603 | 403 => oncall::Ended::Declined,
-                    408 | 480 | 487 => oncall::Ended::NoAnswer,
-                    _ => oncall::Ended::Failed,
-                };
-                self.ring_gone(wires, index, leg);
-                if let Some(id) = id {
-                    self.tell(wall, index, oncall::Input::Ended(id, why));
-                }
-            }
+            sip::Event::Refused { status, .. } => return self.person_refused(now, wires, leg, status),
             sip::Event::Ended { .. } => {
                 self.note(now, wires, signal(&person, false, "BYE"));
                 let ring = self.ring_gone(wires, index, leg);
@@ -555,14 +518,33 @@ impl Call {
                 self.left_too_soon(now, wires, index, ring);
             }
             sip::Event::Offered { session, offer, body } => {
-                answer_reoffer(now, wires, leg, &mut ring.said, session, offer, body.as_ref());
+                wires.line_reoffered(now, leg, session, offer, body.as_ref());
             }
             sip::Event::Info { body, .. } => wires.media(MediaCommand::InfoDigit {
                 leg,
                 body: Phi::new(body.bytes),
             }),
-            sip::Event::OfferAnswered { body, .. } => reoffer_answered(wires, leg, &ring.said, body.as_ref()),
+            sip::Event::OfferAnswered { body, .. } => wires.line_offer_answered(leg, body.as_ref()),
             sip::Event::Incoming { .. } | sip::Event::Confirmed { .. } | sip::Event::Response { .. } => {}
+        }
+        self.climb(now, wires);
+    }
+
+    /// A phone was not reached, or its owner said no.
+    pub(super) fn person_refused(&mut self, now: Instant, wires: &mut Wires, leg: LegId, status: u16) {
+        let wall = self.wall(now);
+        let Some((index, ring)) = self.ring_at(leg) else { return };
+        let (id, person) = (ring.id, ring.person.clone());
+        self.note(now, wires, signal(&person, false, &status.to_string()));
+        let why = match status {
+            486 | 600 => oncall::Ended::Busy,
+            603 | 403 => oncall::Ended::Declined,
+            408 | 480 | 487 => oncall::Ended::NoAnswer,
+            _ => oncall::Ended::Failed,
+        };
+        self.ring_gone(wires, index, leg);
+        if let Some(id) = id {
+            self.tell(wall, index, oncall::Input::Ended(id, why));
         }
         self.climb(now, wires);
     }
@@ -617,8 +599,8 @@ impl Call {
 
     /// No audio from a person: whoever it was is not reached.
     pub(super) fn person_lost(&mut self, now: Instant, wires: &mut Wires, leg: LegId) {
-        if let Some(partner) = self.partner.as_ref().filter(|partner| partner.leg == leg) {
-            wires.endpoint.hang_up(now, partner.session);
+        if self.partner.as_ref().is_some_and(|partner| partner.leg == leg) {
+            wires.hang_up_line(now, leg);
         } else if let Some((index, _)) = self.ring_at(leg) {
             self.let_ring_go(now, wires, index, leg, oncall::Ended::Failed, "BYE");
             self.climb(now, wires);
@@ -714,9 +696,7 @@ impl Call {
         );
         self.partner = Some(Partner {
             leg,
-            session: ring.session,
             person: ring.person,
-            said: ring.said,
             since: now,
             ladder: Some(start),
         });
@@ -745,7 +725,7 @@ impl Call {
                 if matches!(why, sip::Ended::ByTheirBye) {
                     self.note(now, wires, signal(&partner.person, false, "BYE"));
                 }
-                wires.disown_session(partner.session);
+                wires.forget_line(partner.leg);
                 if let Some(caller) = self.caller.leg() {
                     wires.media(MediaCommand::Unbridge {
                         a: caller,
@@ -761,15 +741,7 @@ impl Call {
                 self.hear(now, wires, flow::Heard::NotConnected);
             }
             sip::Event::Offered { session, offer, body } => {
-                answer_reoffer(
-                    now,
-                    wires,
-                    partner.leg,
-                    &mut partner.said,
-                    session,
-                    offer,
-                    body.as_ref(),
-                );
+                wires.line_reoffered(now, partner.leg, session, offer, body.as_ref());
             }
             sip::Event::Info { body, .. } => {
                 wires.media(MediaCommand::InfoDigit {
@@ -929,7 +901,7 @@ impl Call {
     fn hang_up_ring(&mut self, now: Instant, wires: &mut Wires, index: usize, leg: LegId, what: &str) -> Option<Ring> {
         if let Some(ring) = self.ladders.get(index).and_then(|ladder| ladder.rings.get(&leg)) {
             self.note(now, wires, signal(&ring.person, true, what));
-            wires.endpoint.hang_up(now, ring.session);
+            wires.hang_up_line(now, leg);
         }
         self.ring_gone(wires, index, leg)
     }
@@ -937,7 +909,7 @@ impl Call {
     /// A ring's session is over: its port or its media is given back.
     fn ring_gone(&mut self, wires: &mut Wires, index: usize, leg: LegId) -> Option<Ring> {
         let ring = self.ladders.get_mut(index)?.rings.remove(&leg)?;
-        wires.disown_session(ring.session);
+        wires.forget_line(leg);
         match ring.stage {
             Stage::Calling => wires.return_port(ring.port),
             _ => wires.media(MediaCommand::Close { leg }),
@@ -973,13 +945,5 @@ impl Call {
         if let Some(ladder) = self.ladders.get_mut(index) {
             ladder.escalation.handle(wall, input);
         }
-    }
-}
-
-/// A numeric host for a URI.
-fn host(address: std::net::IpAddr) -> Host {
-    match address.to_canonical() {
-        std::net::IpAddr::V4(address) => Host::V4(address),
-        std::net::IpAddr::V6(address) => Host::V6(address),
     }
 }

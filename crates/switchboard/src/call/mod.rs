@@ -21,11 +21,15 @@ use crate::door::{CallId, LegId, MediaCommand, MediaEvent, RecordingId, Released
 use crate::fact::{Fact, OpenEscalation};
 
 use self::caller::Caller;
+pub(crate) use self::caller::{answer_reoffer, local_description, reoffer_answered};
 use self::connect::Connecting;
 use self::ladder::Ladder;
 
 /// What the book says of a fault of our own.
 const ENGINE_FAULT: &str = "a fault in the engine";
+
+/// How many hops a call of ours may take at most (RFC 3261 §20.22).
+const MAX_FORWARDS: u8 = 70;
 
 /// Ladders one call may have running: the flow's own, and the safety net's.
 const LADDERS_MAX: usize = 4;
@@ -41,6 +45,8 @@ pub(crate) struct Call {
     line: String,
     began: Instant,
     anchor: (Instant, Timestamp),
+    /// What is left of the caller's Max-Forwards for calls made on their behalf (RFC 7332 §2).
+    max_forwards: u8,
     number: Phi<Option<String>>,
     caller: Caller,
     /// `None` for a call that a restart left without its caller.
@@ -73,9 +79,7 @@ pub(crate) struct Call {
 /// Who the caller talks with.
 struct Partner {
     leg: LegId,
-    session: sip::SessionId,
     person: String,
-    said: Vec<u8>,
     since: Instant,
     /// The ladder they came by; it begins again when they leave before a word was possible.
     ladder: Option<ladder::Start>,
@@ -118,6 +122,8 @@ pub(crate) struct Arrival {
     pub(crate) released: Released,
     pub(crate) line: String,
     pub(crate) caller: Option<Phi<String>>,
+    /// What the trunk says of it, where it is believed.
+    pub(crate) verdict: Option<sip::identity::Verdict>,
 }
 
 impl Call {
@@ -131,6 +137,7 @@ impl Call {
             released,
             line,
             caller: number,
+            verdict,
         } = arrival;
         let wall = wires.wall(now);
         let Some(flow) = released.practice.flow_for(&line, wall).cloned() else {
@@ -158,13 +165,18 @@ impl Call {
                 .map(|octet| format!("{octet:02x}"))
                 .collect(),
         };
-        let caller = Caller::arrive(now, wires, id, session, &invite)?;
+        let max_forwards = invite.request.max_forwards().unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS);
+        let caller = Caller::arrive(now, wires, id, session, &invite, &trunk)?;
         wires.fact(Some(id), wall, began);
+        if let Some(verdict) = verdict.filter(|verdict| verdict.said_by.is_some()) {
+            wires.fact(Some(id), wall, verdict_fact(&verdict));
+        }
         wires.fact(Some(id), wall, signal("caller", false, "INVITE"));
         Ok(Box::new(Self {
             trunk,
             line,
             caller,
+            max_forwards: max_forwards.saturating_sub(1),
             run: Some(run),
             ..Self::blank(now, wires, id, released, call_back)
         }))
@@ -202,6 +214,7 @@ impl Call {
             line: String::new(),
             began: now,
             anchor: wires.anchor(),
+            max_forwards: MAX_FORWARDS,
             number: call_back.clone(),
             caller: Caller::gone(),
             run: None,
@@ -264,6 +277,30 @@ impl Call {
 
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether its caller is on the line.
+    pub(crate) fn has_caller(&self) -> bool {
+        self.caller.is_here()
+    }
+
+    /// The trunk that brought it; empty for a call that a restart left without its caller.
+    pub(crate) fn trunk(&self) -> &str {
+        &self.trunk
+    }
+
+    /// Whose it is.
+    pub(crate) fn practice(&self) -> &str {
+        &self.released.practice.name
+    }
+
+    /// A call of ours found nobody to take it.
+    pub(crate) fn line_came_to_nothing(&mut self, now: Instant, wires: &mut Wires, leg: LegId) {
+        if self.connecting.as_ref().is_some_and(|line| line.leg == leg) {
+            self.line_refused(now, wires, 503);
+        } else {
+            self.person_refused(now, wires, leg, 503);
+        }
     }
 
     /// Something happened to one of the call's sessions.
@@ -517,5 +554,25 @@ fn signal(party: &str, ours: bool, what: &str) -> Fact {
         party: party.to_owned(),
         ours,
         what: what.to_owned(),
+    }
+}
+
+/// For people to read; nothing else looks at it.
+fn verdict_fact(verdict: &sip::identity::Verdict) -> Fact {
+    use sip::identity::{Attestation, Outcome};
+    let result = match verdict.result {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "failed",
+        Outcome::Nothing => "none",
+    };
+    let attestation = match verdict.attestation {
+        Attestation::A => "A",
+        Attestation::B => "B",
+        Attestation::C => "C",
+        Attestation::Unknown => "unknown",
+    };
+    Fact::Verdict {
+        verdict: result.to_owned(),
+        attestation: attestation.to_owned(),
     }
 }

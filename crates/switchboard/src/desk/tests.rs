@@ -17,9 +17,9 @@ use crate::door::{CallId, DeskConfig, Input, Listener, MediaCommand, MediaEvent,
 use crate::fact::{Fact, OpenEscalation};
 use crate::trunk::{Network, Outbound, Trunk};
 
-const DESK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
-const TRUNK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 5060);
-const OFFER: &str =
+pub(super) const DESK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
+pub(super) const TRUNK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 5060);
+pub(super) const OFFER: &str =
     "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
 #[test]
@@ -234,17 +234,26 @@ fn a_caller_who_sends_no_audio_is_asked_for_and_not_hung_up() {
 }
 
 /// A desk whose wire, book and media plane are this test.
-struct Bench {
-    desk: Desk,
-    now: Instant,
-    sent: Vec<String>,
+pub(super) struct Bench {
+    pub(super) desk: Desk,
+    pub(super) now: Instant,
+    pub(super) sent: Vec<String>,
+    /// Where each of them went.
+    pub(super) went: Vec<sip::Flow>,
+    pub(super) asked: Vec<sip::locate::Question>,
+    pub(super) expected: Vec<(SocketAddr, String)>,
     media: Vec<MediaCommand>,
-    facts: Vec<Fact>,
+    pub(super) facts: Vec<Fact>,
     calls: Vec<CallId>,
 }
 
 impl Bench {
-    fn new(ports: usize) -> Self {
+    pub(super) fn new(ports: usize) -> Self {
+        Self::with(ports, |_| {})
+    }
+
+    /// As the usual one, with something changed.
+    pub(super) fn with(ports: usize, change: impl FnOnce(&mut DeskConfig)) -> Self {
         let listener = Listener {
             transport: sip::Transport::Udp,
             local: DESK,
@@ -252,11 +261,12 @@ impl Bench {
         };
         let trunk =
             Trunk::new("carrier", [Network::host(TRUNK.ip())]).calling(Some(Outbound::at(sip::Transport::Udp, TRUNK)));
-        let config = DeskConfig {
+        let mut config = DeskConfig {
             ring_before_answer: Duration::from_secs(1),
             codecs: vec![media::sdp::Codec::Pcmu],
             ..DeskConfig::new(vec![listener], DESK.ip(), vec![trunk])
         };
+        change(&mut config);
         let now = Instant::now();
         let night = "2026-11-22T05:40:00Z".parse().expect("a time");
         let mut desk = Desk::new(config, counting(1), counting(2), now, night);
@@ -270,17 +280,22 @@ impl Bench {
         for port in (20_000..).step_by(2).take(ports) {
             desk.handle(now, Input::Port(port));
         }
-        Self {
+        let mut bench = Self {
             desk,
             now,
             sent: Vec::new(),
+            went: Vec::new(),
+            asked: Vec::new(),
+            expected: Vec::new(),
             media: Vec::new(),
             facts: Vec::new(),
             calls: Vec::new(),
-        }
+        };
+        bench.drain();
+        bench
     }
 
-    fn invite(&mut self, name: &str, body: &str) {
+    pub(super) fn invite(&mut self, name: &str, body: &str) {
         let text = format!(
             "INVITE sip:+15125550100@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2:5060;branch=z9hG4bK{name}\r\n\
              Max-Forwards: 70\r\nFrom: <sip:+15125550199@127.0.0.2>;tag={name}\r\nTo: <sip:+15125550100@127.0.0.1>\r\n\
@@ -290,7 +305,7 @@ impl Bench {
         self.receive(&text);
     }
 
-    fn ack(&mut self, name: &str, ok: &str, body: &str) {
+    pub(super) fn ack(&mut self, name: &str, ok: &str, body: &str) {
         let to = ok.lines().find(|line| line.starts_with("To:")).expect("a To");
         let text = format!(
             "ACK sip:127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2:5060;branch=z9hG4bKack{name}\r\n\
@@ -302,28 +317,42 @@ impl Bench {
     }
 
     fn receive(&mut self, text: &str) {
+        self.receive_from(TRUNK, text);
+    }
+
+    /// The same from another address.
+    pub(super) fn receive_from(&mut self, remote: SocketAddr, text: &str) {
         let flow = sip::Flow {
             transport: sip::Transport::Udp,
             local: DESK,
-            remote: TRUNK,
+            remote,
             connection: None,
         };
+        self.receive_on(flow, text);
+    }
+
+    pub(super) fn receive_on(&mut self, flow: sip::Flow, text: &str) {
         let bytes = text.as_bytes();
         self.desk.handle(self.now, Input::Received { flow, bytes });
         self.drain();
     }
 
-    fn wait(&mut self, time: Duration) {
+    pub(super) fn wait(&mut self, time: Duration) {
         self.now += time;
         self.desk.handle(self.now, Input::Time);
         self.drain();
     }
 
     /// The book and the media plane answer at once, when they are asked for an answer.
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         loop {
             match self.desk.poll_output() {
-                Output::Transmit(transmit) => self.sent.push(String::from_utf8(transmit.bytes).expect("SIP text")),
+                Output::Transmit(transmit) => {
+                    self.sent.push(String::from_utf8(transmit.bytes).expect("SIP text"));
+                    self.went.push(transmit.flow);
+                }
+                Output::Resolve(question) => self.asked.push(question),
+                Output::Expect { address, domain } => self.expected.push((address, domain)),
                 Output::Media(order) => self.media.push(order),
                 Output::Record { ticket, facts } => {
                     for stamped in facts {
@@ -340,11 +369,11 @@ impl Bench {
     }
 
     /// The latest message that begins like this.
-    fn sent(&self, beginning: &str) -> Option<String> {
+    pub(super) fn sent(&self, beginning: &str) -> Option<String> {
         self.sent.iter().rev().find(|text| text.starts_with(beginning)).cloned()
     }
 
-    fn began(&self, call: usize) -> CallId {
+    pub(super) fn began(&self, call: usize) -> CallId {
         *self.calls.get(call).expect("it began")
     }
 
@@ -354,12 +383,12 @@ impl Bench {
             .any(|order| matches!(order, MediaCommand::Play { .. }))
     }
 
-    fn invites(&self) -> usize {
+    pub(super) fn invites(&self) -> usize {
         let ours = |fact: &&Fact| matches!(fact, Fact::Signal { ours: true, what, .. } if what == "INVITE");
         self.facts.iter().filter(ours).count()
     }
 
-    fn outcomes(&self) -> usize {
+    pub(super) fn outcomes(&self) -> usize {
         self.facts
             .iter()
             .filter(|fact| matches!(fact, Fact::CallEnded { .. }))
@@ -367,7 +396,7 @@ impl Bench {
     }
 }
 
-fn tail(body: &str) -> String {
+pub(super) fn tail(body: &str) -> String {
     let kind = if body.is_empty() {
         ""
     } else {
@@ -376,7 +405,7 @@ fn tail(body: &str) -> String {
     format!("{kind}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
-fn open(call: CallId, ladder: &str) -> OpenEscalation {
+pub(super) fn open(call: CallId, ladder: &str) -> OpenEscalation {
     OpenEscalation {
         call,
         practice: "Cedar Family Medicine".into(),
@@ -388,7 +417,7 @@ fn open(call: CallId, ladder: &str) -> OpenEscalation {
     }
 }
 
-fn counting(stream: u8) -> sip::Draw {
+pub(super) fn counting(stream: u8) -> sip::Draw {
     let mut count = 0_u64;
     Box::new(move || {
         count += 1;
@@ -400,7 +429,7 @@ fn counting(stream: u8) -> sip::Draw {
     })
 }
 
-fn cedar() -> Arc<flow::Practice> {
+pub(super) fn cedar() -> Arc<flow::Practice> {
     macro_rules! files {
         ($($name:literal),*) => {
             [$(($name, include_str!(concat!("../../../../flows/cedar-family-medicine/", $name)))),*]

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use switchboard::{Fact, Security};
+use switchboard::Fact;
+use switchboard::trunk::Security;
 use tests::engine::Engine;
 use tests::raw::{LOOPBACK_ELSEWHERE, Packet, Phone, Rtp, SOON, rtp};
 use tests::srtp::{Keys, Suite};

@@ -1,6 +1,6 @@
 //! RFC 4568: keys in the session description, and who gets in without them.
 
-use switchboard::Security;
+use switchboard::trunk::Security;
 use tests::engine::Engine;
 use tests::raw::{Message, Phone, QUIET};
 use tests::srtp::{Keys, Suite, base64, unbase64};

@@ -22,6 +22,18 @@
 mod mutate;
 mod targets;
 
+/// The configuration's reader and the presets it knows are the binary's own, taken from its source: a binary has no door for us.
+#[path = "../../crates/nightdesk/src"]
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "the binary uses more of it")]
+mod nightdesk {
+    pub mod config;
+    pub mod trunk {
+        pub mod preset;
+    }
+}
+
+use nightdesk::{config, trunk};
+
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::PathBuf;

@@ -220,7 +220,7 @@ pub const TARGETS: &[Target] = &[
         name: "config",
         wire: false,
         weight: 200,
-        folders: &[],
+        folders: &["fixtures/config/bad", "fixtures/config/good"],
         texts: config::FILES,
         made: Vec::new,
         tokens: config::WORDS,

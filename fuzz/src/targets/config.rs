@@ -1,12 +1,9 @@
-//! The configuration file. The reader is the binary's own, taken from its source: a binary has no door for us.
+//! The configuration file.
 
 use std::path::Path;
 
 use super::{about, verdict};
-
-#[path = "../../../crates/nightdesk/src/config.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the binary uses more of it")]
-mod reader;
+use crate::config as reader;
 
 /// A file: settings without an error, or errors and no settings.
 pub fn file(bytes: &[u8]) -> u64 {
@@ -38,6 +35,7 @@ pub fn file(bytes: &[u8]) -> u64 {
 pub const FILES: &[&str] = &[
     include_str!("../../../flows/demonstration.yaml"),
     "listen: udp 0.0.0.0:5060\nexternal address: 203.0.113.7\nmedia address: 192.0.2.1\nrtp ports: 20000 to 29999\nmedia threads: 2\ntrunks:\n  carrier: {from: [192.0.2.0/24, '2001:db8::/32'], outbound: udp 192.0.2.10:5060, user: a, password: b}\npractices: [flows]\ndata: data\nkeys: certs\nspeech: /usr/bin/espeak-ng\nring before answering: 2 seconds\ncalls at most: 500\ndrain for: 1 hour\n",
+    "listen: [tls 0.0.0.0:5061]\ntrunks:\n  us: {preset: twilio}\n  chicago: {preset: voipms}\n  main: {preset: telnyx}\n",
 ];
 
 /// Words of the file.

@@ -1,5 +1,6 @@
 //! Reading values out of the tree: addresses, lengths of time, lists, files; what is wrong is said in one voice.
 
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt;
@@ -131,7 +132,7 @@ impl Reader {
     /// A file with a password, a key or a token: its first line, without a word about what it says.
     pub(super) fn secret(&mut self, node: &Node) -> Option<String> {
         let path = self.folder.join(node.text()?);
-        let text = match std::fs::read_to_string(&path) {
+        let text = match first_bytes(&path) {
             Ok(text) => text,
             Err(error) => {
                 self.say(
@@ -300,11 +301,23 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or(usize::MAX)
 }
 
+/// As much of a file as a secret may be long, and a byte more to tell. A device or a pipe has no end, so it is no such file.
+fn first_bytes(path: &Path) -> std::io::Result<String> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    let mut text = String::new();
+    let most = u64::try_from(SECRET_BYTES_MAX + 1).unwrap_or(u64::MAX);
+    std::fs::File::open(path)?.take(most).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// What went wrong with a file, in words that are the same on every machine.
 pub(super) fn reason(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file",
         std::io::ErrorKind::PermissionDenied => "it may not be read by this user",
+        std::io::ErrorKind::InvalidInput => "it is no file",
         _ => "the disk gave an error",
     }
 }

@@ -157,6 +157,16 @@ pub const TARGETS: &[Target] = &[
         run: media::packet,
     },
     Target {
+        name: "srtp",
+        wire: true,
+        weight: 500,
+        folders: &[],
+        texts: &[],
+        made: media::sealed_packets,
+        tokens: &[],
+        run: media::sealed,
+    },
+    Target {
         name: "rtcp",
         wire: true,
         weight: 1_500,

@@ -1,6 +1,7 @@
 //! What arrives on the media side: descriptions, packets, reports, keys, and a leg that gets them all in any order.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
@@ -12,6 +13,7 @@ use media::rtp::reception::ReportBlock;
 use media::rtp::report::{Reporter, Sent};
 use media::rtp::{Packet, Writer, looks_like_rtcp};
 use media::sdp::{self, Direction, Local, Offering, OpusWishes, SdpFault, Security, Stream, Suite};
+use media::srtp::{MasterKey, Srtp};
 use media::{Audio, Codec, Digit, DigitWay, FRAME_SAMPLES, Leg, LegEvent, LegStart, PACKET_OUT_BYTES, Verdict};
 
 use super::{about, verdict};
@@ -152,6 +154,81 @@ pub fn stray(bytes: &[u8]) -> u64 {
         (judged(heard, bytes), judged(stranger, bytes))
     });
     verdict((heard, stranger, looks_like_rtcp(bytes), Packet::parse(bytes).is_some()))
+}
+
+/// A packet for a leg that speaks SRTP, in every suite: whatever was not sealed with its key is not heard, and nothing is learnt of it.
+pub fn sealed(bytes: &[u8]) -> u64 {
+    thread_local! {
+        static LEGS: RefCell<(Vec<Leg>, u64)> = RefCell::new((
+            Suite::ALL.iter().map(|suite| Leg::new(&secured(*suite, false), start())).collect(),
+            0,
+        ));
+    }
+    LEGS.with_borrow_mut(|(legs, inputs)| {
+        *inputs += 1;
+        let now = *START + Duration::from_millis(5 * *inputs);
+        let heard = legs.iter_mut().map(|leg| {
+            assert_eq!(leg.receive(now, STRANGER, &mut bytes.to_vec()), Verdict::Stranger);
+            let mut packet = bytes.to_vec();
+            let heard = leg.receive(now, PEER, &mut packet);
+            let is_believed = matches!(
+                heard,
+                Verdict::Audio(_) | Verdict::Event | Verdict::Comfort | Verdict::Rtcp | Verdict::Held
+            );
+            assert!(
+                !is_believed || SEALED.contains(bytes),
+                "{heard:?} of a packet nobody sealed"
+            );
+            if *inputs % 16 == 0 {
+                leg.tick(now, &mut [0; PACKET_OUT_BYTES]);
+                leg.rtcp_due(now, &mut [0; PACKET_OUT_BYTES]);
+                black_box((leg.take_frame(), leg.take_sent(), leg.quality()));
+                assert!(events(leg) <= 64);
+            }
+            judged(heard, &packet)
+        });
+        verdict(heard.collect::<Vec<_>>())
+    })
+}
+
+/// What the other side of each suite's leg says.
+static SEALED: LazyLock<HashSet<Vec<u8>>> = LazyLock::new(|| sealed_packets().into_iter().collect());
+
+/// The stream of one suite, ours or the other side's.
+fn secured(suite: Suite, theirs: bool) -> Stream {
+    let key = |of: u8| MasterKey::drawn(suite, &mut || [of; 16]);
+    let (send, receive) = if theirs { (key(2), key(1)) } else { (key(1), key(2)) };
+    Stream {
+        security: Some(Srtp { suite, send, receive }),
+        ..stream(Codec::Pcmu, true)
+    }
+}
+
+/// Sealed packets of every suite, RTP and RTCP.
+pub fn sealed_packets() -> Vec<Vec<u8>> {
+    let mut packets = Vec::new();
+    for suite in Suite::ALL {
+        let from = LegStart {
+            ssrc: THEIR_SSRC,
+            ..start()
+        };
+        let mut leg = Leg::new(&secured(suite, true), from);
+        leg.play(1, vec![Arc::from(&[0x55; 6 * FRAME_SAMPLES][..])], false);
+        for tick in 0..8 {
+            let now = *START + Duration::from_millis(20 * tick);
+            let mut out = [0; PACKET_OUT_BYTES];
+            let length = leg.tick(now, &mut out);
+            if length > 0 {
+                packets.push(out[..length].to_vec());
+            }
+            let length = leg.rtcp_due(now + Duration::from_secs(10 * tick), &mut out);
+            if length > 0 {
+                packets.push(out[..length].to_vec());
+            }
+        }
+    }
+    assert!(packets.len() >= 4 * Suite::ALL.len(), "there is something to forge");
+    packets
 }
 
 /// An RTCP packet for a reporter that has said something.

@@ -244,7 +244,7 @@ fn callers_in_every_form(stage: &Stage) {
         "P-Asserted-Identity: <tel:CALLER>",
     ] {
         let played = stage.brings("call", KEYS, |words, caller| {
-            let words = but(words, "caller", "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
+            let words = but(words, "caller", "\"Somebody\" <sip:+15125550177@carrier.example.com>");
             but(words, "identity", identity.replace("CALLER", caller))
         });
         assert_eq!(

@@ -77,7 +77,7 @@ impl Endpoint {
             }
         }
         let cseq = request.cseq().map_or(0, |cseq| cseq.number);
-        let unpracked = invited.reliably.unacknowledged().map(|rseq| (rseq, cseq));
+        let unpracked = invited.reliably.outstanding().map(|rseq| (rseq, cseq));
         let way = invited.talk.dialog.way();
         let bytes = self.respond(now, server, response);
         self.answered(source);

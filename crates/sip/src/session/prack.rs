@@ -72,7 +72,7 @@ impl Reliably {
     }
 
     /// The RSeq that still waits for its PRACK.
-    pub(super) fn unacknowledged(&self) -> Option<u32> {
+    pub(super) fn outstanding(&self) -> Option<u32> {
         self.outstanding.as_ref().map(|outstanding| outstanding.rseq)
     }
 
@@ -224,7 +224,7 @@ impl Endpoint {
         let cseq = invited.request.cseq().map_or(0, |cseq| cseq.number);
         let matches = acknowledged.method == Method::Invite
             && acknowledged.number == cseq
-            && invited.reliably.unacknowledged() == Some(rseq);
+            && invited.reliably.outstanding() == Some(rseq);
         if !matches {
             self.refuse_request(now, arrived, &request, Fault::NoSuchTransaction, &tag);
             return;

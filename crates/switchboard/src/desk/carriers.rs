@@ -1,17 +1,20 @@
 //! What carriers do, and strangers: each test is a carrier of one kind talking to the desk in raw SIP.
-#![allow(clippy::indexing_slicing, reason = "a test fails loudly")]
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "a test fails loudly")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use phi::Phi;
+use sip::digest::Challenge;
 use sip::locate::{Answer, Question, Srv, Target};
-use sip::message::Host;
+use sip::message::{Host, Message, Method};
 
 use super::tests::{Bench, DESK, OFFER, TRUNK, open, tail};
 use crate::door::{CallId, Input};
 use crate::fact::Fact;
-use crate::trunk::{CallerId, Network, Outbound, Ping, Reach, Trunk, TrunkLimits};
+use crate::trunk::{
+    CallerId, InboundDigest, Network, Outbound, Ping, Reach, Registered, Registration, Security, Trunk, TrunkLimits,
+};
 
 const CALLER: &str = "+15125550199";
 const CEDAR: &str = "+15125550100";
@@ -627,4 +630,108 @@ fn nothing_is_left_of_calls_that_went_everywhere() {
         super::PORTS_IN_HAND - 64,
         "every port came back"
     );
+}
+
+// Who proves it.
+
+#[test]
+fn a_trunk_without_a_place_of_its_own_answers_a_challenge() {
+    let account = || sip::Credentials::new("clinic".into(), "a password".into());
+    let mut bench = Bench::with(16, |config| {
+        config.trunks[0].sources.clear();
+        config.trunks[0].inbound_digest = Some(InboundDigest {
+            realm: "nightdesk".into(),
+            accounts: vec![account()],
+        });
+    });
+    let anywhere: SocketAddr = "203.0.113.7:5060".parse().expect("an address");
+    // Whoever only asks hears nothing.
+    bench.receive_from(
+        anywhere,
+        "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.7;branch=z9hG4bKo\r\nFrom: <sip:a@b>;tag=1\r\n\
+         To: <sip:127.0.0.1>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+    );
+    assert!(bench.sent.is_empty(), "{:?}", bench.sent);
+    bench.receive_from(anywhere, &invite("asked", CALLER, CEDAR, ""));
+    let challenge = bench.sent("SIP/2.0 401").expect("asked");
+    assert_eq!(bench.began_calls(), 0);
+    let Ok(Message::Response(challenge)) = Message::parse(challenge.as_bytes()) else {
+        panic!("a response");
+    };
+    let proof = |account: &sip::Credentials| {
+        let challenges = Challenge::to_answer(&challenge.headers, account);
+        let mut best = challenges.into_iter().next().expect("one we can answer");
+        let uri = format!("sip:{CEDAR}@127.0.0.1");
+        let (name, value) = best.answer(account, &Method::Invite, &uri, b"", [9; 16]);
+        format!("{}: {value}\r\n", name.as_str())
+    };
+    let wrong = proof(&sip::Credentials::new("clinic".into(), "a guess".into()));
+    bench.receive_from(anywhere, &invite("wrong", CALLER, CEDAR, &wrong));
+    assert!(bench.sent("SIP/2.0 403").is_some(), "a wrong password is a stranger's");
+    let right = proof(&account());
+    bench.receive_from(anywhere, &invite("right", CALLER, CEDAR, &right));
+    assert_eq!(bench.began_calls(), 1);
+    // The same answer again, overheard on the way, is only asked again.
+    bench.receive_from(anywhere, &invite("replay", "+15125550198", CEDAR, &right));
+    assert_eq!(bench.began_calls(), 1);
+    assert!(
+        bench
+            .sent("SIP/2.0 401")
+            .is_some_and(|asked| asked.contains("stale=true"))
+    );
+}
+
+#[test]
+fn who_wants_to_be_told_where_we_are_is_told_and_calls_from_there() {
+    let mut bench = Bench::with(16, |config| {
+        config.trunks[0].sources.clear();
+        config.trunks[0].credentials = Some(sip::Credentials::new("account7".into(), "secret".into()));
+        config.trunks[0].registration = Some(Registration::at(at(FIRST)));
+    });
+    bench.wait(Duration::ZERO);
+    let register = bench.sent("REGISTER ").expect("told at once");
+    assert!(
+        register.contains("Contact: <sip:account7@127.0.0.1:5060>"),
+        "{register}"
+    );
+    bench.receive_from(FIRST, &invite("early", CALLER, CEDAR, ""));
+    assert_eq!(bench.began_calls(), 0, "whoever has not said yes is a host only");
+    bench.answers(FIRST, "REGISTER", "200 OK");
+    let registered = |bench: &Bench| bench.desk.trunks(bench.now)[0].registered;
+    assert!(matches!(registered(&bench), Registered::Until(_)));
+    bench.receive_from(FIRST, &invite("registered", CALLER, CEDAR, ""));
+    assert_eq!(bench.began_calls(), 1);
+    // Nobody answers the refresh: after its time we are not registered, and it is in the book.
+    bench.wait_s(400);
+    assert_eq!(registered(&bench), Registered::No);
+    let told: Vec<&str> = bench
+        .facts
+        .iter()
+        .map(Fact::kind)
+        .filter(|kind| kind.ends_with("registered"))
+        .collect();
+    assert_eq!(told, ["registered", "unregistered"]);
+    bench.desk.handle(bench.now, Input::Drain);
+    bench.drain();
+}
+
+#[test]
+fn encryption_that_is_only_preferred_is_let_go_when_it_is_refused() {
+    for (security, offers) in [
+        (Security::Preferred, vec!["RTP/SAVP", "RTP/AVP"]),
+        (Security::Required, vec!["RTP/SAVP"]),
+        (Security::Off, vec!["RTP/AVP"]),
+    ] {
+        let mut bench = Bench::with(64, |config| config.trunks[0].security = security);
+        bench.rings(7);
+        bench.answers(TRUNK, "INVITE", "488 Not Acceptable Here");
+        let offered: Vec<&str> = bench
+            .sent
+            .iter()
+            .filter(|text| text.starts_with("INVITE "))
+            .filter_map(|text| text.lines().find(|line| line.starts_with("m=audio")))
+            .filter_map(|line| line.split(' ').nth(2))
+            .collect();
+        assert_eq!(offered, offers, "{security:?}");
+    }
 }

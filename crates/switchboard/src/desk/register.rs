@@ -34,6 +34,8 @@ pub(crate) struct Registering {
     others: VecDeque<Destination>,
     /// Where the registrar last said yes.
     registrar: Option<IpAddr>,
+    /// What the book says last; it is told of changes only.
+    told: Option<bool>,
 }
 
 impl Registering {
@@ -45,6 +47,7 @@ impl Registering {
             open: None,
             others: VecDeque::new(),
             registrar: None,
+            told: None,
         }
     }
 
@@ -166,9 +169,16 @@ impl Wires {
             let name = trunk.id.clone();
             match output {
                 Output::Send(request) => self.send_register(now, index, trunk, registering, request),
-                Output::Up => self.fact(None, wall, Fact::Registered { trunk: name }),
+                Output::Up => {
+                    if registering.told.replace(true) != Some(true) {
+                        self.fact(None, wall, Fact::Registered { trunk: name });
+                    }
+                }
                 Output::Down(why) => {
                     registering.registrar = None;
+                    if registering.told.replace(false) == Some(false) {
+                        continue;
+                    }
                     let why = match why {
                         Why::NoAnswer => "no answer".to_owned(),
                         Why::Refused(status) => format!("refused with {status}"),

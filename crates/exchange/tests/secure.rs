@@ -14,6 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use exchange::{Identity, Numbers, Running, Tls, Trace, serve};
@@ -23,12 +24,16 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use sip::Transport;
-use switchboard::{Fact, Listener, Trunk};
+use sip::locate::Target;
+use sip::message::Host;
+use switchboard::trunk::Ping;
+use switchboard::{Fact, Listener, Outbound, Trunk};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -118,6 +123,9 @@ async fn exchange(data: &Path, tls: Tls) -> Running {
     by_name.client_names = vec!["trunk.example.com".into()];
     config.desk.trunks.push(by_name);
     config.tls = Some(tls);
+    // One address plays every stranger here, and the trunk that is known by name only.
+    config.floods.stranger_per_s = 1_000;
+    config.floods.strangers_per_s = 1_000;
     serve(config).await.expect("starts")
 }
 
@@ -166,9 +174,9 @@ async fn a_trunk_known_by_its_certificate_is_served_traced_and_forgotten() {
         .await
         .expect("begins");
 
-    // The trunk is served.
+    // The trunk is served wherever it comes from.
     let known = client(&certs, Some(&trunk));
-    let mut stream = connect(ANY, secure, &known, "desk.example.com")
+    let mut stream = connect(ELSEWHERE, secure, &known, "desk.example.com")
         .await
         .expect("a handshake");
     stream
@@ -194,7 +202,7 @@ async fn a_trunk_known_by_its_certificate_is_served_traced_and_forgotten() {
         .expect("open")
         .expect("a frame");
     assert!(text.to_text().expect("text").starts_with("SIP/2.0 200 "), "{text}");
-    let stream2 = connect(ANY, both, &known, "desk.example.com")
+    let stream2 = connect(ELSEWHERE, both, &known, "desk.example.com")
         .await
         .expect("a handshake");
     let (mut browser, _) = tokio_tungstenite::client_async(request, stream2)
@@ -222,10 +230,10 @@ async fn a_trunk_known_by_its_certificate_is_served_traced_and_forgotten() {
     // New certificates for new connections; the old connection goes on.
     authority.issue(&certs, "desk", "renamed.example.com");
     handle.reload_certificates().await.expect("read again");
-    connect(ANY, secure, &known, "renamed.example.com")
+    connect(ELSEWHERE, secure, &known, "renamed.example.com")
         .await
         .expect("the new certificate");
-    connect(ANY, secure, &known, "desk.example.com")
+    connect(ELSEWHERE, secure, &known, "desk.example.com")
         .await
         .expect_err("the old one is gone");
     stream
@@ -235,7 +243,7 @@ async fn a_trunk_known_by_its_certificate_is_served_traced_and_forgotten() {
     assert!(answer(&mut stream).await.starts_with("SIP/2.0 200 "));
     std::fs::write(&identity.key, "nothing").expect("written");
     handle.reload_certificates().await.expect_err("a file with a fault");
-    connect(ANY, secure, &known, "renamed.example.com")
+    connect(ELSEWHERE, secure, &known, "renamed.example.com")
         .await
         .expect("still served");
 
@@ -327,7 +335,7 @@ async fn connections_of_every_kind_and_end_leave_no_task_and_no_file() {
     let mut before = None;
     for round in 0..20 {
         // In order, by a reset, in the middle of a handshake, without a name, as noise, and in the middle of a message.
-        let mut good = connect(ANY, secure, &known, "desk.example.com")
+        let mut good = connect(ELSEWHERE, secure, &known, "desk.example.com")
             .await
             .expect("a handshake");
         good.write_all(options("TLS", &format!("r{round}")).as_bytes())
@@ -370,4 +378,179 @@ async fn connections_of_every_kind_and_end_leave_no_task_and_no_file() {
         }
     }
     running.stop().await.expect("in order");
+}
+
+/// dnsmasq, which is not ours, on a free port of loopback.
+struct NameServer {
+    process: std::process::Child,
+    address: SocketAddr,
+}
+
+impl NameServer {
+    async fn start(records: &[String]) -> Self {
+        for _ in 0..10 {
+            let free = std::net::UdpSocket::bind(ANY)
+                .expect("a port")
+                .local_addr()
+                .expect("bound");
+            let mut process = std::process::Command::new("dnsmasq")
+                .args([
+                    "--keep-in-foreground",
+                    "--no-resolv",
+                    "--no-hosts",
+                    "--bind-interfaces",
+                    "--pid-file",
+                ])
+                .args([
+                    "--conf-file=/dev/null",
+                    "--listen-address=127.0.0.1",
+                    "--user=root",
+                    "--local=/example.com/",
+                ])
+                .arg(format!("--port={}", free.port()))
+                .args(records)
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .expect("dnsmasq is there: make setup");
+            for _ in 0..200 {
+                if process.try_wait().expect("a process").is_some() {
+                    break;
+                }
+                if std::net::TcpStream::connect(free).is_ok() {
+                    return Self { process, address: free };
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        panic!("dnsmasq does not start");
+    }
+}
+
+impl Drop for NameServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A carrier's edge: answers every OPTIONS that comes over TLS, and counts them.
+async fn edge(at: [u8; 4], identity: &Identity) -> (SocketAddr, Arc<AtomicU64>, JoinHandle<()>) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let chain = CertificateDer::pem_file_iter(&identity.certificate).expect("a file");
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(
+            chain.map(|found| found.expect("a certificate")).collect(),
+            PrivateKeyDer::from_pem_file(&identity.key).expect("a key"),
+        )
+        .expect("they fit");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind((Ipv4Addr::from(at), 0)).await.expect("a port");
+    let (address, count) = (listener.local_addr().expect("bound"), Arc::new(AtomicU64::new(0)));
+    let counted = count.clone();
+    let task = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let counted = counted.clone();
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 8192];
+                while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                    let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                    if !request.starts_with("OPTIONS ") {
+                        continue;
+                    }
+                    counted.fetch_add(1, Relaxed);
+                    let kept = |line: &&str| {
+                        ["Via:", "From:", "To:", "Call-ID:", "CSeq:"]
+                            .iter()
+                            .any(|name| line.starts_with(name))
+                    };
+                    let headers: Vec<&str> = request.lines().filter(kept).collect();
+                    let answer = format!(
+                        "SIP/2.0 200 OK\r\n{}\r\nContent-Length: 0\r\n\r\n",
+                        headers.join("\r\n")
+                    );
+                    if stream.write_all(answer.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (address, count, task)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_carrier_is_found_by_name_and_must_prove_that_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, certs) = (folder.path().join("data"), folder.path().join("certs"));
+    std::fs::create_dir_all(&certs).expect("a folder");
+    let authority = Authority::new(&certs);
+    let identity = authority.issue(&certs, "desk", "desk.example.com");
+    let (good, good_count, good_task) =
+        edge([127, 0, 0, 1], &authority.issue(&certs, "good", "good.example.com")).await;
+    // The name of the host that the DNS leads to is not the name that was asked for.
+    let (bad, bad_count, bad_task) =
+        edge([127, 0, 0, 3], &authority.issue(&certs, "bad", "edge.bad.example.com")).await;
+    let names = NameServer::start(&[
+        format!(
+            "--srv-host=_sips._tcp.good.example.com,edge.good.example.com,{}",
+            good.port()
+        ),
+        format!(
+            "--srv-host=_sips._tcp.bad.example.com,edge.bad.example.com,{}",
+            bad.port()
+        ),
+        "--host-record=edge.good.example.com,127.0.0.1".to_owned(),
+        "--host-record=edge.bad.example.com,127.0.0.3".to_owned(),
+    ])
+    .await;
+    let mut config = config(&data, &shipped());
+    config.desk.signalling = vec![Listener {
+        transport: Transport::Tls,
+        local: ANY,
+        advertised: ANY,
+    }];
+    config.desk.trunks = ["good", "bad"]
+        .map(|name| {
+            let target = Target {
+                secure: true,
+                ..Target::new(Host::Name(format!("{name}.example.com")))
+            };
+            let mut trunk = Trunk::new(name, []).calling(Some(Outbound::to(target)));
+            trunk.ping = Some(Ping {
+                every: Duration::from_millis(100),
+                answer_within: Duration::from_millis(300),
+                ..Ping::default()
+            });
+            trunk
+        })
+        .to_vec();
+    config.tls = Some(Tls {
+        roots: certs.join("ca.pem"),
+        ..Tls::new(&identity.certificate, &identity.key)
+    });
+    config.resolver.servers = vec![names.address];
+    let running = serve(config).await.expect("starts");
+    let handle = running.handle();
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while good_count.load(Relaxed) < 3 || handle.snapshot().handshakes_failed == 0 {
+        assert!(
+            Instant::now() < deadline,
+            "{} asked, {} handshakes failed",
+            good_count.load(Relaxed),
+            handle.snapshot().handshakes_failed
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(bad_count.load(Relaxed), 0, "not a word to who cannot prove the name");
+    running.stop().await.expect("in order");
+    good_task.abort();
+    bad_task.abort();
 }

@@ -122,18 +122,18 @@ async fn a_trunk_is_answered_while_strangers_and_another_trunk_flood() {
         });
         let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let flooded = Arc::new(AtomicU64::new(0));
-        let floods: Vec<_> = [2_u8, 3]
+        // Strangers as fast as they can, the other trunk at what its queue cannot hold and the reader can.
+        let floods: Vec<_> = [(2_u8, 32), (3, 8)]
             .into_iter()
-            .map(|last| {
+            .map(|(last, at_once)| {
                 let (ended, flooded) = (ended.clone(), flooded.clone());
                 std::thread::spawn(move || {
                     let socket = std::net::UdpSocket::bind((Ipv4Addr::new(127, 0, 0, last), 0)).expect("a port");
                     while !ended.load(Relaxed) {
                         // What the kernel does not take is no flood.
-                        let sent = u64::from(socket.send_to(MESSAGE.as_bytes(), to).is_ok());
-                        if (flooded.fetch_add(sent, Relaxed) + sent).is_multiple_of(32) {
-                            std::thread::sleep(Duration::from_millis(1));
-                        }
+                        let sent = (0..at_once).filter(|_| socket.send_to(MESSAGE.as_bytes(), to).is_ok());
+                        flooded.fetch_add(u64::try_from(sent.count()).unwrap_or_default(), Relaxed);
+                        std::thread::sleep(Duration::from_millis(1));
                     }
                 })
             })

@@ -577,3 +577,86 @@ fn open(folder: &Path, recording: RecordingId, secret: &seal::RecipientSecret) -
     let audio = vault.read(vault::FileId(recording.0), &receipt, secret).expect("opens");
     (audio.caller().collect(), audio.other().collect())
 }
+
+/// A media thread seals what it sends and opens what it hears; what is not sealed it does not hear.
+#[test]
+fn an_encrypted_leg_is_sealed_on_the_wire_and_open_inside() {
+    use media::sdp::{MasterKey, Srtp, Suite};
+    let suite = Suite::AeadAes256Gcm;
+    let key = |seed: u8| MasterKey::drawn(suite, &mut || [seed; 16]);
+    let keys = |send: u8, receive: u8| {
+        Some(Srtp {
+            suite,
+            send: key(send),
+            receive: key(receive),
+        })
+    };
+    let (mut bench, _taps) = Bench::new();
+    let mut phone = Phone::new();
+    let port = bench.ports.bind().expect("a free port");
+    let pair = bench.ports.take(port).expect("just bound");
+    let ours = SocketAddr::new(LOOPBACK, port);
+    let start = LegStart {
+        ssrc: 7,
+        sequence: 65_530,
+        timestamp: u32::MAX - 300,
+        cname: [1; 16],
+    };
+    bench.plane.order(Order::Open {
+        call: CallId([1; 16]),
+        leg: LegId(1),
+        pair,
+        stream: Some(Box::new(Stream {
+            security: keys(1, 2),
+            ..phone.stream()
+        })),
+        start,
+    });
+    bench.plane.order(Order::Play {
+        leg: LegId(1),
+        id: 42,
+        audio: vec![clip(10)],
+        stops_at_key: false,
+    });
+    // The other end is a leg as well: it opens what comes, and seals what it says.
+    let theirs = Stream {
+        remote: ours,
+        security: keys(2, 1),
+        ..phone.stream()
+    };
+    let mut far = media::Leg::new(&theirs, LegStart { ssrc: 9, ..start });
+    let mut heard = vec![];
+    while heard.len() < 10 {
+        let mut packet = [0; 512];
+        let length = phone.socket.recv(&mut packet).expect("a packet in time");
+        assert_eq!(length, 12 + 160 + 16, "with the tag of GCM");
+        let sealed = packet[12..172].to_vec();
+        let verdict = far.receive(Instant::now(), ours, &mut packet[..length]);
+        let media::Verdict::Audio(audio) = verdict else {
+            panic!("{verdict:?}")
+        };
+        let payload = packet[audio.payload].to_vec();
+        assert_ne!(sealed, payload);
+        heard.extend(Some(payload[0]).filter(|first| *first != 0xff));
+    }
+    assert_eq!(heard, (1..=10).collect::<Vec<u8>>());
+    let played = bench.event();
+    assert!(matches!(played, MediaEvent::Played { id: 42, .. }), "{played:?}");
+    // From the right host and port, but in the clear; then sealed.
+    phone.say(ours, &loud(0));
+    let mut out = [0; media::PACKET_OUT_BYTES];
+    let length = far.tick(Instant::now(), &mut out);
+    phone.socket.send_to(&out[..length], ours).expect("loopback");
+    let deadline = Instant::now() + PATIENCE;
+    while bench.plane.figures().packets_in < 2 {
+        assert!(Instant::now() < deadline, "both packets are read");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    bench.plane.order(Order::Close { leg: LegId(1) });
+    let quality = loop {
+        if let MediaEvent::Closed { quality, .. } = bench.event() {
+            break quality;
+        }
+    };
+    assert_eq!((quality.received, quality.forged), (1, 1));
+}

@@ -3,9 +3,17 @@
 use std::time::{Duration, Instant};
 
 use tests::engine::Engine;
-use tests::raw::{Desk, Message, Phone, SOON};
+use tests::raw::{Desk, Message, Phone, Request, SOON};
 
 use crate::house::{BRIDGED, TALK, doctored, house, own, phone, wait};
+
+/// An INVITE of somebody who understands session timers and wants this one.
+fn timed(phone: &mut Phone, session_expires: &str) -> Request {
+    phone
+        .invite()
+        .add("Supported", "timer")
+        .add("Session-Expires", session_expires)
+}
 
 /// The interval and the refresher of a Session-Expires.
 fn interval(message: &Message) -> (u32, Option<String>) {
@@ -18,10 +26,7 @@ fn interval(message: &Message) -> (u32, Option<String>) {
 fn rfc4028_s9_a_caller_who_refreshes_is_told_so() {
     let house = house();
     let mut phone = phone(&house, TALK);
-    let invite = phone
-        .invite()
-        .add("Supported", "timer")
-        .add("Session-Expires", "1800;refresher=uac");
+    let invite = timed(&mut phone, "1800;refresher=uac");
     let answer = phone.call_with(&invite);
     assert_eq!(interval(&answer), (1_800, Some("uac".into())), "{answer:?}");
     assert!(
@@ -35,10 +40,7 @@ fn rfc4028_s9_a_caller_who_refreshes_is_told_so() {
 fn rfc4028_s9_a_caller_may_leave_it_to_us() {
     let house = house();
     let mut phone = phone(&house, TALK);
-    let invite = phone
-        .invite()
-        .add("Supported", "timer")
-        .add("Session-Expires", "1200;refresher=uas");
+    let invite = timed(&mut phone, "1200;refresher=uas");
     let answer = phone.call_with(&invite);
     assert_eq!(interval(&answer), (1_200, Some("uas".into())), "{answer:?}");
     phone.hang_up();
@@ -48,7 +50,7 @@ fn rfc4028_s9_a_caller_may_leave_it_to_us() {
 fn rfc4028_s9_a_refresher_is_chosen_when_the_caller_names_none() {
     let house = house();
     let mut phone = phone(&house, TALK);
-    let invite = phone.invite().add("Supported", "timer").add("Session-Expires", "900");
+    let invite = timed(&mut phone, "900");
     let (seconds, refresher) = interval(&phone.call_with(&invite));
     assert!(
         (90..=900).contains(&seconds),
@@ -87,10 +89,7 @@ fn rfc4028_s5_an_interval_below_ninety_is_tolerated() {
     let house = house();
     let mut phone = phone(&house, TALK);
     // Carriers send 30 (integrations.md §1.3).
-    let invite = phone
-        .invite()
-        .add("Supported", "timer")
-        .add("Session-Expires", "30;refresher=uac");
+    let invite = timed(&mut phone, "30;refresher=uac");
     let answer = phone.call_with(&invite);
     assert_eq!(answer.status(), 200);
     phone.hang_up();
@@ -100,10 +99,7 @@ fn rfc4028_s5_an_interval_below_ninety_is_tolerated() {
 fn rfc4028_s6_an_interval_of_nothing_is_422_with_min_se() {
     let house = house();
     let mut phone = phone(&house, TALK);
-    let invite = phone
-        .invite()
-        .add("Supported", "timer")
-        .add("Session-Expires", "1;refresher=uac");
+    let invite = timed(&mut phone, "1;refresher=uac");
     let answer = phone.is_refused(&invite, 422);
     let least: u32 = answer.header("Min-SE").parse().expect("a Min-SE");
     assert!(least >= 90, "§5: {answer:?}");
@@ -113,10 +109,7 @@ fn rfc4028_s6_an_interval_of_nothing_is_422_with_min_se() {
 fn rfc4028_s10_a_session_that_its_caller_does_not_refresh_ends_with_bye() {
     let engine = own(|_| ());
     let mut phone = phone(&engine, TALK);
-    let invite = phone
-        .invite()
-        .add("Supported", "timer")
-        .add("Session-Expires", "30;refresher=uac");
+    let invite = timed(&mut phone, "30;refresher=uac");
     phone.call_with(&invite);
     let began = Instant::now();
     let bye = phone
@@ -137,16 +130,10 @@ fn rfc4028_s10_a_session_that_its_caller_does_not_refresh_ends_with_bye() {
 fn rfc4028_s10_a_re_invite_of_the_caller_keeps_the_session() {
     let engine = own(|_| ());
     let mut phone = phone(&engine, TALK);
-    let invite = phone
-        .invite()
-        .add("Supported", "timer")
-        .add("Session-Expires", "30;refresher=uac");
+    let invite = timed(&mut phone, "30;refresher=uac");
     phone.call_with(&invite);
     wait(14_000);
-    let again = phone
-        .invite()
-        .add("Supported", "timer")
-        .add("Session-Expires", "30;refresher=uac");
+    let again = timed(&mut phone, "30;refresher=uac");
     let answer = phone.call_with(&again);
     assert_eq!(interval(&answer).1.as_deref(), Some("uac"), "{answer:?}");
     let bye = phone
@@ -160,10 +147,7 @@ fn rfc4028_s10_a_re_invite_of_the_caller_keeps_the_session() {
 fn rfc4028_s7_4_we_refresh_by_update_where_they_have_it() {
     let engine = own(|_| ());
     let mut phone = phone(&engine, TALK);
-    let invite = phone
-        .invite()
-        .add("Supported", "timer")
-        .add("Session-Expires", "30;refresher=uas");
+    let invite = timed(&mut phone, "30;refresher=uas");
     phone.call_with(&invite);
     let began = Instant::now();
     let update = phone

@@ -3,7 +3,21 @@
 use switchboard::Fact;
 
 use crate::house::{KEYS, TALK, house, own, phone};
-use tests::raw::SOON;
+use tests::engine::Engine;
+use tests::raw::{Phone, SOON};
+
+/// A caller who hears the question that keys answer.
+fn at_the_menu() -> (Engine, Phone) {
+    let engine = own(|_| ());
+    let mut phone = phone(&engine, KEYS);
+    phone.call();
+    engine.waits_for(
+        "the menu",
+        SOON,
+        |fact| matches!(fact, Fact::Said { words } if words.contains("How can we help")),
+    );
+    (engine, phone)
+}
 
 #[test]
 fn rfc6086_s4_2_2_a_package_nobody_announced_is_469_with_recv_info() {
@@ -42,14 +56,7 @@ fn rfc6086_s4_2_2_an_info_without_a_body_is_200() {
 
 #[test]
 fn rfc6086_s2_a_legacy_info_is_a_key() {
-    let engine = own(|_| ());
-    let mut phone = phone(&engine, KEYS);
-    phone.call();
-    engine.waits_for(
-        "the menu",
-        SOON,
-        |fact| matches!(fact, Fact::Said { words } if words.contains("How can we help")),
-    );
+    let (engine, mut phone) = at_the_menu();
     let info = phone
         .request("INFO")
         .with("application/dtmf-relay", "Signal=3\r\nDuration=160\r\n");
@@ -63,14 +70,7 @@ fn rfc6086_s2_a_legacy_info_is_a_key() {
 
 #[test]
 fn rfc6086_s2_a_bare_digit_in_application_dtmf_is_a_key() {
-    let engine = own(|_| ());
-    let mut phone = phone(&engine, KEYS);
-    phone.call();
-    engine.waits_for(
-        "the menu",
-        SOON,
-        |fact| matches!(fact, Fact::Said { words } if words.contains("How can we help")),
-    );
+    let (engine, mut phone) = at_the_menu();
     let info = phone.request("INFO").with("application/dtmf", "7");
     assert_eq!(phone.ask(&info).status(), 200);
     engine.waits_for(
@@ -82,14 +82,7 @@ fn rfc6086_s2_a_bare_digit_in_application_dtmf_is_a_key() {
 
 #[test]
 fn rfc6086_s4_2_2_an_info_sent_again_is_one_key() {
-    let engine = own(|_| ());
-    let mut phone = phone(&engine, KEYS);
-    phone.call();
-    engine.waits_for(
-        "the menu",
-        SOON,
-        |fact| matches!(fact, Fact::Said { words } if words.contains("How can we help")),
-    );
+    let (engine, mut phone) = at_the_menu();
     let info = phone
         .request("INFO")
         .with("application/dtmf-relay", "Signal=4\r\nDuration=160\r\n");

@@ -158,7 +158,8 @@ pub(crate) fn entry(stamped: &Stamped) -> Entry {
 /// The log is a reader of the facts: the line that the ladder draws, which holds nothing private. INFO is what a user would
 /// notice, WARN should wake someone, DEBUG is a turn in the road (style.md §5).
 fn log(stamped: &Stamped) {
-    // A line that nobody reads is not written: facts are many and most are for the book alone.
+    // A line that nobody reads is not written: facts are many and most are for the book alone. A call that goes well says
+    // two, when it begins and when it ends.
     let call = stamped.call.map(tracing::field::display);
     let kind = stamped.fact.kind();
     let line = || ladder::line(&stamped.fact);
@@ -175,7 +176,6 @@ fn log(stamped: &Stamped) {
         }
         Fact::CallBegan { .. }
         | Fact::CallRefused { .. }
-        | Fact::Answered { .. }
         | Fact::Joined { .. }
         | Fact::CallMerged { .. }
         | Fact::WentElsewhere { .. }

@@ -23,11 +23,11 @@ const BATCH_ROWS_MAX: usize = 2048;
 const GATHER: Duration = Duration::from_millis(1);
 /// The same when the book is busy: it was written to less than [`BUSY`] ago, and a sync for each row would cost more
 /// than the calls themselves.
-const GATHER_BUSY: Duration = Duration::from_millis(15);
-const BUSY: Duration = Duration::from_millis(40);
+const GATHER_BUSY: Duration = Duration::from_millis(25);
+const BUSY: Duration = Duration::from_millis(60);
 /// How long rows gather before the index follows: it is read by people, and a barrier of its own for every row would cost
 /// more than the rows.
-const INDEX_GATHER: Duration = Duration::from_millis(500);
+const INDEX_GATHER: Duration = Duration::from_secs(2);
 /// How long the disk may hang before what waits for it is answered with [`NotRecorded::Stalled`].
 pub const STALL_MAX: Duration = Duration::from_secs(5);
 

@@ -2,8 +2,10 @@
 //!
 //! Never the only copy of anything: an index that is missing, broken, behind, or of another book is made again. One
 //! thread writes it. After `flush()` its `db` file is synced by ourselves, because sled's own `flush()` is not durable
-//! (measured: dependencies.md §4); it flushes at no other time.
+//! (measured: dependencies.md §4); it flushes at no other time. What an entry costs is the key, not the octets behind
+//! it: rows that came together and belong together (of one call, of one kind, of one second) share a key.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -11,11 +13,19 @@ use std::path::{Path, PathBuf};
 use crate::{Fault, Position, Reader, Row};
 
 /// Rows put into the index at once. sled keeps what a batch replaces until the batch is over: large ones cost memory.
-const BATCH_ROWS: usize = 64;
+const BATCH_ROWS: usize = 256;
+/// Rows under one key.
+const TOGETHER_ROWS: usize = 32;
+/// Rows of the same stretch of time share a key: the low bits of a time, about a second.
+const TOGETHER_MS: u64 = (1 << 10) - 1;
 /// Rows put into the index between two syncs.
 const SYNC_ROWS: u64 = 4096;
 /// Memory the index may use for what it has read.
 const CACHE_OCTETS: u64 = 2 * 1024 * 1024;
+
+/// A row's place in the book, and the same with its time: what stands behind a key.
+const PLACE_OCTETS: usize = 24;
+const ENTRY_OCTETS: usize = PLACE_OCTETS + 8;
 
 const BY_CALL: u8 = b'c';
 const BY_KIND: u8 = b'k';
@@ -80,7 +90,7 @@ impl Index {
         let mut synced = self.rows;
         let mut damage = None;
         loop {
-            let mut batch = sled::Batch::default();
+            let mut together = Together::default();
             let mut rows = 0;
             let mut last = self.last;
             while rows < BATCH_ROWS {
@@ -88,7 +98,7 @@ impl Index {
                     // Rows are counted once, however often the book is read again.
                     Some(Ok(row)) if last.is_some_and(|(seen, _)| row.position.sequence <= seen.sequence) => {}
                     Some(Ok(row)) => {
-                        put(&mut batch, &row);
+                        together.take(&row);
                         last = Some((row.position, row.hash));
                         rows += 1;
                     }
@@ -100,6 +110,7 @@ impl Index {
             }
             if let (Some((position, hash)), 1..) = (last, rows) {
                 let count = self.rows + rows as u64;
+                let mut batch = together.batch();
                 batch.insert(LAST, [position_bytes(position).as_slice(), &hash].concat());
                 batch.insert(ROWS, count.to_be_bytes().as_slice());
                 self.db.apply_batch(batch).map_err(Fault::Index)?;
@@ -141,16 +152,19 @@ impl Index {
         self.under(kind_prefix(kind))
     }
 
-    /// The rows with `from_ms <= at < to_ms`, by time.
+    /// The rows with `from_ms <= at < to_ms`, second by second, and within one in the order of the book.
     pub fn between(&self, from_ms: i64, to_ms: i64) -> impl DoubleEndedIterator<Item = Result<Indexed, Fault>> + use<> {
-        let bound = |ms: i64| [[BY_TIME].as_slice(), &ordered(ms)].concat();
+        let bound = |ms: u64| [[BY_TIME].as_slice(), &ms.to_be_bytes()].concat();
         // An empty range is a range too; sled's own panics when it is backwards.
         let to_ms = to_ms.max(from_ms);
-        self.db.range(bound(from_ms)..bound(to_ms)).map(found)
+        self.db
+            .range(bound(ordered(from_ms) & !TOGETHER_MS)..bound(ordered(to_ms)))
+            .flat_map(found)
+            .filter(move |row| row.as_ref().map_or(true, |row| (from_ms..to_ms).contains(&row.at_ms)))
     }
 
     fn under(&self, prefix: Vec<u8>) -> impl DoubleEndedIterator<Item = Result<Indexed, Fault>> + use<> {
-        self.db.scan_prefix(prefix).map(found)
+        self.db.scan_prefix(prefix).flat_map(found)
     }
 
     fn open_as_it_is(path: &Path) -> Result<Self, Fault> {
@@ -169,7 +183,7 @@ impl Index {
         let last = match last {
             None => None,
             Some(value) => {
-                let (position, hash) = value.split_at_checked(24).ok_or(Fault::MalformedIndex)?;
+                let (position, hash) = value.split_at_checked(PLACE_OCTETS).ok_or(Fault::MalformedIndex)?;
                 let position = position_from(position).ok_or(Fault::MalformedIndex)?;
                 Some((position, hash.try_into().map_err(|_| Fault::MalformedIndex)?))
             }
@@ -195,23 +209,54 @@ impl Index {
     }
 }
 
-fn put(batch: &mut sled::Batch, row: &Row) {
-    let place = position_bytes(row.position);
-    let sequence = row.position.sequence.to_be_bytes();
-    let value = [place.as_slice(), &row.at_ms.to_be_bytes()].concat();
-    if let Some(call) = row.call {
-        batch.insert([[BY_CALL].as_slice(), &call, &sequence].concat(), value.as_slice());
+/// Rows on their way into the index, those under one prefix together, in the order of the book.
+#[derive(Default)]
+struct Together(BTreeMap<Vec<u8>, Vec<(u64, [u8; ENTRY_OCTETS])>>);
+
+impl Together {
+    fn take(&mut self, row: &Row) {
+        let mut entry = [0; ENTRY_OCTETS];
+        let (place, at_ms) = entry.split_at_mut(PLACE_OCTETS);
+        place.copy_from_slice(&position_bytes(row.position));
+        at_ms.copy_from_slice(&row.at_ms.to_be_bytes());
+        let time = ordered(row.at_ms) & !TOGETHER_MS;
+        let of_call = row.call.map(|call| [[BY_CALL].as_slice(), &call].concat());
+        let others = [
+            kind_prefix(&row.kind),
+            [[BY_TIME].as_slice(), &time.to_be_bytes()].concat(),
+        ];
+        for prefix in of_call.into_iter().chain(others) {
+            self.0.entry(prefix).or_default().push((row.position.sequence, entry));
+        }
     }
-    batch.insert(
-        [kind_prefix(&row.kind).as_slice(), &sequence].concat(),
-        value.as_slice(),
-    );
-    batch.insert([[BY_TIME].as_slice(), &ordered(row.at_ms), &sequence].concat(), value);
+
+    fn batch(self) -> sled::Batch {
+        let mut batch = sled::Batch::default();
+        for (prefix, rows) in self.0 {
+            for rows in rows.chunks(TOGETHER_ROWS) {
+                let first = rows.first().map_or(0, |(sequence, _)| *sequence);
+                let entries: Vec<u8> = rows.iter().flat_map(|(_, entry)| *entry).collect();
+                batch.insert([prefix.as_slice(), &first.to_be_bytes()].concat(), entries);
+            }
+        }
+        batch
+    }
 }
 
-fn found(entry: sled::Result<(sled::IVec, sled::IVec)>) -> Result<Indexed, Fault> {
-    let (_, value) = entry.map_err(Fault::Index)?;
-    let (place, at_ms) = value.split_at_checked(24).ok_or(Fault::MalformedIndex)?;
+fn found(entry: sled::Result<(sled::IVec, sled::IVec)>) -> Vec<Result<Indexed, Fault>> {
+    let value = match entry {
+        Ok((_, value)) => value,
+        Err(error) => return vec![Err(Fault::Index(error))],
+    };
+    let (entries, rest) = value.as_chunks::<ENTRY_OCTETS>();
+    if entries.is_empty() || !rest.is_empty() {
+        return vec![Err(Fault::MalformedIndex)];
+    }
+    entries.iter().map(indexed).collect()
+}
+
+fn indexed(entry: &[u8; ENTRY_OCTETS]) -> Result<Indexed, Fault> {
+    let (place, at_ms) = entry.split_at(PLACE_OCTETS);
     Ok(Indexed {
         position: position_from(place).ok_or(Fault::MalformedIndex)?,
         at_ms: i64::from_be_bytes(at_ms.try_into().map_err(|_| Fault::MalformedIndex)?),
@@ -225,12 +270,12 @@ fn kind_prefix(kind: &str) -> Vec<u8> {
 }
 
 /// Signed numbers in an order octets have too.
-fn ordered(at_ms: i64) -> [u8; 8] {
-    (at_ms.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+fn ordered(at_ms: i64) -> u64 {
+    at_ms.cast_unsigned() ^ (1 << 63)
 }
 
-fn position_bytes(position: Position) -> [u8; 24] {
-    let mut out = [0; 24];
+fn position_bytes(position: Position) -> [u8; PLACE_OCTETS] {
+    let mut out = [0; PLACE_OCTETS];
     let fields = [position.sequence, position.segment, position.offset];
     for (place, field) in out.chunks_exact_mut(8).zip(fields) {
         place.copy_from_slice(&field.to_be_bytes());

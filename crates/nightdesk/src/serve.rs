@@ -153,10 +153,12 @@ pub(crate) async fn until_told(handle: &exchange::Handle) {
     }
 }
 
-/// The one async runtime: signalling is one task, so two workers are plenty.
+/// The one async runtime. Signalling is one task, so two workers are plenty; on one core a second would only be woken
+/// to find nothing to do.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(cores.min(2))
         .enable_all()
         .build()
         .map_err(|error| {

@@ -242,8 +242,11 @@ impl Desk {
     ) -> bool {
         let longest = self.wires.config.trunks.iter().map(|trunk| trunk.merges_within).max();
         let longest = longest.unwrap_or_default();
-        self.arrived
-            .retain(|arrived| now.saturating_duration_since(arrived.at) < longest);
+        // The newest stands in front.
+        let over = |arrived: &Arrived| now.saturating_duration_since(arrived.at) >= longest;
+        while self.arrived.back().is_some_and(over) {
+            self.arrived.pop_back();
+        }
         let same = |arrived: &&Arrived| {
             arrived.trunk == trunk
                 && arrived.edge != edge

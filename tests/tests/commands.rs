@@ -91,3 +91,117 @@ fn the_ten_scenarios_pass_over_sip_with_real_audio_and_digits() {
     assert!(output.status.success(), "{}", said(&output));
     assert!(said(&output).contains("10 passed, 0 failed"), "{}", said(&output));
 }
+
+/// Cedar in a folder of its own, with some words of one file otherwise.
+fn cedar_with(file: &str, from: &str, to: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for entry in std::fs::read_dir(root().join("flows/cedar-family-medicine")).expect("cedar is there") {
+        let path = entry.expect("a readable entry").path();
+        if path.is_file() {
+            let text = std::fs::read_to_string(&path).expect("text");
+            let name = path.file_name().expect("a file");
+            let text = if name == file {
+                assert!(text.contains(from), "{file} says {from}");
+                text.replacen(from, to, 1)
+            } else {
+                text
+            };
+            std::fs::write(folder.path().join(name), text).expect("a copy");
+        }
+    }
+    folder
+}
+
+#[test]
+fn flow_read_prints_what_callers_hear_and_html_to_sign() {
+    let output = nightdesk(&["flow", "read", "flows/cedar-family-medicine"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let text = said(&output);
+    assert!(
+        text.contains("MAIN MENU\n  The caller hears   How can we help?"),
+        "{text}"
+    );
+    assert!(text.contains("1 Symptoms    2 Refills    3 Appointments"), "{text}");
+    let page = tempfile::tempdir()
+        .expect("a temporary folder")
+        .path()
+        .with_extension("html");
+    let to = page.to_str().expect("a plain path");
+    let output = nightdesk(&["flow", "read", "flows/cedar-family-medicine", "--html", "--out", to]);
+    assert!(output.status.success(), "{}", said(&output));
+    let html = std::fs::read_to_string(&page).expect("the page");
+    std::fs::remove_file(&page).expect("tidied up");
+    assert!(html.contains("Signature") && html.contains("@page"), "{html}");
+}
+
+#[test]
+fn flow_graph_and_explain_show_the_same_flow() {
+    let output = nightdesk(&["flow", "graph", "flows/cedar-family-medicine", "--format", "mermaid"]);
+    assert!(said(&output).contains("n4([reach the doctor])"), "{}", said(&output));
+    let output = nightdesk(&["flow", "graph", "flows/cedar-family-medicine"]);
+    assert!(said(&output).starts_with("<svg "), "{}", said(&output));
+    let output = nightdesk(&["flow", "explain", "urgent", "flows/cedar-family-medicine"]);
+    assert!(said(&output).contains("chest pain"), "{}", said(&output));
+    let output = nightdesk(&["flow", "explain", "delivery", "flows/cedar-family-medicine"]);
+    assert!(said(&output).contains("nurse inbox: Dana Ruiz"), "{}", said(&output));
+}
+
+#[test]
+fn flow_diff_says_a_downgrade_in_clinical_words_and_by_its_exit_status() {
+    let fever = "  - Is there a fever over 103, or a fever with a stiff neck or a new rash?\n";
+    let lower = cedar_with("adult-symptoms.protocol.yaml", fever, "");
+    let protocol = lower.path().join("adult-symptoms.protocol.yaml");
+    let text = std::fs::read_to_string(&protocol).expect("the protocol");
+    std::fs::write(
+        &protocol,
+        text.replacen("semi-urgent:\n", &format!("semi-urgent:\n{fever}"), 1),
+    )
+    .expect("written");
+    let new = lower.path().to_str().expect("a plain path");
+    let output = nightdesk(&["flow", "diff", "flows/cedar-family-medicine", new]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(
+        said(&output).contains("fever over 103: urgent → semi-urgent"),
+        "{}",
+        said(&output)
+    );
+    assert!(said(&output).contains("second approver"), "{}", said(&output));
+    let output = nightdesk(&["flow", "diff", new, new]);
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn flow_simulate_is_held_through_a_pipe_and_can_be_kept_as_a_scenario() {
+    use std::io::Write as _;
+    let tests = std::env::current_exe().expect("this test is a file");
+    let program = tests.ancestors().nth(2).expect("tests lie in deps").join("nightdesk");
+    let mut child = Command::new(program)
+        .args(["flow", "simulate", "flows/cedar-family-medicine"])
+        .args(["--now", "Saturday 2026-11-21 11:40 pm"])
+        .args(["--on-call", "primary=Dr. Okafor", "--on-call", "backup=Dr. Lindqvist"])
+        .current_dir(root())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    // English, recording, a hospital calling, this number; name, birth date, right, reason; then the telephones.
+    let typed =
+        "1\n1\nwhat\n4\n1\nAna Rivera\n02091984\n1\nLab result\nvoicemail\nsave A lab calls\nwait 118\naccepts\n";
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(typed.as_bytes()).expect("read");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    let text = said(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("`what` means nothing here"), "{text}");
+    assert_eq!(text.matches("rings Dr. Okafor").count(), 2, "{text}");
+    assert!(
+        text.contains("Dr. Okafor accepts") && text.contains("connected to Dr. Okafor"),
+        "{text}"
+    );
+    assert!(
+        text.contains("- name: A lab calls") && text.contains("phones: {Dr. Okafor: [voicemail]}"),
+        "{text}"
+    );
+}

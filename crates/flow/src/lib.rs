@@ -15,6 +15,7 @@
 //! | [`time`] | office hours, holidays, promises on the practice's wall clock |
 //! | `library`, [`words`] | what the engine itself says, and fill-ins made of clips |
 //! | `run`, [`rehearse`] | one call; a scripted caller in virtual time |
+//! | [`review`] | a flow on paper: to read, to sign, to compare |
 //!
 //! Recipes stand at the head of `verb.rs` (add a verb), `check.rs` (add a rule) and `library.rs` (add a sentence).
 
@@ -25,6 +26,7 @@ mod library;
 mod model;
 mod parse;
 pub mod rehearse;
+pub mod review;
 mod run;
 pub mod source;
 pub mod time;

@@ -9,12 +9,13 @@
 
 mod actor;
 mod judge;
+mod script;
 pub mod solo;
 mod suite;
 
 pub use actor::{Act, Actor, QUIET};
 pub use judge::{Failure, Observed};
-pub use solo::Rehearsed;
+pub use solo::{Awaited, Rehearsed};
 pub use suite::{Expectation, ExpectedMessage, Failing, Phone, Scenario, Suite, Turn};
 
 /// Letters and digits only, in lower case: how what is heard is compared with what a scenario expects to hear.

@@ -9,6 +9,7 @@ use std::path::Path;
 pub(crate) struct Failure {
     what: String,
     fix: String,
+    status: u8,
 }
 
 impl Failure {
@@ -17,7 +18,20 @@ impl Failure {
         Self {
             what: what.into(),
             fix: fix.into(),
+            status: 1,
         }
+    }
+
+    /// The same with an exit status of its own, for scripts that tell failures apart.
+    #[must_use]
+    pub(crate) fn with_status(mut self, status: u8) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// What the program exits with.
+    pub(crate) fn status(&self) -> u8 {
+        self.status
     }
 
     /// A file or folder could not be used.

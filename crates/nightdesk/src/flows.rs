@@ -1,4 +1,7 @@
-//! `nightdesk flow`: check and rehearse what practices wrote.
+//! `nightdesk flow`: check, rehearse, read and compare what practices wrote.
+
+mod paper;
+mod simulate;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,10 +14,11 @@ use flow::{Diagnostic, Practice, Severity};
 
 use crate::{Failure, out, over_sip};
 
-/// Check and rehearse what practices wrote.
+/// Check, rehearse, read and compare what practices wrote.
 #[derive(Subcommand)]
 pub(crate) enum Flow {
     /// Say everything that is wrong, what a caller would suffer, and one fix each
+    #[command(after_help = "Example: nightdesk flow check practices/cedar")]
     Check {
         /// The practice's folder
         folder: PathBuf,
@@ -25,7 +29,18 @@ pub(crate) enum Flow {
         #[arg(long)]
         speech: Option<String>,
     },
+    /// Print what callers hear and where each key leads, for a clinician to read and sign
+    Read(paper::Read),
+    /// Draw the flow: sections, keys, who is rung, what can follow
+    Graph(paper::Graph),
+    /// Print what counts as urgent, or where messages go
+    Explain(paper::Explain),
+    /// Say what changed between two folders, in clinical words
+    Diff(paper::Diff),
+    /// Hold a call at the keyboard: read what is said, type keys, decide what telephones do
+    Simulate(simulate::Simulate),
     /// Play the practice's scenarios
+    #[command(after_help = "Example: nightdesk flow test practices/cedar --pages")]
     Test {
         /// The practice's folder
         folder: PathBuf,
@@ -57,6 +72,11 @@ pub(crate) enum Format {
 pub(crate) fn flow(command: &Flow) -> Result<(), Failure> {
     match command {
         Flow::Check { folder, format, speech } => check(folder, *format, speech.as_deref()),
+        Flow::Read(read) => paper::read(read),
+        Flow::Graph(graph) => paper::graph(graph),
+        Flow::Explain(explain) => paper::explain(explain),
+        Flow::Diff(diff) => paper::diff(diff),
+        Flow::Simulate(simulate) => simulate::simulate(simulate),
         Flow::Test {
             folder,
             over_sip: false,
@@ -155,12 +175,16 @@ fn check(folder: &Path, format: Format, speech: Option<&str>) -> Result<(), Fail
 
 /// What nobody could hear: neither recorded nor spoken by a program.
 fn unheard(folder: &Path, practice: &Practice, speech: Option<&str>) -> Result<Vec<voice::Missing>, Failure> {
+    Ok(library(folder, speech)?.prepare(&practice.all_parts()))
+}
+
+/// The recorded words of a folder, and a program's voice for the rest.
+fn library(folder: &Path, speech: Option<&str>) -> Result<voice::Library, Failure> {
     let cache = cache()?;
     let words = folder.join("words");
     let recorded: Vec<PathBuf> = words.is_dir().then_some(words).into_iter().collect();
-    let mut library = voice::Library::open(&cache, crate::serve::speech(speech)?, &recorded)
-        .map_err(|fault| Failure::new(fault.to_string(), "check the cache folder"))?;
-    Ok(library.prepare(&practice.all_parts()))
+    voice::Library::open(&cache, crate::serve::speech(speech)?, &recorded)
+        .map_err(|fault| Failure::new(fault.to_string(), "check the cache folder"))
 }
 
 /// Where this user's spoken sentences are kept; they hold nothing about any caller.

@@ -55,7 +55,7 @@ enum Command {
     Demo(demo::Demo),
     /// A test phone: place a call, or await calls as the doctors would
     Dial(dial::Dial),
-    /// Check and rehearse what practices wrote
+    /// Check, rehearse, read and compare what practices wrote
     #[command(subcommand)]
     Flow(flows::Flow),
     /// Sealed recordings
@@ -143,7 +143,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");
-            ExitCode::FAILURE
+            ExitCode::from(failure.status())
         }
     }
 }

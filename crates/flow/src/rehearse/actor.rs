@@ -33,6 +33,8 @@ pub struct Actor {
     /// What was heard since the last `hears` that came true, squeezed.
     heard: String,
     words_since_act: bool,
+    /// The same since the last turn of any kind.
+    words_since_turn: bool,
     quiet: bool,
     /// A `waits` that has begun ends here.
     waits_until: Option<Timestamp>,
@@ -46,6 +48,7 @@ impl Actor {
             turns: scenario.conversation.iter().cloned().collect(),
             heard: String::new(),
             words_since_act: false,
+            words_since_turn: false,
             quiet: false,
             waits_until: None,
             out: VecDeque::new(),
@@ -56,6 +59,7 @@ impl Actor {
     pub fn heard(&mut self, text: &str) {
         self.quiet = false;
         self.words_since_act = true;
+        self.words_since_turn = true;
         self.heard.push_str(&squeezed(text));
         self.listen();
     }
@@ -78,6 +82,7 @@ impl Actor {
             if now >= until {
                 self.turns.pop_front();
                 self.waits_until = None;
+                self.words_since_turn = false;
                 self.listen();
             }
         }
@@ -99,6 +104,11 @@ impl Actor {
     /// Every turn was played.
     pub fn finished(&self) -> bool {
         self.turns.iter().all(|turn| *turn == Turn::StaysSilent) && self.out.is_empty()
+    }
+
+    /// It is the caller's turn, and the script has nothing for it: somebody must say what the caller does.
+    pub fn at_a_loss(&self) -> bool {
+        self.turns.is_empty() && self.out.is_empty() && self.quiet && self.words_since_turn
     }
 
     /// The turn that never came, in the words of the file, when the call is over and it is still to be played.
@@ -142,6 +152,7 @@ impl Actor {
         }
         self.turns.pop_front();
         self.words_since_act = false;
+        self.words_since_turn = false;
         self.listen();
     }
 }

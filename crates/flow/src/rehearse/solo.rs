@@ -56,10 +56,37 @@ pub struct Rehearsed {
     pub lasted: Duration,
     /// When the first telephone rang.
     pub first_ring_after: Option<Duration>,
+    /// Everything the caller heard, in order, for whoever wants to hear it too.
+    pub spoken: Vec<Words>,
+    /// What the call waits for, when it was played [up to a question](play_up_to_a_question).
+    pub waits_for: Option<Awaited>,
+}
+
+/// Somebody must say what happens next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// The caller has heard something and may press keys.
+    Keys,
+    /// The caller was asked to speak after a tone.
+    Speech,
+    /// This person's telephone rings.
+    Phone(String),
 }
 
 /// Plays one scenario of a flow.
 pub fn play(practice: &Arc<Practice>, flow: &Arc<Flow>, scenario: &Scenario) -> Rehearsed {
+    play_by(practice, flow, scenario, false)
+}
+
+/// Plays a scenario until it does not say what the caller, or a telephone that rings, does next.
+///
+/// The same turns always give the same call, so a conversation is held by playing it again from its beginning with one
+/// turn more, and printing what is new.
+pub fn play_up_to_a_question(practice: &Arc<Practice>, flow: &Arc<Flow>, scenario: &Scenario) -> Rehearsed {
+    play_by(practice, flow, scenario, true)
+}
+
+fn play_by(practice: &Arc<Practice>, flow: &Arc<Flow>, scenario: &Scenario, pauses: bool) -> Rehearsed {
     let start = scenario
         .now
         .to_zoned(practice.time_zone.clone())
@@ -91,6 +118,10 @@ pub fn play(practice: &Arc<Practice>, flow: &Arc<Flow>, scenario: &Scenario) -> 
         first_ring: None,
         page: String::new(),
         hung_up: false,
+        pauses,
+        rung: BTreeMap::new(),
+        spoken: Vec::new(),
+        waits_for: None,
     };
     world.play();
     world.finish()
@@ -130,6 +161,11 @@ struct World<'a> {
     first_ring: Option<Timestamp>,
     page: String,
     hung_up: bool,
+    /// Stops where the scenario does not say what is next.
+    pauses: bool,
+    rung: BTreeMap<String, usize>,
+    spoken: Vec<Words>,
+    waits_for: Option<Awaited>,
 }
 
 struct Saying {
@@ -170,6 +206,24 @@ impl World<'_> {
             self.now = next.max(self.now);
             self.happen();
             self.work();
+            if self.pauses && self.waits_for.is_none() && !self.hung_up && self.actor.at_a_loss() {
+                self.waits_for = Some(if self.clip.is_some() {
+                    Awaited::Speech
+                } else {
+                    Awaited::Keys
+                });
+            }
+            if self.waits_for.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Asks what this telephone does, when nobody has said so.
+    fn ask_about(&mut self, person: &str, nth: usize) {
+        let planned = self.scenario.phones.get(person).map_or(0, Vec::len);
+        if self.pauses && nth >= planned {
+            self.waits_for = Some(Awaited::Phone(person.to_owned()));
         }
     }
 
@@ -227,6 +281,10 @@ impl World<'_> {
                 self.first_ring.get_or_insert(self.now);
                 self.write("ladder", &format!("rings {person}"));
                 self.observed.tried.push(person.clone());
+                let rung = self.rung.entry(person.clone()).or_default();
+                *rung += 1;
+                let nth = *rung - 1;
+                self.ask_about(&person, nth);
                 self.tell(Heard::Escalation(Escalated::Ringing { person }));
             }
             Event::Ladder(escalated) => {
@@ -292,6 +350,7 @@ impl World<'_> {
         {
             saying.heard = true;
             let text = saying.words.text();
+            self.spoken.push(saying.words.clone());
             self.write("we", &text);
             self.observed.transcript.push_str(&text);
             self.observed.transcript.push('\n');
@@ -370,6 +429,7 @@ impl World<'_> {
             }
             Do::Connect { to, ring_for, .. } => {
                 self.write("we", &format!("(connect to {to})"));
+                self.ask_about(&to, self.tries.get(&to).copied().unwrap_or_default());
                 let (after, heard) = match self.phone(&to) {
                     Phone::Accepts => (PICKED_UP_AFTER, Heard::Connected),
                     Phone::Busy | Phone::Declines => (BUSY_AFTER, Heard::NotConnected),
@@ -544,6 +604,8 @@ impl World<'_> {
             first_ring_after: self.first_ring.map(|ring| since(self.start, ring)),
             observed: self.observed,
             page: self.page,
+            spoken: self.spoken,
+            waits_for: self.waits_for,
         }
     }
 }

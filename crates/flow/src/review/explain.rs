@@ -1,0 +1,234 @@
+//! The flow as a written protocol: what counts as urgent, where messages go, how long a caller waits (P11, TRI-15, MSG-10).
+
+use super::page::{Document, Page, Row};
+use super::read::protocols;
+use super::wording::{self, heading, section};
+use crate::model::{Act, Flow, Level, Practice, SectionId, Target};
+use crate::words::Language;
+
+/// What counts as urgent, in writing, and where it goes.
+pub fn urgent(practice: &Practice) -> Document {
+    let mut document = Document {
+        title: format!("What counts as urgent at {}", practice.name),
+        front: vec![Row::new(
+            "In short",
+            "Questions are asked most urgent first. The first yes decides. Silence is never taken for a no.",
+        )],
+        pages: Vec::new(),
+    };
+    for flow in &practice.flows {
+        for protocol in protocols(flow) {
+            let Some(leads) = leads(flow, &protocol.file) else {
+                continue;
+            };
+            let mut page = Page::new(format!("{}: {}", flow.name, protocol.name));
+            for level in [Level::Emergency, Level::Urgent, Level::SemiUrgent] {
+                let questions: Vec<String> = protocol
+                    .questions
+                    .iter()
+                    .filter(|question| question.level == level)
+                    .map(|question| {
+                        let only_if = question.only_if.as_ref().map_or_else(String::new, |only_if| {
+                            format!(" (only if {})", wording::condition(only_if))
+                        });
+                        format!("{}{only_if}", question.words.text(Language::English))
+                    })
+                    .collect();
+                page.row(heading(level.name()), questions.join("\n"));
+                page.row("", format!("→ {}", becomes(practice, flow, leads(level))));
+            }
+            page.row(
+                "Every answer no",
+                format!(
+                    "{} → {}",
+                    heading(protocol.if_every_answer_is_no.name()),
+                    becomes(practice, flow, leads(protocol.if_every_answer_is_no))
+                ),
+            );
+            page.row(
+                "Unclear, silent",
+                format!(
+                    "{} → {}",
+                    heading(protocol.if_unclear.name()),
+                    becomes(practice, flow, leads(protocol.if_unclear))
+                ),
+            );
+            page.signed_by = Some(format!(
+                "{}, {}; to be reviewed by {}",
+                protocol.approval.by, protocol.approval.on, protocol.approval.review_by
+            ));
+            document.pages.push(page);
+        }
+        let straight = without_triage(practice, flow);
+        if !straight.rows.is_empty() {
+            document.pages.push(straight);
+        }
+    }
+    document
+}
+
+/// Where each kind of message goes, by which way, and how it is kept.
+pub fn delivery(practice: &Practice) -> Document {
+    let mut document = Document {
+        title: format!("Where messages go at {}", practice.name),
+        front: vec![
+            Row::new(
+                "Kept",
+                "Every message is sealed (AES-256-GCM) in the house's own book before anything is promised; what the caller \
+                 says is kept as sealed audio.",
+            ),
+            Row::new(
+                "Notices",
+                "A notice names the practice, the urgency and the time, and nothing about the patient.",
+            ),
+        ],
+        pages: Vec::new(),
+    };
+    for flow in &practice.flows {
+        let mut page = Page::new(flow.name.clone());
+        for kind in flow.messages.values() {
+            let to = match &kind.goes_to {
+                Target::Ladder(name) => format!(
+                    "{}; rung until a person accepts by key",
+                    wording::target(practice, &Target::Ladder(name.clone()))
+                ),
+                Target::Inbox(name) => {
+                    let told = practice.inboxes.get(name).map(|inbox| {
+                        let by = |person: &str| {
+                            let page = practice.people.get(person).and_then(|person| person.page.as_ref());
+                            page.map_or_else(|| "by telephone".to_owned(), |page| format!("by {}", page.how))
+                        };
+                        let then = inbox.then_tell.as_ref().map_or_else(String::new, |next| {
+                            let after = inbox
+                                .if_unclaimed_after
+                                .map_or_else(String::new, |after| format!(" after {}", wording::time(after)));
+                            format!("; unclaimed{after}: {next}, {}", by(next))
+                        });
+                        format!("{} is told, {}{then}", inbox.tell, by(&inbox.tell))
+                    });
+                    format!("{name}: {}", told.unwrap_or_default())
+                }
+            };
+            let call_back = kind.call_back_by.map_or_else(
+                || "none is promised".to_owned(),
+                |by| format!("by {}", wording::promise(by)),
+            );
+            let audio = if kind.keep_audio { "" } else { "\nNo audio is kept." };
+            page.row(
+                heading(&kind.name),
+                format!(
+                    "Asks: {}\nTo: {to}\nCall back: {call_back}{audio}",
+                    wording::fields(&kind.ask)
+                ),
+            );
+        }
+        document.pages.push(page);
+    }
+    document
+}
+
+/// Where the levels of a protocol lead in a flow.
+fn leads(flow: &Flow, file: &str) -> Option<impl Fn(Level) -> SectionId + use<>> {
+    let steps = flow.sections.iter().flat_map(|section| &section.steps);
+    steps
+        .filter_map(|step| match &step.act {
+            Act::Triage {
+                protocol,
+                if_emergency,
+                if_urgent,
+                if_semi_urgent,
+                if_routine,
+            } if protocol.file == file => Some((*if_emergency, *if_urgent, *if_semi_urgent, *if_routine)),
+            _ => None,
+        })
+        .next()
+        .map(|(emergency, urgent, semi_urgent, routine)| {
+            move |level: Level| level.choose(emergency, urgent, semi_urgent, routine)
+        })
+}
+
+/// What happens to a caller who is sent to a section, in one sentence.
+fn becomes(practice: &Practice, flow: &Flow, id: SectionId) -> String {
+    let mut does = Vec::new();
+    for step in &flow.section(id).steps {
+        match &step.act {
+            Act::TellToCall911 => does.push("is told to hang up and call 911, twice".to_owned()),
+            Act::Escalate { ladder, .. } => {
+                does.push(format!("waits while we ring {}", wording::ladder(practice, ladder)))
+            }
+            Act::Connect { to, .. } | Act::Transfer { to, .. } => does.push(format!("is connected to {to}")),
+            Act::TakeMessage(name) | Act::TakeRefill(name) => {
+                let by = flow.messages.get(name).and_then(|kind| kind.call_back_by);
+                let by = by.map_or_else(String::new, |by| format!(" and is called by {}", wording::promise(by)));
+                does.push(format!("leaves a message ({name}){by}"));
+            }
+            Act::Collect(name) => does.push(format!("leaves details ({name}) in case the line is cut")),
+            Act::RecordMessage { .. } => does.push("leaves a spoken message".to_owned()),
+            Act::GoTo(to) if does.is_empty() && step.only_if.is_none() => {
+                does.push(format!("goes to {}", section(flow, *to)))
+            }
+            _ => {}
+        }
+    }
+    let does = if does.is_empty() {
+        "goes on".to_owned()
+    } else {
+        does.join(", then ")
+    };
+    format!("{}: the caller {does}.", section(flow, id))
+}
+
+/// Keys and answers that ring a person, or tell the caller to call 911, without any triage question.
+fn without_triage(practice: &Practice, flow: &Flow) -> Page {
+    let mut page = Page::new(format!("{}: without a triage question", flow.name));
+    let strong = |id: SectionId| {
+        flow.section(id).steps.iter().any(|step| {
+            matches!(
+                step.act,
+                Act::TellToCall911 | Act::Escalate { .. } | Act::Connect { .. } | Act::Transfer { .. }
+            )
+        })
+    };
+    for part in &flow.sections {
+        for step in &part.steps {
+            match &step.act {
+                Act::Menu(menu) => {
+                    for choice in &menu.choices {
+                        if let Some(to) = choice.go_to.filter(|to| strong(*to)) {
+                            page.row(
+                                heading(&part.name),
+                                format!(
+                                    "{} (key {}) → {}",
+                                    choice.label.text(Language::English),
+                                    choice.key,
+                                    becomes(practice, flow, to)
+                                ),
+                            );
+                        }
+                    }
+                }
+                Act::AskYesOrNo {
+                    question,
+                    if_yes,
+                    if_no,
+                    ..
+                } => {
+                    for (answer, to) in [("yes", if_yes), ("no", if_no)] {
+                        if strong(*to) {
+                            page.row(
+                                heading(&part.name),
+                                format!(
+                                    "“{}” {answer} → {}",
+                                    question.text(Language::English),
+                                    becomes(practice, flow, *to)
+                                ),
+                            );
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    page
+}

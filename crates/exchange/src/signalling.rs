@@ -196,7 +196,7 @@ impl Loop {
             mut outcomes,
             ..
         } = self;
-        drop(transports);
+        let saying = tokio::spawn(transports.end());
         let mut closing = tokio::task::spawn_blocking(move || {
             if let Some(plane) = plane {
                 plane.stop();
@@ -242,6 +242,9 @@ impl Loop {
                 batches = journal.waiting(),
                 "facts are lost: the book could not be written to the end"
             );
+        }
+        if saying.await.is_err() {
+            tracing::error!("the sockets were not closed in order");
         }
     }
 

@@ -25,7 +25,7 @@ use switchboard::Listener;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 pub use gate::FloodLimits;
@@ -52,6 +52,9 @@ const KERNEL_KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Connections kept for each trunk, so that none can take them all.
 const RESERVED: usize = 8;
+
+/// How long connections get at the end to say what they were given.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Names of servers remembered by address.
 #[cfg_attr(not(test), allow(dead_code, reason = "told by the resolver, which comes next"))]
@@ -662,6 +665,21 @@ impl Transports {
             },
         );
         id
+    }
+
+    /// Closes every socket, after what has been queued is said: the answer to the last BYE is among it, and a carrier that
+    /// does not get it believes that the call goes on. A peer that does not read is not waited for.
+    pub(crate) async fn end(mut self) {
+        self.listeners.iter().for_each(JoinHandle::abort);
+        let connections = std::mem::take(&mut self.connections);
+        // Without an outbox a connection says what is left in it, and closes.
+        let tasks: Vec<JoinHandle<()>> = connections.into_values().map(|connection| connection.task).collect();
+        let deadline = tokio::time::Instant::now() + LAST_WORDS;
+        for mut task in tasks {
+            if timeout_at(deadline, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
     }
 
     fn close(&mut self, id: u64) {

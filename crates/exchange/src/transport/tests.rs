@@ -237,6 +237,21 @@ async fn a_stream_is_cut_into_messages_wherever_it_breaks() {
 }
 
 #[tokio::test]
+async fn what_was_to_be_said_is_said_before_the_end() {
+    let mut bench = Bench::new(StreamLimits::default()).await;
+    let mut trunk = TcpStream::connect(bench.tcp).await.expect("accepted");
+    trunk.write_all(MESSAGE.as_bytes()).await.expect("written");
+    let (flow, _) = bench.message().await;
+    for _ in 0..3 {
+        bench.send(flow, "SIP/2.0 200 OK\r\n").expect("queued");
+    }
+    bench.transports.end().await;
+    let mut heard = String::new();
+    trunk.read_to_string(&mut heard).await.expect("closed in order");
+    assert_eq!(heard, "SIP/2.0 200 OK\r\n".repeat(3));
+}
+
+#[tokio::test]
 async fn a_request_of_ours_opens_one_connection_and_uses_it_again() {
     let mut bench = Bench::new(StreamLimits::default()).await;
     let trunk = TcpListener::bind(ANY).await.expect("a port");
@@ -393,4 +408,17 @@ async fn a_peer_that_does_not_read_is_given_up() {
     }
     assert!(refused, "its queue is bounded");
     assert_eq!(bench.transports.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_does_not_keep_us_from_ending() {
+    let mut bench = Bench::new(StreamLimits::default()).await;
+    let mut trunk = TcpStream::connect(bench.tcp).await.expect("accepted");
+    trunk.write_all(MESSAGE.as_bytes()).await.expect("written");
+    let (flow, _) = bench.message().await;
+    for _ in 0..bench.transports.limits.outbox_max {
+        bench.send(flow, &"x".repeat(500_000)).expect("queued");
+    }
+    let ended = timeout(20 * LAST_WORDS, bench.transports.end()).await;
+    assert!(ended.is_ok(), "it waits no longer than a moment");
 }

@@ -1,6 +1,9 @@
 //! baresip 1.0 as a telephone: a WAV is its microphone, what it hears is written to a WAV, and it is told what to do
 //! through its control socket.
 //!
+//! With certificates it speaks TLS one port above the plain one, and its audio is SRTP with keys from the session
+//! description (RFC 4568) and nothing else.
+//!
 //! One thing to know: `net_interface` is given the loopback *address*; given an interface, or nothing, baresip offers
 //! the address of another network card in its SDP, and cannot be used on a machine that has none.
 
@@ -13,6 +16,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::peers::Certificates;
 use crate::{BLOCK, Child, LOOPBACK, free_ports, printed, wait_for};
 
 /// Where Debian keeps its modules, by release.
@@ -27,6 +31,22 @@ pub struct Setup<'a> {
     pub picks_up: bool,
     /// What its microphone hears from the moment a call is up; silence after that.
     pub microphone: &'a [i16],
+    /// Its codecs, in its order.
+    pub codecs: &'a str,
+    /// TLS and SRTP, or neither.
+    pub certificates: Option<&'a Certificates>,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self {
+            user: "",
+            picks_up: false,
+            microphone: &[],
+            codecs: "PCMU/8000/1,PCMA/8000/1",
+            certificates: None,
+        }
+    }
 }
 
 /// A running baresip; dropping it ends it and, in a failing test, prints what it printed.
@@ -34,6 +54,7 @@ pub struct Baresip {
     user: String,
     child: Child,
     address: SocketAddr,
+    transport: &'static str,
     control: TcpStream,
     events: Receiver<String>,
     seen: Vec<String>,
@@ -48,25 +69,49 @@ impl Baresip {
         let address = SocketAddr::new(LOOPBACK, first);
         // One above the signalling port is taken too, for TLS.
         let control = SocketAddr::new(LOOPBACK, first + 2);
-        write_wav(&folder.path().join("microphone.wav"), setup.microphone);
+        // baresip's own way from 8 to 16 kHz bends what it should only stretch.
+        let rate = if setup.codecs.contains("/16000") {
+            2 * RATE
+        } else {
+            RATE
+        };
+        let microphone: Vec<f32> = setup.microphone.iter().map(|sample| f32::from(*sample)).collect();
+        let microphone = voice::resample(&microphone, RATE, rate);
+        let microphone: Vec<i16> = microphone.into_iter().map(|sample| sample as i16).collect();
+        write_wav_at(rate, &folder.path().join("microphone.wav"), &microphone);
         let here = folder.path().display();
         let modules = MODULES.iter().find(|folder| Path::new(folder).is_dir());
         let modules = modules.expect("baresip is installed by `make setup`");
+        let (secure, transport, encryption) = match setup.certificates {
+            None => Default::default(),
+            Some(certificates) => {
+                let both = &certificates.both;
+                let authority = certificates.authority.display();
+                (
+                    format!(
+                        "sip_certificate {}\nsip_cafile {authority}\nmodule srtp.so\n",
+                        both.display()
+                    ),
+                    ";transport=tls",
+                    ";mediaenc=srtp-mand",
+                )
+            }
+        };
         let config = format!(
             "poll_method epoll\nsip_listen {address}\nnet_interface {LOOPBACK}\nrtp_ports {from}-{to}\n\
              call_local_timeout 120\ncall_max_calls 2\nstatmode_default off\n\
              audio_source aufile,{here}/microphone.wav\naudio_player aubridge,ear\naudio_alert aubridge,alert\n\
-             ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 1\nauplay_channels 1\naudio_txmode thread\n\
+             ausrc_srate {rate}\nauplay_srate {rate}\nausrc_channels 1\nauplay_channels 1\naudio_txmode thread\n\
              audio_buffer 20-160\njitter_buffer_delay 2-10\nsnd_path {here}\n\
-             module_path {modules}\nmodule g711.so\nmodule sndfile.so\nmodule aufile.so\nmodule aubridge.so\n\
+             module_path {modules}\n{secure}module g711.so\nmodule g722.so\nmodule opus.so\nmodule sndfile.so\nmodule aufile.so\nmodule aubridge.so\n\
              module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen {control}\n",
             from = first + 4,
             to = first + BLOCK - 1,
         );
         let mode = if setup.picks_up { "auto" } else { "manual" };
         let account = format!(
-            "<sip:{}@{LOOPBACK}>;regint=0;answermode={mode};audio_codecs=PCMU/8000/1,PCMA/8000/1\n",
-            setup.user
+            "<sip:{}@{LOOPBACK}{transport}>;regint=0;answermode={mode};audio_codecs={}{encryption}\n",
+            setup.user, setup.codecs
         );
         for (name, text) in [
             ("config", config.as_str()),
@@ -103,6 +148,7 @@ impl Baresip {
             user: setup.user.to_owned(),
             child,
             address,
+            transport,
             control,
             events,
             seen: Vec::new(),
@@ -110,14 +156,15 @@ impl Baresip {
         }
     }
 
-    /// Where it can be called.
+    /// Where it can be called: by TLS one port above.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        let above = u16::from(!self.transport.is_empty());
+        SocketAddr::new(self.address.ip(), self.address.port() + above)
     }
 
     /// Calls a number at an engine.
     pub fn dial(&mut self, number: &str, engine: SocketAddr) {
-        self.order("dial", &format!("sip:{number}@{engine}"));
+        self.order("dial", &format!("sip:{number}@{engine}{}", self.transport));
     }
 
     /// Presses a key.
@@ -195,9 +242,13 @@ fn netstring(from: &mut impl Read) -> Option<String> {
 }
 
 pub(crate) fn write_wav(path: &Path, samples: &[i16]) {
+    write_wav_at(RATE, path, samples);
+}
+
+fn write_wav_at(rate: u32, path: &Path, samples: &[i16]) {
     let spec = hound::WavSpec {
         channels: 1,
-        sample_rate: RATE,
+        sample_rate: rate,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };

@@ -28,6 +28,17 @@ impl Form {
     }
 }
 
+/// What a preset says of encryption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// TLS and SRTP, or no call.
+    Required,
+    /// TLS and SRTP where the carrier was told to.
+    Preferred,
+    /// Neither.
+    Off,
+}
+
 /// One carrier's habits.
 #[derive(Debug, Clone, Copy)]
 pub struct Carrier {
@@ -35,6 +46,8 @@ pub struct Carrier {
     pub preset: &'static str,
     /// Its numbers.
     pub form: Form,
+    /// Numbers that it is asked to call.
+    pub dials: Form,
     /// Payload types of its offer, in its order.
     pub payloads: &'static str,
     /// What they mean.
@@ -43,72 +56,110 @@ pub struct Carrier {
     pub allow: &'static str,
     /// Headers that say who calls; `CALLER` stands for the number.
     pub identity: &'static str,
+    /// The verdict on the caller's number that these headers carry, as the book says it; empty when they carry none.
+    pub verdict: &'static str,
+    /// Whether its calls are encrypted, as its preset ships.
+    pub encryption: Encryption,
+    /// Whether its calls follow our registration, as its preset ships.
+    pub registers: bool,
 }
 
 const NO_UPDATE: &str = "INVITE, ACK, CANCEL, BYE, REFER, OPTIONS, NOTIFY, INFO";
 const WITH_UPDATE: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO";
 const MU_AND_A: &str = "a=rtpmap:0 PCMU/8000\na=rtpmap:8 PCMA/8000\na=rtpmap:101 telephone-event/8000";
 
+/// The carriers' key and salt, in base64, for AES_CM_128_HMAC_SHA1_80.
+pub const KEY: &str = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+
 /// All seven.
 pub const CARRIERS: [Carrier; 7] = [
     Carrier {
         preset: "twilio",
         form: Form::E164,
+        dials: Form::E164,
         payloads: "0 8 101",
         codecs: "a=rtpmap:0 PCMU/8000\na=rtpmap:8 PCMA/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-16\na=maxptime:20",
         allow: NO_UPDATE,
         identity: "P-Asserted-Identity: <sip:CALLER@pstn.example.com>\nX-Twilio-VerStat: TN-Validation-Passed-A",
+        verdict: "passed A",
+        encryption: Encryption::Required,
+        registers: false,
     },
     Carrier {
         preset: "telnyx",
         form: Form::E164,
+        dials: Form::E164,
         payloads: "0 8 9 18 101",
         codecs: "a=rtpmap:0 PCMU/8000\na=rtpmap:8 PCMA/8000\na=rtpmap:9 G722/8000\na=rtpmap:18 G729/8000\na=fmtp:18 annexb=no\n\
                  a=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15",
         allow: NO_UPDATE,
+        // A bare “Passed” is an A here.
         identity: "P-Asserted-Identity: <sip:CALLER@sip.example.com;verstat=TN-Validation-Passed>",
+        verdict: "passed A",
+        encryption: Encryption::Preferred,
+        registers: false,
     },
     Carrier {
         preset: "bandwidth",
         form: Form::E164,
+        dials: Form::E164,
         payloads: "0 18 101",
         codecs: "a=rtpmap:0 PCMU/8000\na=rtpmap:18 G729/8000\na=fmtp:18 annexb=no\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15",
         allow: NO_UPDATE,
         identity: "P-Asserted-Identity: <sip:CALLER;verstat=TN-Validation-Passed-B@192.0.2.31>\nP-Attestation-Indicator: B\n\
                    P-Origination-ID: 3a47ca23-d7d3-446b-821d-33d5deedbed4",
+        verdict: "passed B",
+        encryption: Encryption::Off,
+        registers: false,
     },
     Carrier {
         preset: "flowroute",
         form: Form::WithoutPlus,
+        dials: Form::E164,
         payloads: "0 18 8 101",
         codecs: "a=rtpmap:0 PCMU/8000\na=rtpmap:18 G729/8000\na=rtpmap:8 PCMA/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15",
         allow: NO_UPDATE,
         identity: "P-Asserted-Identity: <sip:CALLER@192.0.2.41>",
+        verdict: "",
+        encryption: Encryption::Off,
+        registers: false,
     },
     Carrier {
         preset: "voipms",
         form: Form::National,
+        dials: Form::National,
         payloads: "0 101",
         codecs: "a=rtpmap:0 PCMU/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-16",
         allow: NO_UPDATE,
         identity: "Remote-Party-ID: <sip:CALLER@192.0.2.51>;party=calling;privacy=off;screen=no",
+        verdict: "",
+        encryption: Encryption::Off,
+        registers: true,
     },
     Carrier {
         preset: "signalwire",
         form: Form::E164,
+        dials: Form::E164,
         payloads: "102 9 0 8 101 13",
         codecs: "a=rtpmap:102 opus/48000/2\na=fmtp:102 useinbandfec=1\na=rtpmap:9 G722/8000\na=rtpmap:0 PCMU/8000\n\
                  a=rtpmap:8 PCMA/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-16\na=rtpmap:13 CN/8000",
         allow: WITH_UPDATE,
         identity: "",
+        verdict: "",
+        encryption: Encryption::Required,
+        registers: true,
     },
     Carrier {
         preset: "plivo",
         form: Form::WithoutPlus,
+        dials: Form::WithoutPlus,
         payloads: "8 0 101",
         codecs: MU_AND_A,
         allow: WITH_UPDATE,
         identity: "",
+        verdict: "",
+        encryption: Encryption::Required,
+        registers: false,
     },
 ];
 
@@ -128,9 +179,28 @@ impl Carrier {
             ("payloads", self.payloads.to_owned()),
             ("codecs", self.codecs.to_owned()),
             ("edge", "[local_ip]:[local_port]".to_owned()),
-            ("profile", "RTP/AVP".to_owned()),
-            ("crypto", String::new()),
+            (
+                "profile",
+                if self.is_secure() { "RTP/SAVP" } else { "RTP/AVP" }.to_owned(),
+            ),
+            (
+                "crypto",
+                match self.is_secure() {
+                    true => format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"),
+                    false => String::new(),
+                },
+            ),
         ]
+    }
+
+    /// Whether its calls come by TLS with SRTP.
+    pub fn is_secure(&self) -> bool {
+        self.encryption != Encryption::Off
+    }
+
+    /// How its calls and ours to it travel, as the configuration has it.
+    pub fn transport(&self) -> &'static str {
+        if self.is_secure() { "tls" } else { "udp" }
     }
 
     /// Whether its Allow has UPDATE.

@@ -23,9 +23,11 @@ pub mod sipp;
 pub mod sound;
 pub mod srtp;
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Everything happens here.
@@ -34,19 +36,38 @@ pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Ports of one foreign phone: signalling, control, media.
 pub const BLOCK: u16 = 16;
 
-/// Above what Linux hands out by itself (32768 to 60999), so that a port seen free stays free.
-const PORTS: std::ops::Range<u16> = 61_008..65_520;
+/// Beside what Linux hands out by itself (32768 to 60999) and engines use for audio, so that a port seen free stays free.
+const PORTS: [std::ops::Range<u16>; 2] = [61_008..65_520, 30_000..32_752];
+/// After so long, whoever was given a block has used it, or never will.
+const UNUSED_FOR: Duration = Duration::from_secs(90);
 
-/// The first of [`BLOCK`] neighbouring ports that are free now. Test processes begin at different places.
+/// The first of [`BLOCK`] neighbouring ports that are free now. No other test process on this machine gets them before this
+/// one ends: a lock on a file stands for each block.
 pub fn free_ports() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let blocks = (PORTS.end - PORTS.start) / BLOCK;
-    let begin = (std::process::id() % u32::from(blocks)) as u16 * 7 % blocks;
-    for _ in 0..blocks {
-        let block = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % blocks;
-        let first = PORTS.start + block * BLOCK;
+    static OURS: Mutex<BTreeMap<u16, (File, Instant)>> = Mutex::new(BTreeMap::new());
+    let locks = std::env::temp_dir().join("nightdesk-test-ports");
+    std::fs::create_dir_all(&locks).expect("room for temporary files");
+    let mut ours = OURS.lock().expect("nobody panics with it");
+    let blocks = PORTS.into_iter().flat_map(|range| range.step_by(usize::from(BLOCK)));
+    for first in blocks {
+        let locked = match ours.remove(&first) {
+            Some((lock, since)) if since.elapsed() < UNUSED_FOR => {
+                ours.insert(first, (lock, since));
+                continue;
+            }
+            Some((lock, _)) => lock,
+            None => {
+                let lock = File::create(locks.join(first.to_string())).expect("room for temporary files");
+                if lock.try_lock().is_err() {
+                    continue;
+                }
+                lock
+            }
+        };
         let free = |port| UdpSocket::bind((LOOPBACK, port)).is_ok() && TcpListener::bind((LOOPBACK, port)).is_ok();
-        if (first..first + BLOCK).all(free) {
+        let is_free = (first..first + BLOCK).all(free);
+        ours.insert(first, (locked, Instant::now()));
+        if is_free {
             return first;
         }
     }

@@ -2,7 +2,8 @@
 //! the line is quiet), keeps every packet with its time, and speaks 20 ms at a time.
 //!
 //! One thing to know: SIPp names this socket's port in its SDP and plays its own packets *from* that port through a raw
-//! socket, so to the engine the two are one telephone.
+//! socket, so to the engine the two are one telephone. SIPp has no SRTP; [`Phone::seals`] lends it that too, and what
+//! came before the engine's key was known is kept until [`Phone::opens`].
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use media::Law;
 use voice::listen::{Index, Listener, Sound};
 
+use crate::srtp::Keys;
 use crate::{LOOPBACK, wait_for};
 
 /// Samples, and in G.711 octets, of 20 ms.
@@ -70,6 +72,14 @@ struct Shared {
     spoken: Vec<(Instant, Vec<u8>)>,
     /// Where the engine sends from, once it does: there it listens (RFC 4961).
     engine: Option<SocketAddr>,
+    /// What is sent is sealed with this, and what comes is sealed too.
+    seal: Option<Keys>,
+    /// What comes is opened with this.
+    open: Option<Keys>,
+    /// What came before that was known.
+    unopened: Vec<(Instant, Vec<u8>)>,
+    /// Packets that would not open.
+    strange: usize,
 }
 
 impl Phone {
@@ -100,6 +110,34 @@ impl Phone {
     /// Where it listens.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Speaks SRTP from now on, sealed with these keys.
+    pub fn seals(&self, keys: Keys) {
+        self.shared().seal = Some(keys);
+    }
+
+    /// Opens what comes, and what has come, with these keys.
+    pub fn opens(&self, keys: Keys) {
+        let mut shared = self.shared();
+        let kept = std::mem::take(&mut shared.unopened);
+        for (at, sealed) in kept {
+            match opened(&keys, &sealed).and_then(|clear| parse(&clear)) {
+                Some(packet) => shared.packets.push(Packet { at, ..packet }),
+                None => shared.strange += 1,
+            }
+        }
+        shared.open = Some(keys);
+    }
+
+    /// How many packets came that would not open, RTCP aside.
+    pub fn strange(&self) -> usize {
+        self.shared().strange
+    }
+
+    /// Whether anything came at all, opened or not.
+    pub fn is_reached(&self) -> bool {
+        self.shared().engine.is_some()
     }
 
     /// Waits until these words have begun, after those waited for before; gives when.
@@ -171,10 +209,14 @@ impl Phone {
     /// Sends these packets to where the engine's audio comes from, each so long after the first.
     pub fn sends(&self, packets: &[(Duration, Vec<u8>)]) {
         let engine = wait_for("the engine's audio", Duration::from_secs(5), || self.shared().engine);
+        let seal = self.shared().seal.clone();
         let began = Instant::now();
         for (at, packet) in packets {
             std::thread::sleep((began + *at).saturating_duration_since(Instant::now()));
-            self.socket.send_to(packet, engine).expect("loopback");
+            let sealed = seal.as_ref().map(|keys| keys.seal(packet, 0));
+            self.socket
+                .send_to(sealed.as_deref().unwrap_or(packet), engine)
+                .expect("loopback");
         }
     }
 
@@ -258,11 +300,14 @@ fn work(socket: &UdpSocket, mut ear: Listener, shared: &Mutex<Shared>, stop: &At
     let (mut sequence, mut timestamp, mut refrain_at) = (20_000_u16, 160_000_u32, 0);
     while !stop.load(Ordering::Relaxed) {
         if let Ok((length, source)) = socket.recv_from(&mut buffer)
-            && let Some(packet) = parse(&buffer[..length])
+            && let Some(packet) = {
+                let mut shared = shared.lock().expect("nobody panics with it");
+                shared.engine = Some(source);
+                shared.heard(&buffer[..length])
+            }
         {
             last = packet.at;
             let mut shared = shared.lock().expect("nobody panics with it");
-            shared.engine = Some(source);
             if packet.kind == PCMU
                 && let Ok(frame) = <&[u8; FRAME]>::try_from(packet.payload.as_slice())
                 && let Some(sound) = ear.hear(frame)
@@ -303,10 +348,36 @@ fn work(socket: &UdpSocket, mut ear: Listener, shared: &Mutex<Shared>, stop: &At
         packet.extend(0x5049_5045_u32.to_be_bytes());
         packet.extend(&frame);
         sequence = sequence.wrapping_add(1);
+        if let Some(keys) = &shared.seal {
+            packet = keys.seal(&packet, 0);
+        }
         // Nobody may be there any more; the test sees that by what is heard.
         let _ = socket.send_to(&packet, engine);
         shared.spoken.push((Instant::now(), frame));
     }
+}
+
+impl Shared {
+    /// A datagram as a packet, once it can be read.
+    fn heard(&mut self, datagram: &[u8]) -> Option<Packet> {
+        match (&self.seal, &self.open) {
+            (None, _) => parse(datagram),
+            (Some(_), Some(keys)) => {
+                let clear = opened(keys, datagram);
+                self.strange += usize::from(clear.is_none());
+                parse(&clear?)
+            }
+            (Some(_), None) => {
+                self.unopened.push((Instant::now(), datagram.to_vec()));
+                None
+            }
+        }
+    }
+}
+
+/// A packet of a stream whose numbers may have begun anew once, for they begin anywhere (RFC 3711 §3.3.1).
+fn opened(keys: &Keys, sealed: &[u8]) -> Option<Vec<u8>> {
+    keys.open(sealed, 0).or_else(|| keys.open(sealed, 1))
 }
 
 /// The RTP packets of a capture file and when each was sent: pcap of Ethernet, IPv4 without options, UDP.

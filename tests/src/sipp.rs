@@ -195,9 +195,8 @@ impl Sipp {
         if !setup.repeats {
             command.arg("-nr");
         }
-        if setup.from == LOOPBACK {
-            command.arg("-bind_local");
-        }
+        // Without this it sends from wherever the kernel likes, whatever its address is said to be.
+        command.arg("-bind_local");
         if let Some(engine) = setup.engine {
             command.arg(engine.to_string());
         }

@@ -74,6 +74,7 @@ fn a_baresip_caller_reaches_a_baresip_doctor_and_each_records_the_other() {
         user: DOCTOR,
         picks_up: true,
         microphone: &doctor_says,
+        ..Setup::default()
     });
     let engine = Engine::start(engine::Setup {
         doctors: Some(doctor.address()),
@@ -83,6 +84,7 @@ fn a_baresip_caller_reaches_a_baresip_doctor_and_each_records_the_other() {
         user: "+15125550199",
         picks_up: false,
         microphone: &caller_says,
+        ..Setup::default()
     });
 
     caller.dial(NUMBER, engine.address(Udp));

@@ -125,6 +125,13 @@ fn telephone_events_choose_the_branch_and_an_info_beside_them_is_no_second_key()
     caller.hears_and_presses("For English", '1');
     caller.hears_and_presses("May we record", '1');
     caller.phone.hears("How can we help", SOON);
+    let pressed = || {
+        let facts = engine.facts().into_iter();
+        facts
+            .filter(|stamped| matches!(stamped.fact, Fact::Pressed { .. }))
+            .count()
+    };
+    let before = pressed();
     caller.phone.yields(BETWEEN_KEYS);
     if may_play_captures() {
         caller.sipp.cue("both 4");
@@ -136,12 +143,7 @@ fn telephone_events_choose_the_branch_and_an_info_beside_them_is_no_second_key()
     // A second 4 would be the first digit of another number, and stop these words.
     caller.phone.hears("To be called back at the number", SOON);
     caller.phone.quiet(SOON);
-    let pressed = engine
-        .facts()
-        .into_iter()
-        .filter(|stamped| matches!(stamped.fact, Fact::Pressed { .. }))
-        .count();
-    assert_eq!(pressed, 3, "three keys were pressed, the last of them in two ways");
+    assert_eq!(pressed(), before + 1, "one key was pressed, in two ways");
     caller.hangs_up();
     // What the caller began to tell is urgent: the ladder is climbed to its end, though no telephone can be reached.
     assert_eq!(engine.outcomes(1, SOON), ["still paging doctor on call"]);

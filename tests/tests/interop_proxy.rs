@@ -1,8 +1,9 @@
 //! Kamailio 5.6 from Debian as the proxy of a carrier, between telephones and us: two Record-Route entries on each side,
-//! Contacts that only it can reach. Then rtpengine 10.5 in the audio as well.
+//! Contacts that only it can reach. Then the same with rtpengine 10.5 in the audio, by TLS and SRTP.
 #![allow(
     clippy::disallowed_methods,
     clippy::panic,
+    clippy::print_stdout,
     reason = "telephones live in real time, and a test stops where it finds otherwise"
 )]
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use child::{Desk, House};
 use switchboard::Fact;
-use tests::peers::{Front, Kamailio, Rtpengine, Way};
+use tests::peers::{CLIENT_NAME, Certificates, Front, Kamailio, Rtpengine, Way};
 use tests::phone::Phone;
 use tests::sipp::{BETWEEN_KEYS, Line, Message, Setup, Sipp};
 use tests::sound::{assert_alike, assert_in_order, babble, frames_of};
@@ -28,12 +29,13 @@ const MOMENT: Duration = Duration::from_secs(5);
 const PRIVATE: &str = "10.11.12.13:5060";
 
 /// An engine whose one trunk is a proxy.
-fn engine(trunk: &str) -> (House, Desk) {
+fn engine(trunk: &str, further: &str) -> (House, Desk) {
     let house = House::of(Path::new(PRACTICE), |_| {
         format!(
-            "listen: [udp 127.0.0.1:0, tcp 127.0.0.1:0]\nrtp ports: 20000 to 29999\nmedia threads: 1\n\
-             trunks:\n  carrier:\n{trunk}\
-             practices: [practice]\ndata: data\nkeys: keys\ndrain for: 10 seconds\n"
+            "listen: [udp 127.0.0.1:0, tcp 127.0.0.1:0{tls}]\nrtp ports: 20000 to 29999\nmedia threads: 1\n\
+             trunks:\n  carrier:\n{trunk}{further}\
+             practices: [practice]\ndata: data\nkeys: keys\ndrain for: 10 seconds\n",
+            tls = if further.is_empty() { "" } else { ", tls 127.0.0.1:0" },
         )
     });
     let desk = house.start("info");
@@ -121,13 +123,13 @@ fn within(proxy: &Kamailio, method: &str) -> usize {
 fn calls_through_kamailio_keep_to_its_route() {
     let (front, telephone) = (Front::free(), Line::free());
     let trunk = format!("    from: [127.0.0.1]\n    outbound: tcp {}\n", front.address());
-    let (house, desk) = engine(&trunk);
+    let (house, desk) = engine(&trunk, "");
     let way = Way {
         numbers: "^\\+1512555012".into(),
         engine: format!("{};transport=tcp", desk.at("TCP")),
         telephone: telephone.address(),
     };
-    let proxy = Kamailio::start(front, &way, None);
+    let proxy = Kamailio::start(front, &way, None, None);
     let [caller, doctor] = they_talk(&house, proxy.address(), telephone);
     // By UDP on one side and TCP on the other, Kamailio puts itself into the route twice.
     let routes = |messages: &[Message], of: &dyn Fn(&&Message) -> bool| {
@@ -150,34 +152,56 @@ fn calls_through_kamailio_keep_to_its_route() {
 }
 
 #[test]
-fn calls_through_rtpengine_are_heard() {
-    let (front, telephone) = (Front::free(), Line::free());
-    let trunk = format!("    from: [127.0.0.1]\n    outbound: udp {}\n", front.address());
-    let (house, desk) = engine(&trunk);
+fn calls_through_rtpengine_are_encrypted_on_our_side_alone() {
+    let (front, telephone, certificates) = (Front::free(), Line::free(), Certificates::make());
+    // No source: the proxy is known by the name in its certificate alone.
+    let trunk = format!(
+        "    tls names: [{CLIENT_NAME}]\n    outbound: tls {}\n    encryption: required\n",
+        front.tls()
+    );
+    let further = format!(
+        "certificate: {{chain: {chain}, key: {key}, client ca: {authority}, carrier ca: {authority}}}\n",
+        chain = certificates.server.0.display(),
+        key = certificates.server.1.display(),
+        authority = certificates.authority.display(),
+    );
+    let (house, desk) = engine(&trunk, &further);
     let rtpengine = Rtpengine::start();
     let way = Way {
         numbers: "^\\+1512555012".into(),
-        engine: desk.at("UDP").to_string(),
+        engine: format!("{};transport=tls", desk.at("TLS")),
         telephone: telephone.address(),
     };
-    let proxy = Kamailio::start(front, &way, Some(&rtpengine));
+    let proxy = Kamailio::start(front, &way, Some(&certificates), Some(&rtpengine));
     let [caller, doctor] = they_talk(&house, proxy.address(), telephone);
-    for (who, messages, ours) in [
-        ("the caller", &caller, "m=audio 2"),
-        ("the doctor", &doctor, "m=audio 2"),
-    ] {
-        let session = messages.iter().find(|m| !m.sent && m.text.contains("m=audio"));
-        let session = session.expect("a session");
-        // Our own ports are 20000 to 29999; rtpengine's stand in their place.
+    for (who, messages) in [("the caller", &caller), ("the doctor", &doctor)] {
+        let session = messages
+            .iter()
+            .find(|m| !m.sent && m.text.contains("m=audio"))
+            .expect("a session");
         assert!(
-            !session.text.contains(ours),
-            "{who} sends its audio to us: {}",
-            session.text
+            session.text.contains(" RTP/AVP ") && !session.text.contains("a=crypto"),
+            "{who} has plain RTP"
         );
     }
+    let encrypted = |fact: &Fact| matches!(fact, Fact::Answered { encrypted: true, .. });
     assert!(
-        rtpengine.printed().contains("Creating new call"),
+        house.facts().iter().any(|stamped| encrypted(&stamped.fact)),
+        "the record says that ours was not"
+    );
+    assert_eq!(
+        (within(&proxy, "ACK"), within(&proxy, "BYE")),
+        (1, 1),
         "{}",
-        rtpengine.printed()
+        proxy.printed()
+    );
+    println!(
+        "{}",
+        rtpengine
+            .printed()
+            .lines()
+            .filter(|line| line.contains("SRTP"))
+            .collect::<Vec<_>>()
+            .join("\n")
     );
 }

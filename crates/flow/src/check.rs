@@ -10,19 +10,28 @@ mod c002;
 mod c003;
 mod c004;
 mod c005;
+mod c006;
+mod c007;
 mod c008;
+mod c009;
 mod c010;
+mod c011;
 mod f004;
 mod f005;
 mod f006;
 mod f008;
+mod f010;
 mod f012;
 mod p001;
 mod p002;
 mod p003;
+mod p004;
 mod p005;
+mod p006;
+mod p007;
 mod p008;
 mod paths;
+mod rules;
 mod s001;
 mod s002;
 mod s004;
@@ -30,41 +39,71 @@ mod s005;
 mod s006;
 mod s007;
 mod s008;
+mod s009;
+mod s010;
+mod s011;
+mod s012;
 mod s013;
 mod s014;
+mod s015;
+mod s016;
+mod s017;
 mod u001;
 mod u002;
 mod u003;
+mod u004;
 mod u005;
+mod u006;
+mod v001;
+mod v002;
+mod v003;
 
 use jiff::civil::Date;
 
+use crate::approval::Approvable;
+use crate::compile::Folder;
 use crate::diagnostic::{Diagnostic, Place};
-use crate::model::SectionId;
+use crate::model::{Practice, SectionId};
 use crate::parse::flow::FlowDraft;
 use crate::parse::practice::PracticeDraft;
 use crate::parse::protocol::ProtocolDraft;
+use crate::proof::{Estimate, Roads, Story, stories};
+use crate::words::Language;
 
+pub use rules::{RULES, Rule};
 pub(crate) use s004::emergency_number;
 
 type PracticeRule = fn(&PracticeDraft, &mut Vec<Diagnostic>);
 type FlowRule = fn(&FlowDraft, &PracticeDraft, &mut Vec<Diagnostic>);
 type ProtocolRule = fn(&ProtocolDraft, &mut Vec<Diagnostic>);
 
-const PRACTICE_RULES: [PracticeRule; 4] = [s004::check, s013::check, s014::check, p001::check_practice];
+const PRACTICE_RULES: [PracticeRule; 5] = [s004::check, s013::check, s014::check, p001::check_practice, p007::check];
 
-const FLOW_RULES: [FlowRule; 21] = [
+const FLOW_RULES: [FlowRule; 36] = [
     s001::check,
     s002::check,
     s005::check,
     s006::check,
     s007::check,
     s008::check,
+    s009::check,
+    s010::check,
+    s011::check,
+    s012::check,
+    s015::check,
+    s016::check,
+    s017::check,
+    v001::check,
+    v002::check,
+    v003::check,
     c010::check_flow,
+    c011::check,
     p001::check,
     p002::check,
     p003::check,
+    p004::check,
     p005::check,
+    p006::check,
     p008::check,
     f004::check,
     f005::check,
@@ -74,15 +113,19 @@ const FLOW_RULES: [FlowRule; 21] = [
     u001::check,
     u002::check,
     u003::check,
+    u004::check,
     u005::check,
+    u006::check,
 ];
 
-const PROTOCOL_RULES: [ProtocolRule; 6] = [
+const PROTOCOL_RULES: [ProtocolRule; 8] = [
     c002::check,
     c003::check,
     c004::check,
     c005::check,
+    c006::check,
     c008::check,
+    c009::check,
     c010::check,
 ];
 
@@ -97,12 +140,56 @@ pub(crate) fn flow(draft: &FlowDraft, practice: &PracticeDraft, today: Option<Da
     for protocol in &draft.protocols {
         PROTOCOL_RULES.iter().for_each(|rule| rule(protocol, out));
     }
+    c007::check(draft, out);
     if let Some(today) = today {
         c001::check(draft, today, out);
     }
 }
 
+/// The rule about recorded words.
+pub(crate) fn recordings(folder: &Folder, practice: &Practice, out: &mut Vec<Diagnostic>) {
+    f010::check(folder, practice, out);
+}
+
+/// Every way a flow fails a caller, in every language it is spoken in the same. A flow with a step that could not be
+/// read has ways nobody knows.
+fn proved(draft: &FlowDraft, practice: &PracticeDraft) -> Vec<Story> {
+    if !draft.broken.is_empty() {
+        return Vec::new();
+    }
+    let roads = Roads::of(&practice.practice, &draft.flow, Language::English, &Estimate);
+    stories(&practice.practice, &roads)
+}
+
 impl FlowDraft {
+    /// What a clinician signs of this flow and its protocols.
+    pub(crate) fn approvables(&self) -> Vec<Approvable> {
+        let one =
+            |file: &str, approval: &crate::model::Approval, fingerprint: &str, signed: Option<&(String, Place)>| {
+                Approvable {
+                    file: file.to_owned(),
+                    approval: approval.clone(),
+                    fingerprint: fingerprint.to_owned(),
+                    signed: signed.map(|(signed, _)| signed.clone()),
+                }
+            };
+        let flow = one(
+            &self.flow.file,
+            &self.flow.approval,
+            &self.fingerprint,
+            self.signed.as_ref(),
+        );
+        let protocols = self.protocols.iter().map(|draft| {
+            one(
+                &draft.protocol.file,
+                &draft.protocol.approval,
+                &draft.fingerprint,
+                draft.signed.as_ref(),
+            )
+        });
+        std::iter::once(flow).chain(protocols).collect()
+    }
+
     /// Where a step stands; where its section stands when the step has no place.
     fn step_at(&self, section: SectionId, step: usize) -> &Place {
         self.steps

@@ -5,22 +5,25 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
+use crate::approval::Approvable;
 use crate::check;
 use crate::diagnostic::{Diagnostic, Place, sort};
 use crate::model::Practice;
 use crate::parse::flow::{Around, flow};
 use crate::parse::practice::practice;
+use crate::parse::shared::{expanded, is_shared};
 use crate::parse::translations::{Translations, language_of};
 use crate::source::{self, Node};
 
 /// The files of one practice, as the shell read them.
 #[derive(Clone, Debug, Default)]
 pub struct Folder {
-    /// Name to text: `practice.yaml`, `*.flow.yaml`, `*.protocol.yaml`, `*.<lang>.yaml`. Others are left alone.
+    /// Name to text: `practice.yaml`, `*.flow.yaml`, `*.protocol.yaml`, `*.shared.yaml`, `*.<lang>.yaml`.
+    /// Others are left alone.
     pub files: BTreeMap<String, String>,
-    /// Hashes of the sentences there is recorded audio for, for the rule on stale recordings (F010), which is not among
-    /// the rules yet: until then voice alone looks at recordings, and speaks a sentence that has lost its own.
-    pub recorded: BTreeSet<[u8; 32]>,
+    /// The names of the sound files in `words/`, for the rule on stale recordings (F010). Their list stands among the
+    /// files as `words/index.txt`.
+    pub recordings: BTreeSet<String>,
 }
 
 /// What a folder came to.
@@ -30,6 +33,8 @@ pub struct Compiled {
     pub practice: Option<Arc<Practice>>,
     /// Everything there is to say, file by file, from top to bottom.
     pub diagnostics: Vec<Diagnostic>,
+    /// What a clinician signs, file by file.
+    pub approvals: Vec<Approvable>,
 }
 
 /// Reads, checks and compiles a folder. Nothing is overdue here, because only the shell knows the date: an approval that
@@ -41,19 +46,27 @@ pub fn compile(folder: &Folder) -> Compiled {
 /// The same on a known day, for `flow check` and the release gate: an approval past its review is an error (C001).
 pub fn compile_on(folder: &Folder, today: Option<Date>) -> Compiled {
     let mut out = Vec::new();
-    let practice = read(folder, today, &mut out);
+    let mut approvals = Vec::new();
+    let practice = read(folder, today, &mut out, &mut approvals);
     sort(&mut out);
     let practice = practice.filter(|_| !out.iter().any(Diagnostic::is_error));
     Compiled {
         practice: practice.map(Arc::new),
         diagnostics: out,
+        approvals,
     }
 }
 
-fn read(folder: &Folder, today: Option<Date>, out: &mut Vec<Diagnostic>) -> Option<Practice> {
+fn read(
+    folder: &Folder,
+    today: Option<Date>,
+    out: &mut Vec<Diagnostic>,
+    approvals: &mut Vec<Approvable>,
+) -> Option<Practice> {
     let mut practice_files: Vec<(&str, Option<Node>)> = Vec::new();
     let mut flows: Vec<Node> = Vec::new();
     let mut protocols: BTreeMap<String, Option<Node>> = BTreeMap::new();
+    let mut pieces: BTreeMap<String, Option<Node>> = BTreeMap::new();
     let mut translations = Translations::default();
     for (file, text) in &folder.files {
         let mut tree = || {
@@ -70,6 +83,8 @@ fn read(folder: &Folder, today: Option<Date>, out: &mut Vec<Diagnostic>) -> Opti
             flows.extend(tree());
         } else if file.ends_with(".protocol.yaml") {
             protocols.insert(file.clone(), tree());
+        } else if is_shared(file) {
+            pieces.insert(file.clone(), tree());
         } else if let Some(language) = language_of(file)
             && let Some(tree) = tree()
         {
@@ -114,13 +129,20 @@ fn read(folder: &Folder, today: Option<Date>, out: &mut Vec<Diagnostic>) -> Opti
     let mut compiled = draft.practice.clone();
     let mut whole = true;
     for tree in &flows {
-        let Some(flow) = flow(tree, &around, out) else {
+        let tree = expanded(tree, &pieces, out);
+        let Some(flow) = flow(&tree, &around, out) else {
             whole = false;
             continue;
         };
         check::flow(&flow, &draft, today, out);
         whole &= !flow.hole;
+        approvals.extend(flow.approvables());
         compiled.flows.push(Arc::new(flow.flow));
+    }
+    approvals.sort_by(|a, b| a.file.cmp(&b.file));
+    approvals.dedup();
+    if whole {
+        check::recordings(folder, &compiled, out);
     }
     // A broken flow does not ask for its sentences, so nothing can be said about the ones left over.
     if whole && !out.iter().any(|found| found.code != "F009" && found.is_error()) {
@@ -155,7 +177,7 @@ fn fingerprint(folder: &Folder) -> [u8; 32] {
     let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
     let decides = |file: &&String| {
         file.as_str() == "practice.yaml"
-            || [".practice.yaml", ".flow.yaml", ".protocol.yaml"]
+            || [".practice.yaml", ".flow.yaml", ".protocol.yaml", ".shared.yaml"]
                 .iter()
                 .any(|ending| file.ends_with(ending))
             || language_of(file).is_some()

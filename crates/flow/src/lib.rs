@@ -14,17 +14,21 @@
 //! | `compile` | a folder → [`Compiled`] |
 //! | [`time`] | office hours, holidays, promises on the practice's wall clock |
 //! | `library`, [`words`] | what the engine itself says, and fill-ins made of clips |
+//! | [`proof`] | every way through a flow: what can never happen, and how long it takes at worst |
 //! | `run`, [`rehearse`] | one call; a scripted caller in virtual time |
 //! | [`review`] | a flow on paper: to read, to sign, to compare |
 //!
 //! Recipes stand at the head of `verb.rs` (add a verb), `check.rs` (add a rule) and `library.rs` (add a sentence).
 
+mod approval;
+mod area;
 mod check;
 mod compile;
 mod diagnostic;
 mod library;
 mod model;
 mod parse;
+pub mod proof;
 pub mod rehearse;
 pub mod review;
 mod run;
@@ -33,13 +37,16 @@ pub mod time;
 mod verb;
 pub mod words;
 
+pub use approval::Approvable;
+pub use check::{RULES, Rule};
 pub use compile::{Compiled, Folder, compile, compile_on};
 pub use diagnostic::{Diagnostic, Place, Severity, Shown};
 pub use library::Phrase;
 pub use model::Value as ConditionValue;
 pub use model::*;
 pub use run::{
-    Answer, Broken, CALL_MAX, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, Outcome, Run, STEPS_MAX,
-    SayId, TALKED_AT_LEAST, Value, Why,
+    Answer, Beforehand, Broken, CALL_MAX, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, Outcome, Run,
+    STEPS_MAX, SayId, TALKED_AT_LEAST, Value, Why,
 };
-pub use words::{Fill, Language, Part, Piece, Words, split, vocabulary};
+pub use verb::verbs;
+pub use words::{Fill, Language, Part, Piece, Words, sentence_hash, split, vocabulary};

@@ -12,8 +12,8 @@ mod staff;
 pub use condition::{Amount, Clause, Comparison, Condition, Fact, Known, Thing, Value};
 pub use protocol::{Approval, Level, Protocol, Question};
 pub use routing::{
-    Act, Appointment, Choice, EveryQuestion, Field, Flow, HangUpRule, IfAccepted, IfCallerHangsUp, Kind, Menu, Notice,
-    PatientKey, Recording, Section, SectionId, Show, Step, Target, Then, Waiting, Wanted,
+    Act, Appointment, Choice, Class, EveryQuestion, Field, Flow, HangUpRule, IfAccepted, IfCallerHangsUp, Kind, Menu,
+    Notice, PatientKey, Recording, Section, SectionId, Show, Step, Target, Then, Waiting, Wanted,
 };
 pub use sentence::Sentence;
 pub use staff::{Gap, Inbox, Keep, KeepPaging, Ladder, OnCall, Page, Period, Person, Practice, Records, Rung, Source};

@@ -8,11 +8,13 @@ pub(crate) mod flow;
 pub(crate) mod practice;
 pub(crate) mod protocol;
 pub(crate) mod settings;
+pub(crate) mod shared;
 pub(crate) mod speech;
 pub(crate) mod translations;
 
 use jiff::civil::Date;
 
+use crate::approval::Approved;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::model::Approval;
 use crate::source::{Kind, Node, normalized};
@@ -25,7 +27,7 @@ pub(crate) fn words<'a>(node: &'a Node, what: &str, out: &mut Vec<Diagnostic>) -
         _ => {
             out.push(not_understood(
                 &node.at,
-                format!("`{what}` should be words, but {} stands here.", node.describe()),
+                format!("`{what}` should be words, but {} here.", node.describe()),
                 "Write it in words; if they hold `: `, `#`, braces or brackets, put them in quotes.",
             ));
             None
@@ -44,7 +46,7 @@ pub(crate) fn word_list<'a>(node: &'a Node, what: &str, out: &mut Vec<Diagnostic
         _ => {
             out.push(not_understood(
                 &node.at,
-                format!("`{what}` should be a list, but {} stands here.", node.describe()),
+                format!("`{what}` should be a list, but {} here.", node.describe()),
                 "Write a list in brackets: [one, two].",
             ));
             Vec::new()
@@ -84,7 +86,7 @@ pub(crate) fn format(settings: &mut Settings<'_>, out: &mut Vec<Diagnostic>) {
 }
 
 /// `clinical approval: {by, on, review by}`
-pub(crate) fn approval(settings: &mut Settings<'_>, out: &mut Vec<Diagnostic>) -> Option<(Approval, Place)> {
+pub(crate) fn approval(settings: &mut Settings<'_>, out: &mut Vec<Diagnostic>) -> Option<Approved> {
     let node = settings.need(
         "clinical approval",
         "Callers would be sorted by rules no clinician has read.",
@@ -100,17 +102,20 @@ pub(crate) fn approval(settings: &mut Settings<'_>, out: &mut Vec<Diagnostic>) -
     let review_by = fields
         .need("review by", "The wording would never be looked at again.", out)
         .and_then(|node| Some((date(node, "review by", out)?, node.at.clone())));
-    fields.take("fingerprint");
+    let signed = fields
+        .take("fingerprint")
+        .and_then(|node| Some((words(node, "fingerprint", out)?.trim().to_owned(), node.at.clone())));
     fields.finish(out);
     let (review_by, at) = review_by?;
-    Some((
-        Approval {
+    Some(Approved {
+        approval: Approval {
             by: by?.trim().to_owned(),
             on: on?,
             review_by,
         },
-        at,
-    ))
+        review_by: at,
+        signed,
+    })
 }
 
 /// `2026-11-18`

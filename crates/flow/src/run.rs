@@ -63,6 +63,17 @@ pub struct Caller {
     pub number: Option<Phi<String>>,
     /// The practice's name of the line that was called.
     pub line: String,
+    /// What the desk knows of the call before it is answered.
+    pub beforehand: Beforehand,
+}
+
+/// What the desk knows before a call is answered; `None` where it cannot say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Beforehand {
+    /// No role of the practice has anybody listed now; the one who answers for every gap is all there is.
+    pub nobody_on_call: Option<bool>,
+    /// This number called this practice in the last hour.
+    pub called_lately: Option<bool>,
 }
 
 /// Words being said.

@@ -166,13 +166,13 @@ impl Node {
         }
     }
 
-    /// What to call it in a sentence.
+    /// What to say of it in a sentence: `a list stands`.
     pub(crate) const fn describe(&self) -> &'static str {
         match self.kind {
-            Kind::Nothing => "nothing",
-            Kind::Text(_) => "words",
-            Kind::List(_) => "a list",
-            Kind::Map { .. } => "names with values",
+            Kind::Nothing => "nothing stands",
+            Kind::Text(_) => "words stand",
+            Kind::List(_) => "a list stands",
+            Kind::Map { .. } => "names with values stand",
         }
     }
 }
@@ -407,12 +407,56 @@ fn explain(fault: &serde_yaml::Error, place: &dyn Fn(Range<usize>) -> Place, tex
                 .chars()
                 .take(120)
                 .collect::<String>();
-            unreadable(
-                &at,
-                format!("The file cannot be read from here on: {message}."),
-                "Look at this line and the one above: a missing colon, quote or bracket, or spaces that do not line up.",
-            )
+            let (what, fix) = plainly(&message);
+            unreadable(&at, what, fix)
         }
+    }
+}
+
+/// The scanner's words, as a colleague would say them.
+fn plainly(message: &str) -> (String, &'static str) {
+    let holds = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    if holds(&["mapping values are not allowed"]) {
+        (
+            "A second colon stands on this line, so it cannot be told where the words begin.".to_owned(),
+            "Put words that hold `: ` in quotes: `- say: \"We are open: come in.\"`.",
+        )
+    } else if holds(&["quoted scalar"]) {
+        (
+            "A quote is opened here and not closed.".to_owned(),
+            "Close the quote on the same line, or take it out.",
+        )
+    } else if holds(&["expected ',' or '}'", "flow mapping"]) {
+        (
+            "A brace `{` is opened before this and not closed.".to_owned(),
+            "Look at this line and the one above, and put the missing `}`; words that hold a comma need quotes.",
+        )
+    } else if holds(&["expected ',' or ']'", "flow sequence"]) {
+        (
+            "A bracket `[` is opened before this and not closed.".to_owned(),
+            "Look at this line and the one above, and put the missing `]`.",
+        )
+    } else if holds(&[
+        "did not find expected key",
+        "did not find expected '-'",
+        "indentation",
+        "block collection",
+        "block sequence",
+    ]) {
+        (
+            "The spaces at the beginning of this line do not line up with the lines above it.".to_owned(),
+            "Begin it exactly below the line it belongs with; two spaces for each step to the right.",
+        )
+    } else if holds(&["simple key", "expected ':'"]) {
+        (
+            "A colon is missing on this line or the one above.".to_owned(),
+            "Write `name: value`, with a space after the colon.",
+        )
+    } else {
+        (
+            format!("The file cannot be read from here on: {message}."),
+            "Look at this line and the one above: a missing colon, quote or bracket, or spaces that do not line up.",
+        )
     }
 }
 

@@ -29,6 +29,7 @@ mod take_refill;
 mod tell_911;
 mod transfer;
 mod triage;
+mod use_piece;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,7 +50,7 @@ struct Verb {
     read: fn(&mut StepText<'_, '_>) -> Option<Act>,
 }
 
-const VERBS: [Verb; 24] = [
+const VERBS: [Verb; 25] = [
     Verb {
         name: "answer",
         read: answer::read,
@@ -139,6 +140,10 @@ const VERBS: [Verb; 24] = [
         read: remember::read,
     },
     Verb {
+        name: "use",
+        read: use_piece::read,
+    },
+    Verb {
         name: "go to",
         read: go_to::read,
     },
@@ -147,6 +152,11 @@ const VERBS: [Verb; 24] = [
         read: hang_up::read,
     },
 ];
+
+/// Every verb, in the order of the specification.
+pub fn verbs() -> impl Iterator<Item = &'static str> {
+    VERBS.iter().map(|verb| verb.name)
+}
 
 /// Everything a step may name.
 pub(crate) struct Names<'a> {
@@ -249,9 +259,14 @@ fn pick<'a>(node: &'a Node, out: &mut Vec<Diagnostic>) -> Option<(&'static Verb,
             Some((verb, head, beside))
         }
         Kind::Nothing | Kind::List(_) => {
+            let what = if node.kind == Kind::Nothing {
+                "nothing"
+            } else {
+                "a list"
+            };
             out.push(not_a_verb(
                 &node.at,
-                node.describe(),
+                what,
                 "Write a verb after the dash: `- say: …`.".to_owned(),
             ));
             None

@@ -82,6 +82,35 @@ impl Part {
     }
 }
 
+/// Bytes of a hash that name a recording.
+const KEY_BYTES: usize = 8;
+
+/// What a recording of this sentence is known by: case, spacing and the kind of quotes do not count, everything else does.
+pub fn sentence_hash(part: &Part) -> [u8; 32] {
+    let quotes = |c| match c {
+        '’' | '‘' => '\'',
+        '“' | '”' => '"',
+        other => other,
+    };
+    let words: Vec<String> = part
+        .text
+        .split_whitespace()
+        .map(|word| word.chars().flat_map(char::to_lowercase).map(quotes).collect())
+        .collect();
+    let text = format!("{}\n{}", part.language.suffix(), words.join(" "));
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().try_into().expect("SHA-256 is 32 bytes long")
+}
+
+/// The hex digits the name of its recording begins with.
+pub(crate) fn key_hex(part: &Part) -> String {
+    hex(sentence_hash(part).get(..KEY_BYTES).unwrap_or_default())
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What is said in one breath: parts in order. `Debug` shows nothing when the order is private.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Words {

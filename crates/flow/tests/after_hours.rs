@@ -246,6 +246,7 @@ impl Storm {
         let caller = Caller {
             number: known.then(|| Phi::new("+15125550199".to_owned())),
             line: "main line".to_owned(),
+            beforehand: flow::Beforehand::default(),
         };
         let run = Run::start(practice.clone(), after_hours(practice), caller, start);
         let mut storm = Self {

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use flow::rehearse::{Rehearsed, Suite, solo};
 use flow::{Folder, Practice};
 
-fn compiled(files: &[(&str, String)]) -> Arc<Practice> {
+fn compiled(files: &[(&str, &str)]) -> Arc<Practice> {
     let files: BTreeMap<String, String> = files
         .iter()
-        .map(|(name, text)| ((*name).to_owned(), text.clone()))
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
         .collect();
     let compiled = flow::compile(&Folder {
         files,
@@ -51,17 +51,19 @@ fn all_pass(rehearsals: &[Rehearsed]) {
 
 #[test]
 fn the_crisis_line() {
-    let practice = compiled(&[
+    const FOLDER: [(&str, &str); 2] = [
         (
             "crisis.practice.yaml",
-            include_str!("practices/crisis.practice.yaml").to_owned(),
+            include_str!("../../../flows/stillwater-behavioral-health/crisis.practice.yaml"),
         ),
         (
             "crisis.flow.yaml",
-            include_str!("practices/crisis.flow.yaml").to_owned(),
+            include_str!("../../../flows/stillwater-behavioral-health/crisis.flow.yaml"),
         ),
-    ]);
-    let rehearsals = rehearsed(&practice, include_str!("practices/crisis.tests.yaml"));
+    ];
+    let practice = compiled(&FOLDER);
+    let tests = include_str!("../../../flows/stillwater-behavioral-health/crisis.tests.yaml");
+    let rehearsals = rehearsed(&practice, tests);
     all_pass(&rehearsals);
     assert_eq!(rehearsals.len(), 4);
     // The phones ring before any menu (flow-language §18): a silent caller is with a counselor well within a minute.
@@ -72,28 +74,31 @@ fn the_crisis_line() {
 
 #[test]
 fn the_pediatric_line() {
-    // Its Spanish wording is not part of the design's example: English alone, so no key for a language.
-    let english = |text: &str| text.replace("[English, Spanish]", "[English]");
-    let practice = compiled(&[
+    const FOLDER: [(&str, &str); 5] = [
         (
             "pediatrics.practice.yaml",
-            english(include_str!("practices/pediatrics.practice.yaml")),
+            include_str!("../../../flows/bright-harbor-pediatrics/pediatrics.practice.yaml"),
         ),
         (
             "pediatrics.flow.yaml",
-            english(include_str!("practices/pediatrics.flow.yaml")),
+            include_str!("../../../flows/bright-harbor-pediatrics/pediatrics.flow.yaml"),
+        ),
+        (
+            "pediatrics.es.yaml",
+            include_str!("../../../flows/bright-harbor-pediatrics/pediatrics.es.yaml"),
         ),
         (
             "child-symptoms.protocol.yaml",
-            include_str!("practices/child-symptoms.protocol.yaml").to_owned(),
+            include_str!("../../../flows/bright-harbor-pediatrics/child-symptoms.protocol.yaml"),
         ),
-    ]);
-    let tests = include_str!("practices/pediatrics.tests.yaml").replace("presses: [1, ", "presses: [");
-    let tests = tests.replace(
-        "presses: [1]\n      - says: Baby",
-        "presses: [1, 1]\n      - says: Baby",
-    );
-    let rehearsals = rehearsed(&practice, &tests);
+        (
+            "child-symptoms.es.yaml",
+            include_str!("../../../flows/bright-harbor-pediatrics/child-symptoms.es.yaml"),
+        ),
+    ];
+    let practice = compiled(&FOLDER);
+    let tests = include_str!("../../../flows/bright-harbor-pediatrics/pediatrics.tests.yaml");
+    let rehearsals = rehearsed(&practice, tests);
     all_pass(&rehearsals);
     assert_eq!(rehearsals.len(), 4);
 }

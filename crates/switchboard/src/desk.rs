@@ -20,7 +20,7 @@ use crate::door::{
 };
 use crate::fact::{Fact, OpenEscalation, Stamped};
 
-use self::admission::Arrived;
+use self::admission::{Arrived, Lately};
 use self::line::Line;
 use self::names::Names;
 use self::trunks::{Acquaintances, Asked, TrunkState};
@@ -52,6 +52,8 @@ pub struct Desk {
     draining: bool,
     /// Calls of the last seconds, to know one that comes a second time by another edge of its trunk.
     arrived: VecDeque<Arrived>,
+    /// Numbers that called in the last hour, for flows that ask.
+    lately: VecDeque<Lately>,
     /// When the endpoint wants the clock next.
     endpoint_alarm: Option<Instant>,
 }
@@ -176,6 +178,7 @@ impl Desk {
             media_load_percent: 0,
             draining: false,
             arrived: VecDeque::new(),
+            lately: VecDeque::new(),
             endpoint_alarm: None,
         }
     }

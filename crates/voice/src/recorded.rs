@@ -15,6 +15,7 @@
 //! everything else. Whoever changes a word of a sentence makes its recording stale, and the old words are not heard.
 
 use crate::cache::hex;
+pub use flow::sentence_hash;
 use flow::{Language, Part};
 use std::collections::HashMap;
 use std::fs;
@@ -33,21 +34,6 @@ const FILES_MAX: usize = 20_000;
 const INDEX_BYTES_MAX: u64 = 4 << 20;
 /// Longest readable tail of a file name.
 const SLUG_CHARS_MAX: usize = 40;
-
-/// What a recording of this sentence is known by.
-pub fn sentence_hash(part: &Part) -> [u8; 32] {
-    let quotes = |c| match c {
-        '’' | '‘' => '\'',
-        '“' | '”' => '"',
-        other => other,
-    };
-    let words: Vec<String> = part
-        .text
-        .split_whitespace()
-        .map(|word| word.chars().flat_map(char::to_lowercase).map(quotes).collect())
-        .collect();
-    seal::hash(format!("{}\n{}", part.language.suffix(), words.join(" ")).as_bytes())
-}
 
 /// The name to give a recording of this sentence: `3fa0c1d2e4b59687-goodbye.wav`.
 pub fn file_name(part: &Part) -> String {
@@ -172,6 +158,7 @@ fn by_name(path: &Path) -> Option<[u8; 8]> {
 #[cfg(test)]
 mod tests {
     use super::{Recorded, file_name, sentence_hash};
+    pub use flow::sentence_hash;
     use flow::{Language, Part};
     use std::fs;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{Act, Flow, Level, SectionId, Step, Then};
+use crate::proof::{At, Does, Roads};
 
 /// What a step does to the way of a call.
 pub(super) struct Ways {
@@ -156,4 +157,45 @@ pub(super) fn reachable(flow: &Flow, from: impl IntoIterator<Item = SectionId>) 
         }
     }
     seen
+}
+
+/// Every point a call can come to from here.
+pub(super) fn from_here(roads: &Roads<'_>, from: At) -> BTreeSet<At> {
+    let mut seen = BTreeSet::new();
+    let mut left = vec![from];
+    while let Some(at) = left.pop() {
+        if seen.insert(at) {
+            left.extend(roads.from(at).iter().map(|road| road.to));
+        }
+    }
+    seen
+}
+
+/// A call can come here on a way where no such step was taken. A question that was not answered has not been taken.
+pub(super) fn comes_without(roads: &Roads<'_>, to: At, taken: &dyn Fn(&Act) -> bool) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut left = vec![roads.start()];
+    while let Some(at) = left.pop() {
+        if at == to {
+            return true;
+        }
+        if !seen.insert(at) {
+            continue;
+        }
+        let act = roads.step(at).map(|step| &step.act);
+        let takes = act.is_some_and(taken);
+        let asks = matches!(act, Some(Act::Menu(_) | Act::Ask { .. }));
+        left.extend(
+            roads
+                .from(at)
+                .iter()
+                .filter(|road| match road.does {
+                    Does::PassesBy => true,
+                    Does::StaysSilent | Does::PressesZero => !takes || asks,
+                    _ => !takes,
+                })
+                .map(|road| road.to),
+        );
+    }
+    false
 }

@@ -487,6 +487,28 @@ pub enum Wanted {
     },
 }
 
+/// Who may see a detail (§8): each class holds the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// What it takes to call somebody back.
+    Routing,
+    /// Who the patient is.
+    Identity,
+    /// What is wrong with them.
+    Clinical,
+}
+
+impl Class {
+    /// The word practices write.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Routing => "routing",
+            Self::Identity => "identity",
+            Self::Clinical => "clinical",
+        }
+    }
+}
+
 impl Field {
     /// Every field there is.
     pub const ALL: [Self; 13] = [
@@ -521,6 +543,20 @@ impl Field {
             Self::PatientAge => "patient age",
             Self::SafeToCallBack => "safe to call back",
             Self::VoiceMessage => "voice message",
+        }
+    }
+
+    /// Who may see it.
+    pub const fn class(self) -> Class {
+        match self {
+            Self::CallbackNumber | Self::BestTimeToCall | Self::SafeToCallBack => Class::Routing,
+            Self::CallerName
+            | Self::PatientName
+            | Self::RelationshipToPatient
+            | Self::PatientDateOfBirth
+            | Self::PatientAge => Class::Identity,
+            // A clip may hold anything.
+            Self::Reason | Self::Medicine | Self::Prescriber | Self::Pharmacy | Self::VoiceMessage => Class::Clinical,
         }
     }
 

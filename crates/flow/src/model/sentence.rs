@@ -22,6 +22,14 @@ impl Sentence {
             .map_or("", |text| text)
     }
 
+    /// What it says in other languages than English, each with its language.
+    pub(crate) fn translated(&self) -> impl Iterator<Item = String> + '_ {
+        self.spoken
+            .iter()
+            .filter(|(language, _)| **language != Language::English)
+            .map(|(language, text)| format!("{}: {text}", language.suffix()))
+    }
+
     /// The clips this sentence can need, in every language it is spoken in.
     pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
         self.spoken.iter().flat_map(|(&language, text)| {

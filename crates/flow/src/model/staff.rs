@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use phi::Phi;
 
-use super::{Amount, Fact, Flow, Known, Sentence, Thing, Value};
+use super::{Amount, Class, Fact, Flow, Known, Sentence, Thing, Value};
 use crate::library::Phrase;
 use crate::time::OfficeHours;
 use crate::words::{Language, Part, vocabulary};
@@ -228,6 +228,8 @@ pub struct Inbox {
     pub if_unclaimed_after: Option<Duration>,
     /// Who is told next.
     pub then_tell: Option<String>,
+    /// What its people may see, where the practice says so; else their role decides (P004).
+    pub may_see: Option<Class>,
 }
 
 /// `records:`

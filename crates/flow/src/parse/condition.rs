@@ -201,7 +201,7 @@ impl Declared {
             Thing::Language => one_of(Language::ALL.iter().map(|language| language.name()).collect()),
             Thing::Day => one_of(DAYS.to_vec()),
             Thing::LineCalled => one_of(self.lines.iter().map(String::as_str).collect()),
-            Thing::CallerState => Ok(()),
+            Thing::CallerState => one_of(crate::area::STATES.iter().map(|(state, _)| *state).collect()),
             Thing::Time | Thing::PatientAge => Err((
                 format!("`{value}` is compared with nothing."),
                 "Write `is under`, `is over`, `is at least`, `is at most` or `is between`.".to_owned(),

@@ -22,7 +22,7 @@ use crate::words::Language;
 /// The name of the section the engine enters by itself.
 pub(crate) const SAFETY_NET: &str = "safety net";
 /// How many sections a flow may have, and steps a section.
-const SECTIONS_MAX: usize = 200;
+const SECTIONS_MAX: usize = 2_000;
 const STEPS_MAX: usize = 100;
 
 /// A flow as far as it could be read, and where things stand in its file.
@@ -45,6 +45,10 @@ pub(crate) struct FlowDraft {
     pub(crate) when: Option<Place>,
     /// The protocols it uses.
     pub(crate) protocols: Vec<ProtocolDraft>,
+    /// The fingerprint its approval was given for.
+    pub(crate) signed: Option<(String, Place)>,
+    /// The fingerprint of its words as they are, its protocols' among them.
+    pub(crate) fingerprint: String,
     /// Something had to be made up; the flow must not run.
     pub(crate) hole: bool,
 }
@@ -96,6 +100,19 @@ pub(crate) fn flow(tree: &Node, around: &Around<'_>, out: &mut Vec<Diagnostic>) 
         .and_then(|node| answers(node, around.practice, &declared, out));
     let approval = super::approval(&mut top, out);
     let recording = top.take("recording").map_or(Some(Recording::default()), |node| {
+        if node
+            .text()
+            .is_some_and(|text| ["always", "yes", "on", "announce"].contains(&text.trim()))
+        {
+            out.push(Diagnostic::error(
+                "P006",
+                &node.at,
+                "A call is never recorded without asking.",
+                "A caller would be recorded who did not allow it, which is a crime in several states.",
+                "Write `recording: ask first`, or `recording: never`.",
+            ));
+            return None;
+        }
         choice(
             node,
             "recording",
@@ -208,9 +225,16 @@ pub(crate) fn flow(tree: &Node, around: &Around<'_>, out: &mut Vec<Diagnostic>) 
         steps_at.push(at_steps);
     }
     top.finish(out);
+    if every_question.is_none() || start.is_none() {
+        // Where silence leads, or a call begins, is not known, so nothing can be said about any way.
+        broken.extend((0..sections.len()).map(SectionId));
+    }
 
     let safety_net = SectionId(sections.len() - 1);
-    let (approval, review_by) = approval.unzip();
+    let (approval, review_by, signed) = match approval {
+        Some(approved) => (Some(approved.approval), Some(approved.review_by), approved.signed),
+        None => (None, None, None),
+    };
     hole |= start.is_none()
         || answers.is_none()
         || every_question.is_none()
@@ -247,7 +271,13 @@ pub(crate) fn flow(tree: &Node, around: &Around<'_>, out: &mut Vec<Diagnostic>) 
         safety_net,
         messages,
     };
+    let mut further: Vec<String> = drafts.iter().map(|draft| draft.fingerprint.clone()).collect();
+    for step in flow.sections.iter().flat_map(|section| &section.steps) {
+        step.act.spoken(&mut |sentence| further.extend(sentence.translated()));
+    }
     Some(FlowDraft {
+        fingerprint: crate::approval::fingerprint(tree, further.iter().map(String::as_str)),
+        signed,
         flow,
         at: Place {
             span: tree.at.span.start..tree.at.span.start,

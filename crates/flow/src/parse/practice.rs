@@ -12,7 +12,8 @@ use super::translations::Translations;
 use super::{choice, duration, not_understood, unknown, word_list, words};
 use crate::diagnostic::{Diagnostic, Place, did_you_mean};
 use crate::model::{
-    Gap, Inbox, Keep, KeepPaging, Ladder, OnCall, Page, Period, Person, Practice, Records, Rung, Sentence, Source,
+    Class, Gap, Inbox, Keep, KeepPaging, Ladder, OnCall, Page, Period, Person, Practice, Records, Rung, Sentence,
+    Source,
 };
 use crate::source::{Kind, Name, Node, normalized};
 use crate::time::{Closed, OfficeHours, Span, reading, zone};
@@ -39,6 +40,8 @@ pub(crate) struct PracticeDraft {
     pub(crate) broken_ladders: BTreeSet<String>,
     /// `closed on:` is stated, if only to say there are none.
     pub(crate) holidays_stated: bool,
+    /// Where `keep:` stands.
+    pub(crate) keep: Option<Place>,
 }
 
 /// Reads the practice file. What has a name keeps it even when the rest of it could not be read, so that a slip in one
@@ -99,7 +102,8 @@ pub(crate) fn practice(tree: &Node, translations: &Translations, out: &mut Vec<D
         .map(|(key, node)| (key.text.clone(), inbox(&key.text, node, &people, &on_call, out)))
         .collect();
     let records = top.take("records").and_then(|node| records(node, out));
-    let keep = keep(top.take("keep"), out);
+    let keep_node = top.take("keep");
+    let keep = keep(keep_node, out);
     let confidentiality = top
         .take("confidentiality")
         .and_then(|node| words(node, "confidentiality", out))
@@ -141,6 +145,7 @@ pub(crate) fn practice(tree: &Node, translations: &Translations, out: &mut Vec<D
         they_hear: they_hear_at,
         broken_ladders,
         holidays_stated,
+        keep: keep_node.map(|node| node.at.clone()),
     })
 }
 
@@ -742,6 +747,7 @@ fn inbox(
         tell: String::new(),
         if_unclaimed_after: None,
         then_tell: None,
+        may_see: None,
     };
     let Some(mut settings) = Settings::of(node, name, out) else {
         return inbox;
@@ -758,6 +764,10 @@ fn inbox(
         .and_then(|node| duration(node, "if unclaimed after", out));
     let then_tell = settings.take("then tell");
     inbox.then_tell = told(then_tell, "then tell", out);
+    let classes = [Class::Routing, Class::Identity, Class::Clinical].map(|class| (class.name(), class));
+    inbox.may_see = settings
+        .take("may see")
+        .and_then(|node| choice(node, "may see", &classes, out));
     settings.finish(out);
     inbox
 }

@@ -4,6 +4,7 @@ use super::condition::Declared;
 use super::settings::Settings;
 use super::speech::Speech;
 use super::{choice, words};
+use crate::approval::Approved;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::model::{Level, Protocol, Question};
 use crate::source::{Kind, Node, normalized};
@@ -22,6 +23,10 @@ pub(crate) struct ProtocolDraft {
     pub(crate) if_unclear: Place,
     /// Where the source stands.
     pub(crate) source: Place,
+    /// The fingerprint its approval was given for.
+    pub(crate) signed: Option<(String, Place)>,
+    /// The fingerprint of its words as they are.
+    pub(crate) fingerprint: String,
 }
 
 const ASKED: [Level; 3] = [Level::Emergency, Level::Urgent, Level::SemiUrgent];
@@ -75,7 +80,11 @@ pub(crate) fn protocol(
         ..top.at.clone()
     };
     top.finish(out);
-    let (approval, review_by) = approval?;
+    let Approved {
+        approval,
+        review_by,
+        signed,
+    } = approval?;
     let (source, source_at) = source?;
     let (if_unclear, if_unclear_at) = if_unclear?;
     let protocol = Protocol {
@@ -90,7 +99,14 @@ pub(crate) fn protocol(
         if_unclear,
         if_every_answer_is_no: if_every_answer_is_no?.0,
     };
+    let translated: Vec<String> = protocol
+        .questions
+        .iter()
+        .flat_map(|question| question.words.translated())
+        .collect();
     Some(ProtocolDraft {
+        fingerprint: crate::approval::fingerprint(tree, translated.iter().map(String::as_str)),
+        signed,
         protocol,
         at,
         questions: places,

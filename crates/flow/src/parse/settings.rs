@@ -17,10 +17,7 @@ impl<'a> Settings<'a> {
         let Kind::Map { entries, .. } = &node.kind else {
             out.push(super::not_understood(
                 &node.at,
-                format!(
-                    "`{whose}` needs names with values, but {} stands here.",
-                    node.describe()
-                ),
+                format!("`{whose}` needs names with values, but {} here.", node.describe()),
                 "Write `name: value`, each on a line of its own.",
             ));
             return None;

@@ -37,7 +37,7 @@ impl Translations {
             out.push(super::not_understood(
                 &tree.at,
                 format!(
-                    "A translation file holds `English sentence: translation`, but {} stands here.",
+                    "A translation file holds `English sentence: translation`, but {} here.",
                     tree.describe()
                 ),
                 "Write each English sentence, a colon, and its translation.",

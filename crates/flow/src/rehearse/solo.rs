@@ -94,6 +94,10 @@ fn play_by(practice: &Arc<Practice>, flow: &Arc<Flow>, scenario: &Scenario, paus
     let caller = Caller {
         number: scenario.caller.clone().map(Phi::new),
         line: scenario.line_called.clone().unwrap_or_else(|| flow.line.clone()),
+        beforehand: crate::run::Beforehand {
+            nobody_on_call: Some(scenario.on_call.is_empty()),
+            called_lately: Some(false),
+        },
     };
     let run = Run::start(practice.clone(), flow.clone(), caller, start);
     let mut world = World {

@@ -323,8 +323,8 @@ impl Known for Scene {
             Fact::LunchTime => Some(hours.is_lunch_time(self.now)),
             Fact::RecordsDown => Some(self.records_down),
             Fact::RecordingAllowed => Some(self.permission == Some(true) && !self.recordings_down),
-            // Only the roster and the book could say; until they do, nobody can, and the clause is false (§6).
-            Fact::NobodyOnCall | Fact::CalledLately => None,
+            Fact::NobodyOnCall => self.caller.beforehand.nobody_on_call,
+            Fact::CalledLately => self.caller.beforehand.called_lately,
         }
     }
 
@@ -335,7 +335,10 @@ impl Known for Scene {
             Thing::LineCalled => Some(Is::Text(self.caller.line.clone())),
             Thing::Time => Some(Is::Amount(Amount::Clock(self.local().time()))),
             Thing::Day => Some(Is::Text(self.local().strftime("%A").to_string())),
-            Thing::CallerState => None,
+            Thing::CallerState => {
+                let state = self.caller.number.as_ref().and_then(crate::area::state_of);
+                state.map(|state| Is::Text(state.to_owned()))
+            }
             Thing::PatientAge => self.patient_age_minutes().map(|age| Is::Amount(Amount::Minutes(age))),
             Thing::Remembered(name) => self.remembered.get(name).map(|value| Is::Text(value.clone())),
         }

@@ -320,6 +320,7 @@ impl Walk {
         let caller = Caller {
             number: number.map(|number| Phi::new(number.to_owned())),
             line: "main line".to_owned(),
+            beforehand: Beforehand::default(),
         };
         let run = Run::start(Arc::new(practice()), Arc::new(flow), caller, now);
         let mut walk = Self {

@@ -124,6 +124,17 @@ pub(crate) struct Arrival {
     pub(crate) caller: Option<Phi<String>>,
     /// What the trunk says of it, where it is believed.
     pub(crate) verdict: Option<sip::identity::Verdict>,
+    /// The number called this practice in the last hour; `None` when it is not known.
+    pub(crate) called_lately: Option<bool>,
+}
+
+/// None of the practice's roles has anybody listed now.
+fn nobody_on_call(released: &Released, wall: Timestamp) -> bool {
+    let roles = &released.practice.on_call.roles;
+    !roles.is_empty()
+        && roles
+            .keys()
+            .all(|role| matches!(released.roster.who(role, wall).layer, oncall::Layer::FallBack))
 }
 
 impl Call {
@@ -138,6 +149,7 @@ impl Call {
             line,
             caller: number,
             verdict,
+            called_lately,
         } = arrival;
         let wall = wires.wall(now);
         let Some(flow) = released.practice.flow_for(&line, wall).cloned() else {
@@ -150,6 +162,10 @@ impl Call {
             flow::Caller {
                 number,
                 line: line.clone(),
+                beforehand: flow::Beforehand {
+                    nobody_on_call: Some(nobody_on_call(&released, wall)),
+                    called_lately,
+                },
             },
             wall,
         );
@@ -459,6 +475,7 @@ impl Call {
                 let caller = flow::Caller {
                     number: self.number.expose().clone().map(Phi::new),
                     line: self.line.clone(),
+                    beforehand: flow::Beforehand::default(),
                 };
                 let mut run = flow::Run::start(self.released.practice.clone(), flow, caller, wall);
                 run.hear(wall, flow::Heard::Broken(flow::Broken::Everything));

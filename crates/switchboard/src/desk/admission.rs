@@ -22,6 +22,9 @@ use crate::fact::Fact;
 
 /// Calls remembered to know one that comes twice; beyond it the oldest is forgotten.
 const ARRIVED_MAX: usize = 4_096;
+/// `this number called in the last hour`: so long, and so many numbers at most; beyond it the oldest is forgotten.
+const LATELY: Duration = Duration::from_secs(60 * 60);
+const LATELY_MAX: usize = 4_096;
 /// A call from our own number so soon after we rang somebody is that very call, forwarded back to us.
 const LOOP_WITHIN: Duration = Duration::from_secs(10);
 /// Requests that somebody may send who has yet to prove who he is, and responses.
@@ -44,6 +47,13 @@ pub(super) struct Arrived {
     from: Phi<String>,
     to: String,
     call: CallId,
+}
+
+/// A number that called a practice, as long as flows may ask for it.
+pub(super) struct Lately {
+    at: Instant,
+    practice: String,
+    number: Phi<String>,
 }
 
 impl Desk {
@@ -140,6 +150,9 @@ impl Desk {
         // A caller who seems to call from the practice is somebody whose carrier shows the practice's number for all.
         let caller = seen.number.filter(|number| !self.lines.contains_key(number.expose()));
         let verdict = Some(seen.verdict).filter(|_| believes);
+        let called_lately = caller
+            .as_ref()
+            .map(|number| self.called_lately(now, &released.practice.name, number));
         let arrival = crate::call::Arrival {
             id,
             session,
@@ -149,6 +162,7 @@ impl Desk {
             line,
             caller,
             verdict,
+            called_lately,
         };
         let admitted = catch_unwind(AssertUnwindSafe(|| Call::admit(now, &mut self.wires, arrival)));
         match admitted {
@@ -159,6 +173,23 @@ impl Desk {
             Ok(Err(fault)) => self.refuse(now, wall, session, &name, fault),
             Err(_) => self.refuse(now, wall, session, &name, Fault::Internal),
         }
+    }
+
+    /// Whether this number called this practice in the last hour; from now on it has.
+    fn called_lately(&mut self, now: Instant, practice: &str, number: &Phi<String>) -> bool {
+        self.lately
+            .retain(|call| now.saturating_duration_since(call.at) < LATELY);
+        let before = self
+            .lately
+            .iter()
+            .any(|call| call.practice == practice && call.number == *number);
+        self.lately.truncate(LATELY_MAX - 1);
+        self.lately.push_front(Lately {
+            at: now,
+            practice: practice.to_owned(),
+            number: number.clone(),
+        });
+        before
     }
 
     /// The trunk that brings a call. Who cannot be believed is refused here.

@@ -202,7 +202,7 @@ fn read(folder: &Path, problems: &mut Vec<Problem>) -> Option<Released> {
     };
     let compiled = flow::compile(&flow::Folder {
         files,
-        recorded: BTreeSet::new(),
+        ..flow::Folder::default()
     });
     for diagnostic in &compiled.diagnostics {
         problem(diagnostic.to_string(), diagnostic.severity == flow::Severity::Error);

@@ -233,7 +233,7 @@ fn nobody_reachable(roads: &Roads<'_>, came_from: &BTreeMap<State, Option<(State
     }
     let mut found = Vec::new();
     let mut told_of: BTreeSet<SectionId> = BTreeSet::new();
-    for (state, _) in came_from {
+    for state in came_from.keys() {
         let (at, _) = *state;
         let (At::Step(section, step) | At::Question(section, step, _)) = at else {
             continue;

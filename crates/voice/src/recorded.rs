@@ -158,7 +158,6 @@ fn by_name(path: &Path) -> Option<[u8; 8]> {
 #[cfg(test)]
 mod tests {
     use super::{Recorded, file_name, sentence_hash};
-    pub use flow::sentence_hash;
     use flow::{Language, Part};
     use std::fs;
 

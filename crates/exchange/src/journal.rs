@@ -180,6 +180,7 @@ fn log(stamped: &Stamped) {
         | Fact::CallMerged { .. }
         | Fact::WentElsewhere { .. }
         | Fact::TrunkUp { .. }
+        | Fact::ReportCard { .. }
         | Fact::Registered { .. }
         | Fact::Disposition { .. }
         | Fact::Told911

@@ -133,6 +133,7 @@ impl Plane {
             | Order::Play { leg, .. }
             | Order::Hush { leg }
             | Order::EndClip { leg }
+            | Order::ListenForTones { leg }
             | Order::InfoDigit { leg, .. }
             | Order::SendDigits { leg, .. } => self.thread(*leg),
             Order::Close { leg } => self.leave(*leg),

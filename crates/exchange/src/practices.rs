@@ -60,6 +60,8 @@ pub struct Shelf {
     folders: Vec<PathBuf>,
     cache: PathBuf,
     engine: Option<voice::Engine>,
+    /// Sentences of no practice.
+    words: Vec<flow::Part>,
     released: BTreeMap<PathBuf, Released>,
 }
 
@@ -70,8 +72,15 @@ impl Shelf {
             folders,
             cache,
             engine,
+            words: Vec::new(),
             released: BTreeMap::new(),
         }
+    }
+
+    /// The same with sentences that the engine says itself, for no practice.
+    #[must_use]
+    pub fn with_words(self, words: Vec<flow::Part>) -> Self {
+        Self { words, ..self }
     }
 
     /// Reads everything anew. Takes as long as speaking new sentences takes: not for a thread that others wait for.
@@ -105,6 +114,16 @@ impl Shelf {
                     serious: false,
                 });
             }
+        }
+        for missing in library.prepare(&self.words) {
+            problems.push(Problem {
+                folder: self.cache.clone(),
+                what: format!(
+                    "the report card says nothing of: {:?}: {}",
+                    missing.part.text, missing.why
+                ),
+                serious: false,
+            });
         }
         self.released = released;
         Ok(Loaded {

@@ -25,7 +25,7 @@ use crate::ports::Ports;
 use crate::practices::{Loaded, Problem, Shelf};
 use crate::recorder::Recorder;
 use crate::resolver::Names;
-use crate::signalling::{Control, Held, Loop};
+use crate::signalling::{Control, Held, Loop, Tracing};
 use crate::trace::{Numbers, Tap, Trace, TraceFault, TraceFigures};
 use crate::transport::{Certificates, Counters, FloodLimits, Peer, TlsFault, Transports, Wires};
 
@@ -80,6 +80,7 @@ pub struct Handle {
     control: mpsc::Sender<Control>,
     reload: mpsc::Sender<Reload>,
     listeners: Arc<[Listener]>,
+    trunks: Arc<[String]>,
     gauges: Arc<[Arc<Gauges>]>,
     counters: Arc<Counters>,
     certificates: Arc<Certificates>,
@@ -147,6 +148,12 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         drain,
     } = config;
     let shelf = Shelf::new(practices, data.join("speech"), speech);
+    // The report card speaks to engineers in words of its own.
+    let shelf = if desk.trunks.iter().any(|trunk| trunk.report_card.is_some()) {
+        shelf.with_words(switchboard::card::vocabulary())
+    } else {
+        shelf
+    };
     let prepared = tokio::task::spawn_blocking(move || prepare(shelf, &data, keys)).await;
     let prepared = prepared.map_err(|fault| Fault::Start(io::Error::other(fault)))??;
 
@@ -162,13 +169,19 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     let certificates = Arc::new(Certificates::read(tls.unwrap_or_default())?);
     let traced: Vec<Fact> = trace
         .iter()
-        .map(|trace| ("files", trace.numbers))
-        .chain(hep.iter().map(|hep| ("collector", hep.numbers)))
-        .map(|(into, numbers)| Fact::TraceBegan {
+        .map(|trace| ("files", trace.numbers, trace.trunk.clone()))
+        .chain(hep.iter().map(|hep| ("collector", hep.numbers, None)))
+        .map(|(into, numbers, trunk)| Fact::TraceBegan {
             into: into.into(),
             numbers_shown: numbers == Numbers::Shown,
+            trunk,
         })
         .collect();
+    let trunks: Arc<[String]> = desk.trunks.iter().map(|trunk| trunk.id.clone()).collect();
+    let trace_only = match &trace {
+        Some(trace) => only(&trunks, trace)?.map(|(trunk, _)| trunk),
+        None => None,
+    };
     let (trace, hep) = (trace.map(Tap::files).transpose()?, hep.map(Tap::collector).transpose()?);
     let wires = Wires {
         peers: peers(&desk),
@@ -215,6 +228,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         clips: prepared.loaded.clips,
         journal,
         trace,
+        trace_only,
         hep,
         outcomes,
         control: controls,
@@ -231,6 +245,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         reload: reloader(prepared.shelf, control.clone()).map_err(Fault::Start)?,
         control,
         listeners: listeners.into(),
+        trunks,
         gauges,
         counters,
         certificates,
@@ -376,10 +391,16 @@ impl Handle {
 
     /// Traces the signalling into files from now on. A trace in progress ends first.
     pub async fn trace(&self, trace: Trace) -> Result<(), TraceFault> {
-        let shown = trace.numbers == Numbers::Shown;
+        let numbers_shown = trace.numbers == Numbers::Shown;
+        let only = only(&self.trunks, &trace)?;
         let tap = tokio::task::spawn_blocking(move || Tap::files(trace)).await;
         let tap = tap.map_err(|fault| TraceFault::Thread(io::Error::other(fault)))??;
-        self.retrace(Some((tap, shown))).await.map(drop)
+        let tracing = Tracing {
+            tap,
+            numbers_shown,
+            only,
+        };
+        self.retrace(Some(tracing)).await.map(drop)
     }
 
     /// Ends the trace into files; what it has taken is written when this returns. `None` when there was none.
@@ -394,9 +415,9 @@ impl Handle {
         told.await.ok()?
     }
 
-    async fn retrace(&self, tap: Option<(Tap, bool)>) -> Result<Option<TraceFigures>, TraceFault> {
+    async fn retrace(&self, tracing: Option<Tracing>) -> Result<Option<TraceFigures>, TraceFault> {
         let (answer, told) = oneshot::channel();
-        let sent = self.control.send(Control::Trace(tap, answer)).await;
+        let sent = self.control.send(Control::Trace(tracing, answer)).await;
         sent.map_err(|_| TraceFault::Ended)?;
         let Some(before) = told.await.map_err(|_| TraceFault::Ended)? else {
             return Ok(None);
@@ -415,6 +436,15 @@ impl Handle {
     /// The index over the book.
     pub fn index(&self) -> &Index {
         &self.index
+    }
+}
+
+/// The one trunk a trace is of, by its place among the trunks.
+fn only(trunks: &[String], trace: &Trace) -> Result<Option<(usize, String)>, TraceFault> {
+    let Some(name) = &trace.trunk else { return Ok(None) };
+    match trunks.iter().position(|known| known == name) {
+        Some(at) => Ok(Some((at, name.clone()))),
+        None => Err(TraceFault::NoSuchTrunk(name.clone())),
     }
 }
 

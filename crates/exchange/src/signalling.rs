@@ -49,13 +49,22 @@ pub(crate) enum Control {
     /// What is held now.
     Count(oneshot::Sender<Held>),
     /// Trace into these files from now on, or no more; what was traced before is handed back to be ended.
-    Trace(Option<(Tap, bool)>, oneshot::Sender<Option<Tap>>),
+    Trace(Option<Tracing>, oneshot::Sender<Option<Tap>>),
     /// What has been traced into files so far.
     Traced(oneshot::Sender<Option<TraceFigures>>),
     /// How the trunks are.
     Trunks(oneshot::Sender<Vec<TrunkStatus>>),
     /// End now, whatever is going on.
     Stop,
+}
+
+/// A trace that begins.
+#[derive(Debug)]
+pub(crate) struct Tracing {
+    pub(crate) tap: Tap,
+    pub(crate) numbers_shown: bool,
+    /// The only trunk whose messages are wanted: its place in the configuration, and its name.
+    pub(crate) only: Option<(usize, String)>,
 }
 
 /// What the exchange holds; all zero (but ports and connections) when nothing is going on.
@@ -84,6 +93,8 @@ pub(crate) struct Loop {
     pub(crate) arrivals: Arrivals,
     /// Where a copy of every message goes: files, a collector.
     pub(crate) trace: Option<Tap>,
+    /// Whose messages go into the files, when not everybody's.
+    pub(crate) trace_only: Option<usize>,
     pub(crate) hep: Option<Tap>,
     /// None while everything is being closed.
     pub(crate) plane: Option<Plane>,
@@ -261,9 +272,7 @@ impl Loop {
         match arrived {
             Arrived::Message { flow, bytes } => {
                 self.transports.heard(&flow);
-                for tap in self.trace.iter().chain(&self.hep) {
-                    tap.take(flow, false, &bytes);
-                }
+                self.copy(flow, false, &bytes);
                 self.handle(Input::Received { flow, bytes: &bytes });
             }
             Arrived::Accepted {
@@ -272,9 +281,14 @@ impl Loop {
                 local,
                 remote,
             } => self.transports.accept(stream, transport, local, remote),
-            Arrived::Connected { flow, names, class } => {
+            Arrived::Connected {
+                flow,
+                names,
+                spoken,
+                class,
+            } => {
                 self.transports.connected(&flow, class);
-                self.handle(Input::Connected { flow, names });
+                self.handle(Input::Connected { flow, names, spoken });
             }
             Arrived::Closed {
                 connection,
@@ -343,14 +357,20 @@ impl Loop {
                 // Whoever asked may have gone meanwhile.
                 let _ = answer.send(self.held());
             }
-            Control::Trace(tap, answer) => {
-                if let Some((_, shown)) = &tap {
+            Control::Trace(tracing, answer) => {
+                if let Some(Tracing {
+                    numbers_shown, only, ..
+                }) = &tracing
+                {
                     self.note(Fact::TraceBegan {
                         into: "files".into(),
-                        numbers_shown: *shown,
+                        numbers_shown: *numbers_shown,
+                        trunk: only.as_ref().map(|(_, name)| name.clone()),
                     });
                 }
-                let before = std::mem::replace(&mut self.trace, tap.map(|(tap, _)| tap));
+                let only = tracing.as_ref().and_then(|tracing| tracing.only.as_ref());
+                self.trace_only = only.map(|(trunk, _)| *trunk);
+                let before = std::mem::replace(&mut self.trace, tracing.map(|tracing| tracing.tap));
                 if let Some(before) = &before {
                     self.note(ended(before));
                 }
@@ -364,6 +384,14 @@ impl Loop {
                 let _ = answer.send(self.desk.trunks(Instant::now()));
             }
             Control::Stop => {}
+        }
+    }
+
+    /// A copy of a message for those who look on.
+    fn copy(&self, flow: sip::Flow, ours: bool, message: &[u8]) {
+        let wanted = self.trace_only.is_none_or(|trunk| self.desk.is_of(trunk, &flow));
+        for tap in self.trace.iter().filter(|_| wanted).chain(&self.hep) {
+            tap.take(flow, ours, message);
         }
     }
 
@@ -408,9 +436,7 @@ impl Loop {
         loop {
             match self.desk.poll_output() {
                 Output::Transmit(transmit) => {
-                    for tap in self.trace.iter().chain(&self.hep) {
-                        tap.take(transmit.flow, true, &transmit.bytes);
-                    }
+                    self.copy(transmit.flow, true, &transmit.bytes);
                     if let Err(unsent) = self.transports.send(transmit) {
                         self.handle(Input::TransportFailed { flow: unsent.0 });
                     }
@@ -521,6 +547,7 @@ impl Loop {
                 }
             }
             MediaCommand::EndClip { leg } => Order::EndClip { leg },
+            MediaCommand::ListenForTones { leg } => Order::ListenForTones { leg },
             MediaCommand::InfoDigit { leg, body } => Order::InfoDigit { leg, body },
             MediaCommand::SendDigits { leg, digits, how } => Order::SendDigits {
                 leg,

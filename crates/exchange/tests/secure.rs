@@ -297,7 +297,8 @@ async fn a_trunk_known_by_its_certificate_is_served_traced_and_forgotten() {
     assert!(facts.iter().any(|stamped| stamped.fact
         == Fact::TraceBegan {
             into: "files".into(),
-            numbers_shown: false
+            numbers_shown: false,
+            trunk: None,
         }));
     assert!(
         facts

@@ -1,14 +1,16 @@
 //! `nightdesk trunk`: carriers as the person who runs the machine sees them.
 //!
-//! `presets` and `list` read; `test` and `check` call the carrier from sockets of their own, beside a serving engine or without
-//! one; `trace` asks the serving engine through its door ([`crate::control`]).
+//! `presets` reads; `test` and `check` call the carrier from sockets of their own, beside a serving engine or without one;
+//! `list` and `trace` ask the serving engine through its door ([`crate::control`]); `report` reads the cards of carriers'
+//! engineers in the book.
 
 mod check;
 pub(crate) mod preset;
 #[cfg(test)]
 mod readme;
+mod report;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -18,12 +20,12 @@ use flow::source::{Kind, Node};
 use media::sdp::Codec;
 use phi::Phi;
 use sip::message::{Host, NameAddr, Scheme, Uri};
-use switchboard::card::{Card, Grade, Line};
+use switchboard::card::{Card, Grade, Line, printable};
 use switchboard::trunk::{CallerId, Outbound, Security, Target};
 
 use crate::archive::{Archive, Reader};
 use crate::config::{Record, Settings, is_e164};
-use crate::control::{self, Answer, Ask, Caller};
+use crate::control::{self, Answer, Ask, Caller, Live, LiveRegistration};
 use crate::{Failure, keys, out, serve};
 use check::Plan;
 use preset::{Preset, Source};
@@ -31,14 +33,27 @@ use preset::{Preset, Source};
 /// Carriers: who they are, whether they are there, how they behave.
 #[derive(Subcommand)]
 pub(crate) enum Trunk {
-    /// Every trunk: up or down, calls, limits, encryption
+    /// Every trunk: up or down since when, registered, calls, limits, what was refused, encryption
     List {
+        /// Configuration file
+        #[arg(long)]
+        config: PathBuf,
+        /// Your own name, for the engine's log
+        #[arg(long, env = "USER", default_value = "nobody named")]
+        actor: String,
+    },
+    /// The report cards of carriers' engineers who called the number of `report card`
+    Report {
+        /// A card's id, or how it begins; leave it out for a list
+        id: Option<String>,
         /// Configuration file
         #[arg(long)]
         config: PathBuf,
     },
     /// Keep the signalling of the serving engine for Wireshark or sngrep: keys, digests and numbers masked
     Trace {
+        /// Only this trunk's, by its name in the configuration
+        trunk: Option<String>,
         /// How long, such as 90s, 10m or 1h; Ctrl-C keeps what there is in the data folder's `traces`
         #[arg(long = "for", default_value = "10m")]
         how_long: String,
@@ -98,13 +113,21 @@ pub(crate) struct How {
 /// Runs one of the commands.
 pub(crate) fn trunk(command: &Trunk) -> Result<(), Failure> {
     match command {
-        Trunk::List { config } => list(&serve::settings(config)?),
+        Trunk::List { config, actor } => list(&serve::settings(config)?, actor),
+        Trunk::Report { id, config } => {
+            let archive = Archive::new(&serve::settings(config)?);
+            match id {
+                None => report::list(&archive),
+                Some(id) => report::show(&archive, id),
+            }
+        }
         Trunk::Trace {
+            trunk,
             how_long,
             out,
             numbers,
             who,
-        } => trace(how_long, out, *numbers, who),
+        } => trace(trunk.as_deref(), how_long, out, *numbers, who),
         Trunk::Presets { name: None } => {
             list_presets();
             Ok(())
@@ -121,25 +144,129 @@ pub(crate) fn trunk(command: &Trunk) -> Result<(), Failure> {
     }
 }
 
-/// What the configuration says of each trunk, and beside it what the serving engine sees.
-fn list(settings: &Settings) -> Result<(), Failure> {
+/// What the configuration says of each trunk, and before it what the serving engine sees. Without an engine only the former.
+fn list(settings: &Settings, actor: &str) -> Result<(), Failure> {
+    let live = match ask_trunks(&settings.data, actor) {
+        Ok(Some(live)) => live,
+        Ok(None) => {
+            out!(
+                "no engine serves {}: this is what the configuration says\n",
+                settings.data.display()
+            );
+            BTreeMap::new()
+        }
+        Err(failure) => {
+            out!("{failure}\nthis is what the configuration says\n");
+            BTreeMap::new()
+        }
+    };
     for record in &settings.trunks {
-        out!("{}", describe(record));
+        let now = live.get(&record.trunk.id);
+        if !live.is_empty() && now.is_none() {
+            out!(
+                "{:<16} is not known to the engine that serves: restart it\n{}",
+                record.trunk.id,
+                describe(record, None)
+            );
+        } else {
+            out!("{}", describe(record, now));
+        }
+    }
+    let written: BTreeSet<&String> = settings.trunks.iter().map(|record| &record.trunk.id).collect();
+    for live in live.values().filter(|live| !written.contains(&live.id)) {
+        out!(
+            "{:<16} is no longer in the configuration, and still served\n{}",
+            live.id,
+            state(live)
+        );
     }
     Ok(())
 }
 
-/// One trunk in a few lines.
-fn describe(record: &Record) -> String {
-    let trunk = &record.trunk;
-    let mut text = format!("{:<16} {}", trunk.id, record.preset.unwrap_or("no preset"));
+/// How the trunks are, from the engine that serves this folder; `None` without one.
+fn ask_trunks(data: &Path, actor: &str) -> Result<Option<BTreeMap<String, Live>>, Failure> {
+    let ask = Ask::Trunks {
+        actor: actor.to_owned(),
+    };
+    let Some(mut engine) = Caller::ask(data, &ask)? else {
+        return Ok(None);
+    };
+    let mut trunks = BTreeMap::new();
+    loop {
+        match engine.answer()? {
+            Answer::Trunk(live) if trunks.len() < TRUNKS_MAX => {
+                trunks.insert(live.id.clone(), *live);
+            }
+            Answer::Refused { why } => return Err(Failure::new(why, "ask again in a moment")),
+            Answer::Trunk(_) | Answer::TrunksTold | Answer::Tracing | Answer::Traced { .. } => return Ok(Some(trunks)),
+        }
+    }
+}
+
+/// Trunks listed of one engine.
+const TRUNKS_MAX: usize = 10_000;
+
+/// What the engine sees of a trunk, indented below its name.
+fn state(live: &Live) -> String {
+    let mut text = match live.reach.as_str() {
+        "not asked" => "  state      not asked: no OPTIONS are sent to it".to_owned(),
+        reach => format!("  state      {reach} for {}", length(live.since_s)),
+    };
+    if let Some(took) = live.round_trip_ms {
+        text.push_str(&format!("; answers OPTIONS in {took} ms"));
+    }
+    for address in &live.addresses {
+        let last = match address.answered {
+            Some((ago, status)) => format!("answered {status} {} ago", length(ago)),
+            None => "has not answered yet".to_owned(),
+        };
+        let down = if address.answers { "" } else { "; down" };
+        text.push_str(&format!("\n             {}: {last}{down}", address.at));
+    }
+    match live.registered {
+        LiveRegistration::NotAsked => {}
+        LiveRegistration::No => text.push_str("\n  registered no; it is tried again"),
+        LiveRegistration::ForSeconds(left) => {
+            text.push_str(&format!("\n  registered for {} more", length(left)));
+        }
+    }
+    let ((calls_in, in_max), (calls_out, out_max)) = (live.calls_in, live.calls_out);
+    let (in_per_s, out_per_s) = live.per_second;
     text.push_str(&format!(
-        "\n  calls      at most {} in and {} out; {} and {} a second",
-        trunk.limits.calls_in_max,
-        trunk.limits.calls_out_max,
-        trunk.limits.calls_in_per_s,
-        trunk.limits.calls_out_per_s
+        "\n  calls      {calls_in} of {in_max} in, {calls_out} of {out_max} out; at most {in_per_s} in and {out_per_s} out a second"
     ));
+    let refused: u64 = live.refused.iter().map(|(_, _, calls)| calls).sum();
+    text.push_str(&format!("\n  refused    {refused} since the start"));
+    for (status, why, calls) in &live.refused {
+        text.push_str(&format!("\n             {calls} × {status} {}", printable(why)));
+    }
+    text
+}
+
+/// `42 s`, `5 min`, `3 h 10 min`, `2 days`
+fn length(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// One trunk in a few lines.
+fn describe(record: &Record, live: Option<&Live>) -> String {
+    let trunk = &record.trunk;
+    let mut text = format!("{:<16} {}\n", trunk.id, record.preset.unwrap_or("no preset"));
+    match live {
+        Some(live) => text.push_str(&state(live)),
+        None => text.push_str(&format!(
+            "  calls      at most {} in and {} out; {} and {} a second",
+            trunk.limits.calls_in_max,
+            trunk.limits.calls_out_max,
+            trunk.limits.calls_in_per_s,
+            trunk.limits.calls_out_per_s
+        )),
+    }
     let targets = trunk
         .outbound
         .as_ref()
@@ -170,6 +297,9 @@ fn describe(record: &Record) -> String {
     if let Some(agreement) = &record.agreement {
         text.push_str(&format!("\n  agreement  {agreement}"));
     }
+    if trunk.report_card.is_some() {
+        text.push_str("\n  card       its engineers have a number for their report card");
+    }
     text
 }
 
@@ -184,8 +314,9 @@ fn place(target: &Target) -> String {
     text
 }
 
-/// A trace of everything the engine says and hears, for so long. Whoever takes one leaves a row first.
-fn trace(how_long: &str, file: &Path, numbers: Numbers, who: &crate::Who) -> Result<(), Failure> {
+/// A trace of everything the engine says to a trunk and hears of it, or of everybody, for so long. Whoever takes one leaves a
+/// row first.
+fn trace(trunk: Option<&str>, how_long: &str, file: &Path, numbers: Numbers, who: &crate::Who) -> Result<(), Failure> {
     let for_s = seconds(how_long).ok_or_else(|| {
         Failure::new(
             format!("`{how_long}` is no length of time"),
@@ -204,6 +335,7 @@ fn trace(how_long: &str, file: &Path, numbers: Numbers, who: &crate::Who) -> Res
         actor: who.actor.clone(),
         for_s,
         numbers_shown: numbers == Numbers::Shown,
+        trunk: trunk.map(str::to_owned),
     };
     let Some(mut engine) = Caller::ask(&settings.data, &ask)? else {
         return Err(Failure::new(
@@ -213,8 +345,20 @@ fn trace(how_long: &str, file: &Path, numbers: Numbers, who: &crate::Who) -> Res
     };
     loop {
         match engine.answer()? {
-            Answer::Tracing => out!("tracing for {for_s} s"),
-            Answer::Refused { why } => return Err(Failure::new(why, "end the other trace, or wait for it")),
+            Answer::Tracing => match trunk {
+                Some(trunk) => out!("tracing {trunk} for {for_s} s"),
+                None => out!("tracing for {for_s} s"),
+            },
+            Answer::Refused { why } => {
+                let fix = "`nightdesk trunk list` names the trunks that are served; of traces there is one at a time";
+                return Err(Failure::new(why, fix));
+            }
+            Answer::Trunk(_) | Answer::TrunksTold => {
+                return Err(Failure::new(
+                    "the engine answered another question",
+                    "it is of another version than this command: use its own",
+                ));
+            }
             Answer::Traced { written, missing } => {
                 // Sections of pcapng stand one after the other (the format's §4.1), so files are simply joined.
                 let fresh: Vec<PathBuf> = files_in(&traces).difference(&before).cloned().collect();
@@ -555,7 +699,16 @@ fn dialled(number: &str, outbound: &Outbound, record: &Record) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::seconds;
+    use super::{length, seconds};
+
+    #[test]
+    fn lengths_of_time_are_read_by_people() {
+        let told: Vec<String> = [0, 119, 120, 7_199, 7_200, 90_000, 172_800].map(length).into();
+        assert_eq!(
+            told,
+            ["0 s", "119 s", "2 min", "119 min", "2 h 0 min", "25 h 0 min", "2 days"]
+        );
+    }
 
     #[test]
     fn lengths_of_a_trace() {

@@ -101,6 +101,8 @@ pub enum Event {
         session: SessionId,
         /// Their final response, 408 when nobody answered, 503 when the network refused.
         status: u16,
+        /// What its Retry-After said, in seconds (RFC 3261 §20.33); their wish, and no promise that it is a sensible one.
+        retry_after_s: Option<u32>,
     },
     /// The ACK of our 200 came.
     Confirmed {
@@ -171,6 +173,19 @@ impl Event {
             Event::Response { .. } => None,
         }
     }
+}
+
+/// What is known of a session beside its events, for whoever judges how a peer behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vitals {
+    /// A reliable provisional response of ours has no PRACK yet (RFC 3262 §3).
+    pub awaits_prack: bool,
+    /// The Session-Expires that is in force, in seconds (RFC 4028); `None` before the answer, and without a timer.
+    pub interval_s: Option<u32>,
+    /// The refreshes of that timer are ours to send.
+    pub we_refresh: bool,
+    /// Refreshes of theirs that changed nothing else.
+    pub refreshed: u32,
 }
 
 /// How a session ended.

@@ -55,6 +55,6 @@ pub use config::{Address, Config, Limits, SessionTimer, Timers};
 pub use endpoint::Endpoint;
 pub use event::{
     Body, Counts, Draw, Ended, Event, Incoming, Invite, Misuse, OfferId, Output, Provisional, Ready, Refusal, Reliable,
-    RequestId, SessionId,
+    RequestId, SessionId, Vitals,
 };
 pub use transport::{Flow, Transmit, Transport};

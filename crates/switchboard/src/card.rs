@@ -4,6 +4,8 @@
 //! `report card` fills another by what their call does to us. Both speak of the same [`Item`]s, so that two cards laid side by side
 //! show the same lines. A card holds no number, name or digit: it may be mailed to anyone.
 
+mod checkup;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -172,9 +174,55 @@ impl fmt::Display for Card {
     }
 }
 
+pub use checkup::vocabulary;
+pub(crate) use checkup::{CLEAR, Checkup, Do, ENCRYPTED, Heard, early, spoken};
+
+/// Codecs a description may name and still be read out whole.
+const FORMATS_MAX: usize = 16;
+
+/// The codecs a session description names, in its order, fit to be printed.
+pub fn formats(description: &[u8]) -> String {
+    let text = String::from_utf8_lossy(description);
+    let names: Vec<String> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("a=rtpmap:")?.split_whitespace().nth(1))
+        .map(printable)
+        .take(FORMATS_MAX)
+        .collect();
+    if !names.is_empty() {
+        return names.join(", ");
+    }
+    let line = text.lines().find(|line| line.starts_with("m=audio"));
+    line.map_or_else(|| "nothing".to_owned(), printable)
+}
+
+/// Words from the wire, with nothing in them that a terminal would obey.
+pub fn printable(text: &str) -> String {
+    const LONGEST: usize = 60;
+    text.chars()
+        .filter(|c| c.is_ascii_graphic() || *c == ' ')
+        .take(LONGEST)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Card, Grade, Item};
+    use super::{Card, Grade, Item, formats, printable};
+
+    #[test]
+    fn descriptions_are_read_for_people() {
+        let sdp = b"v=0\r\nm=audio 4 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n";
+        assert_eq!(formats(sdp), "PCMU/8000, telephone-event/8000");
+        assert_eq!(formats(b"v=0\r\nm=audio 4 RTP/AVP 0\r\n"), "m=audio 4 RTP/AVP 0");
+        let many = format!("v=0\r\n{}", "a=rtpmap:9 x/8000\r\n".repeat(200));
+        assert!(formats(many.as_bytes()).len() < 200);
+    }
+
+    #[test]
+    fn nothing_from_the_wire_commands_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\u{7}\r\nc"), "a[2Jbc");
+        assert_eq!(printable(&"x".repeat(500)).len(), 60);
+    }
 
     #[test]
     fn a_card_prints_as_a_table_with_sections() {

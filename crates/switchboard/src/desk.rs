@@ -6,6 +6,7 @@ pub(crate) mod line;
 mod names;
 mod register;
 mod trunks;
+mod visit;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,6 +39,8 @@ const ALARM_AGAIN: Duration = Duration::from_millis(1);
 pub struct Desk {
     wires: Wires,
     calls: HashMap<CallId, Box<Call>>,
+    /// Engineers of carriers at the number of their report card.
+    visits: HashMap<CallId, Box<visit::Visit>>,
     /// Which calls want the clock, soonest first.
     alarms: BTreeSet<(Instant, CallId)>,
     /// The alarm each call stands under in `alarms`.
@@ -94,7 +97,7 @@ pub(crate) struct Wires {
 /// What the desk holds now; all zero when nothing is going on (issue 2, leak tests).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Calls, those that go on ringing a doctor after the caller is gone included.
+    /// Calls, those that go on ringing a doctor after the caller is gone included, and engineers at their report card.
     pub calls: usize,
     /// SIP sessions known to a call.
     pub sessions: usize,
@@ -170,6 +173,7 @@ impl Desk {
                 anchor: (now, wall),
             },
             calls: HashMap::new(),
+            visits: HashMap::new(),
             alarms: BTreeSet::new(),
             alarm_of: HashMap::new(),
             lines: HashMap::new(),
@@ -196,7 +200,7 @@ impl Desk {
     /// What is held now.
     pub fn counts(&self) -> Counts {
         Counts {
-            calls: self.calls.len(),
+            calls: self.calls.len() + self.visits.len(),
             sessions: self.wires.sessions.len(),
             lines: self.wires.lines.len(),
             legs: self.wires.legs.len(),
@@ -215,7 +219,7 @@ impl Desk {
                     self.wires.endpoint.handle_received(now, flow, bytes);
                 }
             }
-            Input::Connected { flow, names } => self.wires.connected(&flow, &names),
+            Input::Connected { flow, names, spoken } => self.wires.connected(&flow, &names, spoken),
             Input::TransportFailed { flow } => {
                 self.wires.disconnected(&flow);
                 self.wires.endpoint.handle_transport_failed(now, flow);
@@ -223,6 +227,7 @@ impl Desk {
             Input::Resolved { question, answer } => {
                 self.wires.names.answered(now, question, answer);
                 self.wires.lines_look_again(now);
+                self.wires.trunks_look_again(now);
             }
             Input::Port(port) => self.wires.ports.push_back(port),
             Input::Media(event) => self.media(now, event),
@@ -296,6 +301,7 @@ impl Desk {
                     break;
                 }
                 self.with_call(now, id, |call, wires| call.time(now, wires));
+                self.visit_time(now, id);
                 self.put_off(now, id);
             }
             match self.wires.endpoint.poll_output() {
@@ -317,15 +323,25 @@ impl Desk {
                 request,
                 status,
                 response,
-            } => return self.wires.asked_and_told(now, request, status, response.as_deref()),
+            } => {
+                if let Some((visit, status)) = self.wires.asked_and_told(now, request, status, response.as_deref()) {
+                    self.visit_asked(now, visit, status);
+                }
+                return;
+            }
             ref other => other.session(),
         };
         let Some(&(call, leg)) = session.and_then(|session| self.wires.sessions.get(&session)) else {
             return;
         };
+        if self.visits.contains_key(&call) {
+            return self.visit_signalled(now, call, event);
+        }
         match event {
             sip::Event::Progress { .. } => self.wires.line_progress(leg),
-            sip::Event::Refused { status, .. } if self.wires.line_goes_elsewhere(now, leg, status) => return,
+            sip::Event::Refused {
+                status, retry_after_s, ..
+            } if self.wires.line_goes_elsewhere(now, leg, status, retry_after_s) => return,
             _ => {}
         }
         self.with_call(now, call, |call, wires| call.signalled(now, wires, leg, event));
@@ -393,6 +409,9 @@ impl Desk {
             }
             MediaEvent::Closed { leg, quality } => {
                 if let Some((call, party)) = self.wires.legs.remove(leg) {
+                    if self.visits.contains_key(&call) {
+                        return self.visit_media(now, call, event);
+                    }
                     let fact = Fact::Quality {
                         party,
                         sent: quality.sent,
@@ -422,7 +441,7 @@ impl Desk {
             // Nothing more will come from this leg, and it may never have been opened at all.
             MediaEvent::Failed { leg } => {
                 if let Some((call, _)) = self.wires.legs.remove(leg) {
-                    self.with_call(now, call, |call, wires| call.media(now, wires, event));
+                    self.heard_of_leg(now, call, event);
                 }
             }
             MediaEvent::Digit { leg, .. }
@@ -431,9 +450,17 @@ impl Desk {
             | MediaEvent::Lost { leg } => {
                 if let Some((call, _)) = self.wires.legs.get(leg) {
                     let call = *call;
-                    self.with_call(now, call, |call, wires| call.media(now, wires, event));
+                    self.heard_of_leg(now, call, event);
                 }
             }
+        }
+    }
+
+    fn heard_of_leg(&mut self, now: Instant, call: CallId, event: MediaEvent) {
+        if self.visits.contains_key(&call) {
+            self.visit_media(now, call, event);
+        } else {
+            self.with_call(now, call, |call, wires| call.media(now, wires, event));
         }
     }
 
@@ -481,7 +508,8 @@ impl Desk {
     }
 
     fn reset_alarm(&mut self, id: CallId) {
-        let wanted = self.calls.get(&id).and_then(|call| call.timeout());
+        let call = self.calls.get(&id).and_then(|call| call.timeout());
+        let wanted = call.or_else(|| self.visit_timeout(id));
         let standing = self.alarm_of.get(&id).copied();
         if wanted == standing {
             return;
@@ -723,5 +751,7 @@ fn refusal(fault: Fault, retry_after_s: u32) -> sip::Refusal {
 
 #[cfg(test)]
 mod carriers;
+#[cfg(test)]
+mod engineers;
 #[cfg(test)]
 mod tests;

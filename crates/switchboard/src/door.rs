@@ -77,6 +77,8 @@ pub enum Input<'a> {
         flow: sip::Flow,
         /// DNS names of its certificate.
         names: Vec<String>,
+        /// The version and the cipher that were agreed on, for people: `TLS 1.3, TLS13_AES_256_GCM_SHA384`.
+        spoken: String,
     },
     /// The DNS has answered an [`Output::Resolve`].
     Resolved {
@@ -252,6 +254,11 @@ pub enum MediaCommand {
     },
     /// The party pressed # (or the flow moved on): end the clip now.
     EndClip {
+        /// Whose.
+        leg: LegId,
+    },
+    /// Look for keys in this party's audio too, whatever was agreed about telephone-events.
+    ListenForTones {
         /// Whose.
         leg: LegId,
     },

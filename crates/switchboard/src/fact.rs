@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use phi::Phi;
 use serde::{Deserialize, Serialize};
 
+use crate::card::Card;
 use crate::door::{CallId, RecordingId};
 
 /// A fact, when it happened, and in which call.
@@ -116,6 +117,17 @@ pub enum Fact {
         why: String,
         /// The trunk tried next; it may be the same at another address.
         next: String,
+    },
+    /// A carrier's engineer called the number of `report card`, and this is the card of that call.
+    ReportCard {
+        /// Names the card; the call itself has no other record.
+        id: CallId,
+        /// The carrier.
+        trunk: String,
+        /// Seconds since the INVITE.
+        seconds: u32,
+        /// What was tried, and how it went. No number, name or key is in it.
+        card: Card,
     },
     /// A person's number is one that no machine calls: an emergency number, a service number, no number at all.
     NeverDialled {
@@ -331,6 +343,9 @@ pub enum Fact {
         into: String,
         /// Whether numbers and names can be read in it; a trace that shows them is patient information itself.
         numbers_shown: bool,
+        /// The trunk whose messages are in it; `None`: everybody's.
+        #[serde(default)]
+        trunk: Option<String>,
     },
     /// A trace ended.
     TraceEnded {
@@ -355,6 +370,7 @@ impl Fact {
             Fact::Unregistered { .. } => "unregistered",
             Fact::Alarm { .. } => "alarm",
             Fact::WentElsewhere { .. } => "went elsewhere",
+            Fact::ReportCard { .. } => "report card",
             Fact::NeverDialled { .. } => "never dialled",
             Fact::Joined { .. } => "joined",
             Fact::Signal { .. } => "signal",

@@ -51,6 +51,20 @@ pub fn line(fact: &Fact) -> String {
             why,
             next,
         } => format!("           {party} not by {trunk}: {why}; now by {next}"),
+        Fact::ReportCard {
+            id,
+            trunk,
+            seconds,
+            card,
+        } => {
+            use crate::card::Grade::{Fail, NotTried, Pass};
+            format!(
+                "report card {id} of trunk {trunk}, {seconds} s: {} passed, {} failed, {} not tried",
+                card.count(Pass),
+                card.count(Fail),
+                card.count(NotTried)
+            )
+        }
         Fact::NeverDialled { party, why } => format!("           {party} is not called: {why}"),
         Fact::Joined {
             party,
@@ -179,9 +193,16 @@ pub fn line(fact: &Fact) -> String {
         } => format!("outcome: {outcome} (ended by {ended_by} after {seconds} s)"),
         Fact::Started { version } => format!("engine {version} started"),
         Fact::Stopped => "engine stopped".into(),
-        Fact::TraceBegan { into, numbers_shown } => {
+        Fact::TraceBegan {
+            into,
+            numbers_shown,
+            trunk,
+        } => {
             let numbers = if *numbers_shown { "shown" } else { "masked" };
-            format!("trace into {into} began, numbers {numbers}")
+            let whose = trunk
+                .as_ref()
+                .map_or_else(String::new, |trunk| format!(" of trunk {trunk}"));
+            format!("trace{whose} into {into} began, numbers {numbers}")
         }
         Fact::TraceEnded { written, missing } => format!("trace ended: {written} messages, {missing} missing"),
     }

@@ -27,4 +27,4 @@ pub use door::{
     CallId, DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Output, RecordingId, Released, Ticket,
 };
 pub use fact::{Fact, OpenEscalation, Stamped, UnknownFact};
-pub use trunk::{Network, Outbound, Trunk, TrunkStatus};
+pub use trunk::{AddressStatus, Network, Outbound, RefusedCalls, Trunk, TrunkStatus};

@@ -318,7 +318,7 @@ impl Phone {
                     None => self.endpoint.hang_up(now, session),
                 }
             }
-            sip::Event::Refused { session, status } => {
+            sip::Event::Refused { session, status, .. } => {
                 self.out.push_back(Output::Refused { session, status });
                 self.over(session);
             }

@@ -53,6 +53,9 @@ pub struct Trunk {
     pub believes_verdict: bool,
     /// Two calls of the same numbers within this time are one call that came by two of its edges; zero: never.
     pub merges_within: Duration,
+    /// A number, E.164, at which its engineers get the report card of their own call (`crate::card`). It belongs to no
+    /// practice and is told to the carrier alone; a practice's number it never is.
+    pub report_card: Option<Phi<String>>,
 }
 
 impl Trunk {
@@ -74,6 +77,7 @@ impl Trunk {
             session_timer: Some(SessionTimer::default()),
             believes_verdict: true,
             merges_within: Duration::from_secs(3),
+            report_card: None,
         }
     }
 
@@ -261,6 +265,28 @@ pub enum Registered {
     Until(Duration),
 }
 
+/// One address of a trunk, as OPTIONS have shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressStatus {
+    /// Where.
+    pub at: sip::locate::Destination,
+    /// Whether it is taken for one that answers.
+    pub answers: bool,
+    /// How long ago it answered last, and with which status.
+    pub answered: Option<(Duration, u16)>,
+}
+
+/// Calls of one trunk that were refused for one reason since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusedCalls {
+    /// With which status.
+    pub status: u16,
+    /// Why, from the table of faults.
+    pub why: &'static str,
+    /// How many.
+    pub calls: u64,
+}
+
 /// One trunk as it is at an instant, for whoever looks after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrunkStatus {
@@ -272,14 +298,18 @@ pub struct TrunkStatus {
     pub since: Duration,
     /// How long its fastest address took to answer the last time.
     pub round_trip: Option<Duration>,
-    /// The addresses asked, and whether each answers.
-    pub addresses: Vec<(sip::locate::Destination, bool)>,
+    /// The addresses asked.
+    pub addresses: Vec<AddressStatus>,
     /// Whether it knows where we are.
     pub registered: Registered,
     /// Its callers who are here.
     pub calls_in: usize,
     /// Our calls on it.
     pub calls_out: usize,
+    /// What it may have of us.
+    pub limits: TrunkLimits,
+    /// Its calls that were refused, by reason.
+    pub refused: Vec<RefusedCalls>,
 }
 
 /// A network from which a trunk's signalling may come.

@@ -606,7 +606,7 @@ impl World {
                     }
                 }
             }
-            MediaCommand::InfoDigit { .. } | MediaCommand::SendDigits { .. } => {}
+            MediaCommand::ListenForTones { .. } | MediaCommand::InfoDigit { .. } | MediaCommand::SendDigits { .. } => {}
             MediaCommand::Record { recording, .. } => {
                 self.see(Seen::Records { recording });
                 if self.dice.chance(self.weather.media_fails) {

@@ -94,6 +94,11 @@ impl Thread {
                     self.end_clip(at);
                 }
             }
+            Order::ListenForTones { leg } => {
+                if let Some(Some(audible)) = self.party(leg).map(|party| party.leg.as_mut()) {
+                    audible.listen_for_tones(true);
+                }
+            }
             Order::InfoDigit { leg, body } => {
                 let now = Instant::now();
                 if let Some(Some(audible)) = self.party(leg).map(|party| party.leg.as_mut()) {

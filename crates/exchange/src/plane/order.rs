@@ -101,6 +101,11 @@ pub enum Order {
         /// Whose.
         leg: LegId,
     },
+    /// Look for keys in the audio, whatever was agreed.
+    ListenForTones {
+        /// Whose.
+        leg: LegId,
+    },
     /// A SIP INFO that may be a digit.
     InfoDigit {
         /// Whose.
@@ -143,6 +148,7 @@ impl Order {
             | Order::Record { leg, .. }
             | Order::Clip { leg, .. }
             | Order::EndClip { leg }
+            | Order::ListenForTones { leg }
             | Order::InfoDigit { leg, .. }
             | Order::SendDigits { leg, .. }
             | Order::Close { leg } => Some(*leg),

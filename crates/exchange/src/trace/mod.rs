@@ -56,6 +56,8 @@ pub struct Trace {
     pub folder: PathBuf,
     /// Numbers and names.
     pub numbers: Numbers,
+    /// Only what this trunk says and is told, by its name; `None`: everybody.
+    pub trunk: Option<String>,
     /// A file that has grown to this many octets is followed by the next.
     pub file_bytes_max: u64,
     /// Files kept, those of earlier traces in the folder among them; the oldest go first.
@@ -68,6 +70,7 @@ impl Trace {
         Self {
             folder: folder.into(),
             numbers: Numbers::Masked,
+            trunk: None,
             file_bytes_max: 10_000_000,
             files_max: 10,
         }
@@ -115,6 +118,9 @@ pub enum TraceFault {
         #[source]
         source: io::Error,
     },
+    /// Nobody is called so.
+    #[error("there is no trunk `{0}`")]
+    NoSuchTrunk(String),
     /// No thread.
     #[error("no thread for the trace")]
     Thread(#[source] io::Error),

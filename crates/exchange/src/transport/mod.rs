@@ -117,6 +117,8 @@ pub(crate) enum Arrived {
     Connected {
         flow: Flow,
         names: Vec<String>,
+        /// Version and cipher, for people.
+        spoken: String,
         class: Class,
     },
     /// A connection ended, by their wish or their fault; `asked`: we had opened it.
@@ -756,7 +758,9 @@ impl Accepting {
             }
             Err(_) => return self.slow(),
         };
-        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let agreed = stream.get_ref().1;
+        let spoken = tls::spoken(agreed);
+        let certificate = agreed.peer_certificates().and_then(<[_]>::first);
         let names = certificate.map(tls::names).unwrap_or_default();
         if self.class == Class::Stranger {
             self.class = self.gate.named(&names);
@@ -766,7 +770,12 @@ impl Accepting {
             return "a stranger proves no name we know";
         }
         let (flow, class) = (self.flow, self.class);
-        let connected = Arrived::Connected { flow, names, class };
+        let connected = Arrived::Connected {
+            flow,
+            names,
+            spoken,
+            class,
+        };
         if self.post.queue(class).send(connected).await.is_err() {
             return "the loop has ended";
         }

@@ -116,7 +116,7 @@ impl Bench {
                 self.transports.heard(&flow);
                 Seen::Message(flow, String::from_utf8(bytes).expect("text"))
             }
-            Arrived::Connected { flow, names, class } => {
+            Arrived::Connected { flow, names, class, .. } => {
                 self.transports.connected(&flow, class);
                 Seen::Connected(names)
             }

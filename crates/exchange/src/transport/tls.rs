@@ -204,6 +204,20 @@ pub(crate) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     names
 }
 
+/// What a connection speaks, for people: version and cipher.
+pub(crate) fn spoken(connection: &rustls::ServerConnection) -> String {
+    let version = match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        // Nothing else is offered to anybody.
+        _ => "TLS",
+    };
+    match connection.negotiated_cipher_suite() {
+        Some(suite) => format!("{version}, {:?}", suite.suite()),
+        None => version.to_owned(),
+    }
+}
+
 /// The domain of a `sip:` URI that names a domain and nothing more.
 fn sip_domain(uri: &str) -> Option<&str> {
     let (scheme, rest) = uri.split_once(':')?;

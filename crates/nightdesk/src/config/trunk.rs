@@ -64,6 +64,7 @@ pub(crate) const IN_A_TRUNK: &[&str] = &[
     "calls out at most",
     "calls in per second",
     "calls per second",
+    "report card",
 ];
 
 const IN_DIGEST: &[&str] = &["realm", "user", "password", "password file"];
@@ -211,6 +212,7 @@ fn one(reader: &mut Reader, id: &str, written: &Node, listen: &[Listener], clien
         limits: limits(reader, &layers),
         ping: ping(reader, &layers),
         session_timer: session_timer(reader, &layers),
+        report_card: report_card(reader, &layers),
         ..Trunk::new(id, sources)
     };
     Record {
@@ -667,6 +669,24 @@ fn numbers(reader: &mut Reader, node: Option<&Node>) -> Vec<String> {
         }
     }
     numbers
+}
+
+/// The number at which the carrier's engineers get their report card.
+fn report_card(reader: &mut Reader, layers: &Layers<'_>) -> Option<Phi<String>> {
+    let node = layers.pick("report card")?;
+    match node.text().filter(|text| is_e164(text)) {
+        Some(number) => Some(Phi::new(number.to_owned())),
+        None => {
+            // It is told to the carrier alone, so it is not repeated.
+            reader.wrong(
+                node,
+                "this is not a number in the form +15125550100",
+                "the carrier's engineers would get 404 instead of their report card",
+                "write + and the country code: a number on this trunk that no practice uses, and that nobody publishes",
+            );
+            None
+        }
+    }
 }
 
 /// `+` and 8 to 15 digits (E.164).

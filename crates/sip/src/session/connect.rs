@@ -21,6 +21,7 @@ impl Endpoint {
             self.tell(Event::Refused {
                 session: id,
                 status: 503,
+                retry_after_s: None,
             });
             return id;
         }
@@ -246,7 +247,7 @@ impl Endpoint {
                     None
                 };
                 let Some(sent) = again else {
-                    self.refused(now, session, status);
+                    self.refused_for(now, session, status, response.headers.retry_after());
                     return;
                 };
                 // What rang before was asked by the INVITE that has failed.

@@ -14,7 +14,7 @@ use self::refresh::Refresh;
 use crate::config::SessionTimer;
 use crate::dialog::Dialog;
 use crate::endpoint::Endpoint;
-use crate::event::{Body, Ended, Event, OfferId, RequestId, SessionId};
+use crate::event::{Body, Ended, Event, OfferId, RequestId, SessionId, Vitals};
 use crate::message::{HeaderName, multipart};
 use crate::message::{Headers, Request};
 use crate::transaction::table::{Bytes, TransactionId};
@@ -97,6 +97,8 @@ pub(crate) struct Session {
     pub(crate) live: usize,
     /// Our INVITE transactions, to be abandoned when the session has been over for 64*T1.
     pub(crate) invites: Vec<TransactionId>,
+    /// Refreshes of theirs, by UPDATE or re-INVITE.
+    pub(crate) refreshed: u32,
     pub(crate) armed: Option<Instant>,
 }
 
@@ -288,12 +290,27 @@ impl Session {
             acks: Vec::new(),
             live: 0,
             invites: Vec::new(),
+            refreshed: 0,
             armed: None,
         }
     }
 
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.state, State::Over(_))
+    }
+
+    fn vitals(&self) -> Vitals {
+        let (unacknowledged, refresh) = match &self.state {
+            State::Invited(invited) => (invited.reliably.outstanding().is_some(), None),
+            State::Established(established) => (established.unpracked.is_some(), established.refresh.as_ref()),
+            State::Calling(_) | State::Over(_) => (false, None),
+        };
+        Vitals {
+            awaits_prack: unacknowledged,
+            interval_s: refresh.map(Refresh::interval_s),
+            we_refresh: refresh.is_some_and(Refresh::is_ours),
+            refreshed: self.refreshed,
+        }
     }
 
     /// The talk with the peer of this tag: of several forks, that one.
@@ -400,6 +417,12 @@ fn allows_update(headers: &Headers) -> bool {
 }
 
 impl Endpoint {
+    /// What is known of a session beside its events; `None` when there is no such session, or it is over.
+    pub fn vitals(&self, session: SessionId) -> Option<Vitals> {
+        let session = self.sessions.get(&session).filter(|session| !session.is_over())?;
+        Some(session.vitals())
+    }
+
     /// Works on one session, then files its next deadline, or the session itself when it is done with.
     pub(crate) fn with_session<R>(
         &mut self,
@@ -453,10 +476,16 @@ impl Endpoint {
 
     /// Tells the application that its call came to nothing, and lets the session fade.
     pub(crate) fn refused(&mut self, now: Instant, session: &mut Session, status: u16) {
+        self.refused_for(now, session, status, None);
+    }
+
+    /// The same, by a response that says when to ask again.
+    pub(crate) fn refused_for(&mut self, now: Instant, session: &mut Session, status: u16, retry_after_s: Option<u32>) {
         self.fade(now, session);
         self.tell(Event::Refused {
             session: session.id,
             status,
+            retry_after_s,
         });
     }
 

@@ -386,12 +386,14 @@ impl Endpoint {
                 if let Some(talk) = session.talk_with(&tag) {
                     talk.learn(&request.headers);
                 }
+                session.refreshed = session.refreshed.saturating_add(1);
                 let response = self.target_response(now, session, &tag, &request, arrived.flow);
                 let server = self.open(arrived, &request);
                 self.respond(now, server, response);
             }
             (Some(offer), Some(said)) => {
                 // RFC 4028 §7.4: what was offered last, byte for byte, is a refresh: the answer is the one that stands.
+                session.refreshed = session.refreshed.saturating_add(1);
                 let server = self.open(arrived, &request);
                 let by = By::Request {
                     server,

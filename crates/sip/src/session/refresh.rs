@@ -166,6 +166,11 @@ impl Refresh {
         self.at.map_or(self.expires, |at| at.min(self.expires))
     }
 
+    /// The Session-Expires agreed on.
+    pub(crate) fn interval_s(&self) -> u32 {
+        self.interval_s
+    }
+
     /// Whether we refresh.
     pub(crate) fn is_ours(&self) -> bool {
         self.ours

@@ -652,6 +652,7 @@ impl Call {
     reason = "a leg is a caller's or a line's, and they keep these apart"
 )]
 /// Answers a re-offer on any leg of a call, or refuses it with what RFC 3261 §14.2 asks for. `said` is what we said last.
+/// Gives the direction that was agreed on, as we say it.
 pub(crate) fn answer_reoffer(
     now: Instant,
     wires: &mut Wires,
@@ -661,7 +662,7 @@ pub(crate) fn answer_reoffer(
     session: sip::SessionId,
     offer: sip::OfferId,
     body: Option<&sip::Body>,
-) {
+) -> Option<media::sdp::Direction> {
     use media::sdp::Direction::SendRecv;
     let Some(body) = body else {
         // An empty re-INVITE asks us to offer again what holds; the answer comes with the ACK.
@@ -671,23 +672,27 @@ pub(crate) fn answer_reoffer(
         wires
             .endpoint
             .answer_offer(now, session, offer, sip::Body::sdp(said.clone()));
-        return;
+        return None;
     };
     if !is_sdp(body) {
         wires
             .endpoint
             .refuse_offer(now, session, offer, Fault::UnsupportedBody.status());
-        return;
+        return None;
     }
     match media::sdp::answer_again(said, &body.bytes, offering, SendRecv, &mut || wires.draw()) {
         Ok((answer, stream)) => {
             said.clone_from(&answer);
             wires.endpoint.answer_offer(now, session, offer, sip::Body::sdp(answer));
+            let direction = stream.direction;
             wires.media(MediaCommand::Update { leg, stream });
+            Some(direction)
         }
-        Err(fault) => wires
-            .endpoint
-            .refuse_offer(now, session, offer, fault_of(&fault).status()),
+        Err(fault) => {
+            let status = fault_of(&fault).status();
+            wires.endpoint.refuse_offer(now, session, offer, status);
+            None
+        }
     }
 }
 
@@ -699,7 +704,7 @@ pub(crate) fn reoffer_answered(wires: &mut Wires, leg: LegId, said: &[u8], body:
 }
 
 /// The row of the table of faults for a session description we cannot take.
-fn fault_of(fault: &media::sdp::SdpFault) -> Fault {
+pub(crate) fn fault_of(fault: &media::sdp::SdpFault) -> Fault {
     match fault {
         media::sdp::SdpFault::Malformed(_) => Fault::MalformedOffer,
         media::sdp::SdpFault::NothingInCommon(media::sdp::NothingInCommon::Security) => Fault::NotProtected,
@@ -720,7 +725,8 @@ pub(crate) fn local_description(wires: &mut Wires, port: u16) -> media::sdp::Loc
     }
 }
 
-fn is_sdp(body: &sip::Body) -> bool {
+/// Whether a body is a session description.
+pub(crate) fn is_sdp(body: &sip::Body) -> bool {
     body.content_type
         .split(';')
         .next()

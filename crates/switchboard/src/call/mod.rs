@@ -21,7 +21,7 @@ use crate::door::{CallId, LegId, MediaCommand, MediaEvent, RecordingId, Released
 use crate::fact::{Fact, OpenEscalation};
 
 use self::caller::Caller;
-pub(crate) use self::caller::{answer_reoffer, local_description, reoffer_answered};
+pub(crate) use self::caller::{answer_reoffer, fault_of, is_sdp, local_description, reoffer_answered};
 use self::connect::Connecting;
 use self::ladder::Ladder;
 

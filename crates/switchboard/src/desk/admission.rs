@@ -17,7 +17,7 @@ use sip::identity::{Caller, Reading, called};
 use super::trunks::Standing;
 use super::{Desk, PORTS_FOR_PEOPLE, refusal};
 use crate::call::Call;
-use crate::door::CallId;
+use crate::door::{CallId, Released};
 use crate::fact::Fact;
 
 /// Calls remembered to know one that comes twice; beyond it the oldest is forgotten.
@@ -38,6 +38,14 @@ const BEFORE_PROOF: [&[u8]; 8] = [
     b"INFO ",
     b"SIP/2.0 ",
 ];
+
+/// Whom an INVITE calls.
+enum Called {
+    /// A number of a practice, that practice, and the line's name.
+    Line(String, Released, String),
+    /// The number of its trunk's report card.
+    ReportCard,
+}
 
 /// A call that was admitted a moment ago.
 pub(super) struct Arrived {
@@ -70,7 +78,7 @@ impl Desk {
         }
     }
 
-    fn must_prove(&self, trunk: usize) -> bool {
+    pub(super) fn must_prove(&self, trunk: usize) -> bool {
         let trunk = self.wires.config.trunks.get(trunk);
         trunk.is_some_and(|trunk| trunk.inbound_digest.is_some())
     }
@@ -86,10 +94,19 @@ impl Desk {
         let (name, country, limits) = (known.id.clone(), known.country, known.limits);
         let edge = invite.flow.remote.ip();
         let (merges_within, believes) = (known.merges_within, known.believes_verdict);
-        let line = called(&invite.request, country).into_iter().find_map(|number| {
-            let (released, line) = self.lines.get(number.expose())?;
-            Some((number.into_exposed(), released.clone(), line.clone()))
+        let card = known.report_card.clone();
+        let found = called(&invite.request, country).into_iter().find_map(|number| {
+            // A practice comes first, whatever the configuration says: no patient shall get a report card.
+            if let Some((released, line)) = self.lines.get(number.expose()) {
+                return Some(Called::Line(number.into_exposed(), released.clone(), line.clone()));
+            }
+            (Some(&number) == card.as_ref()).then_some(Called::ReportCard)
         });
+        let (line, wants_card) = match found {
+            Some(Called::Line(number, released, line)) => (Some((number, released, line)), false),
+            Some(Called::ReportCard) => (None, true),
+            None => (None, false),
+        };
         let reading = Reading {
             trusted: true,
             home: country,
@@ -113,10 +130,10 @@ impl Desk {
         let fault = if self.draining {
             Some(Fault::Draining)
         } else if in_rate.is_some_and(|rate| rate.take(now, limits.calls_in_per_s).is_err())
-            || self.calls_of(|call| call.trunk() == name) >= limits.calls_in_max
+            || self.calls_in(trunk, &name) >= limits.calls_in_max
         {
             Some(Fault::TrunkFull)
-        } else if self.calls.len() >= self.wires.config.calls_max {
+        } else if self.calls.len() + self.visits.len() >= self.wires.config.calls_max {
             Some(Fault::Exhausted)
         } else if overloaded || self.wires.ports.len() <= PORTS_FOR_PEOPLE {
             Some(Fault::NoMedia)
@@ -126,14 +143,20 @@ impl Desk {
             None
         };
         if let Some(fault) = fault {
-            return self.refuse(now, wall, session, &name, fault);
+            return self.refuse(now, wall, session, trunk, fault);
+        }
+        if wants_card {
+            if let Err(fault) = self.visit(now, trunk, session, &invite) {
+                self.refuse(now, wall, session, trunk, fault);
+            }
+            return;
         }
         let Some((number, released, line)) = line else {
-            return self.refuse(now, wall, session, &name, Fault::UnknownNumber);
+            return self.refuse(now, wall, session, trunk, Fault::UnknownNumber);
         };
         let practice = &released.practice.name;
         if self.calls_of(|call| call.practice() == practice) >= self.wires.config.calls_per_practice_max {
-            return self.refuse(now, wall, session, &name, Fault::PracticeFull);
+            return self.refuse(now, wall, session, trunk, Fault::PracticeFull);
         }
         let id = CallId(self.wires.draw());
         if let Some(from) = from {
@@ -170,8 +193,8 @@ impl Desk {
                 self.calls.insert(id, call);
                 self.with_call(now, id, |call, wires| call.begin(now, wires));
             }
-            Ok(Err(fault)) => self.refuse(now, wall, session, &name, fault),
-            Err(_) => self.refuse(now, wall, session, &name, Fault::Internal),
+            Ok(Err(fault)) => self.refuse(now, wall, session, trunk, fault),
+            Err(_) => self.refuse(now, wall, session, trunk, Fault::Internal),
         }
     }
 
@@ -311,19 +334,24 @@ impl Desk {
     }
 
     /// Refuses an INVITE as the table of faults says, and puts it in the book: no call is lost in silence.
-    fn refuse(&mut self, now: Instant, wall: Timestamp, session: sip::SessionId, trunk: &str, fault: Fault) {
+    fn refuse(&mut self, now: Instant, wall: Timestamp, session: sip::SessionId, trunk: usize, fault: Fault) {
         self.wires
             .endpoint
             .refuse(now, session, refusal(fault, self.wires.config.retry_after_s));
+        if let Some(state) = self.wires.trunks.get_mut(trunk) {
+            state.count_refusal(fault);
+        }
+        let known = self.wires.config.trunks.get(trunk);
+        let trunk = known.map(|trunk| trunk.id.clone()).unwrap_or_default();
         let fact = Fact::CallRefused {
-            trunk: trunk.to_owned(),
+            trunk: trunk.clone(),
             status: fault.status(),
             why: fault.why().to_owned(),
         };
         self.wires.fact(None, wall, fact);
         if fault == Fault::NotProtected {
             let alarm = Fact::Alarm {
-                trunk: trunk.to_owned(),
+                trunk,
                 what: "it offers plain audio where encryption is required; its calls are refused".to_owned(),
             };
             self.wires.fact(None, wall, alarm);

@@ -194,7 +194,8 @@ fn a_tls_client_is_its_trunk_by_the_name_it_proved_and_by_no_other() {
     ] {
         let names = vec![name.to_owned()];
         let flow = flow(connection);
-        bench.desk.handle(now, Input::Connected { flow, names });
+        let spoken = "TLS 1.3".to_owned();
+        bench.desk.handle(now, Input::Connected { flow, names, spoken });
         bench.drain();
     }
     for connection in [2, 3, 4] {
@@ -558,6 +559,138 @@ fn a_trunk_that_stops_answering_is_down_and_calls_go_elsewhere() {
         })
         .collect();
     assert_eq!(story, ["up", "down", "up"]);
+}
+
+/// Somebody is rung every ten seconds, and is busy wherever the INVITE goes. Gives where each went first, and when.
+fn rings_again_and_again(bench: &mut Bench, seconds: u64) -> Vec<(u64, SocketAddr)> {
+    let mut went = Vec::new();
+    let mut seen = bench.rung().len();
+    for second in 0..seconds {
+        if second % 10 == 0 {
+            bench.rings(u8::try_from(second / 10).expect("few calls"));
+        }
+        bench.wait(Duration::from_secs(1));
+        let rung = bench.rung();
+        for remote in &rung[seen..] {
+            went.push((second, *remote));
+            bench.answers(*remote, "INVITE", "486 Busy Here");
+        }
+        seen = rung.len();
+    }
+    went
+}
+
+#[test]
+fn an_address_that_says_when_to_come_again_is_left_alone_for_so_long() {
+    for (retry_after, away_s) in [
+        ("Retry-After: 100\r\n", 100),
+        // Without it, as long as seems right to us. How long at most, `sip::locate` knows.
+        ("", 30),
+    ] {
+        let mut bench = calling(vec![at(FIRST), at(SECOND)]);
+        bench.rings(200);
+        assert_eq!(bench.rung(), [FIRST]);
+        bench.answers(
+            FIRST,
+            "INVITE",
+            &format!("503 Service Unavailable\r\n{retry_after}X-Nothing: 1"),
+        );
+        assert_eq!(bench.rung(), [FIRST, SECOND], "{retry_after}");
+        bench.answers(SECOND, "INVITE", "486 Busy Here");
+        let went = rings_again_and_again(&mut bench, away_s + 20);
+        let (early, late): (Vec<_>, Vec<_>) = went.iter().partition(|(second, _)| *second + 1 < away_s);
+        assert!(
+            !early.is_empty() && early.iter().all(|(_, remote)| *remote == SECOND),
+            "{retry_after}{early:?}"
+        );
+        assert!(late.iter().any(|(_, remote)| *remote == FIRST), "{retry_after}{late:?}");
+    }
+}
+
+#[test]
+fn a_trunk_found_by_name_is_asked_as_soon_as_the_name_is_known() {
+    let mut bench = Bench::with(64, |config| {
+        config.trunks[0].ping = Some(Ping::default());
+        config.trunks[0].registration = Some(Registration {
+            user: Some("cedar".into()),
+            ..Registration::at(named("sip.carrier.example"))
+        });
+        if let Some(outbound) = &mut config.trunks[0].outbound {
+            outbound.targets = vec![named("sip.carrier.example")];
+        }
+    });
+    bench.wait(Duration::ZERO);
+    let ttl = Duration::from_secs(60);
+    // NAPTR, SRV, addresses: each answer asks the next question, and the last one sends OPTIONS. No time passes.
+    for _ in 0..8 {
+        while let Some(question) = bench.asked.pop() {
+            let answer = match &question {
+                Question::Addresses(_) => Answer::Addresses(vec![FIRST.ip()], ttl),
+                _ => Answer::Nothing(ttl),
+            };
+            let now = bench.now;
+            bench.desk.handle(now, Input::Resolved { question, answer });
+            bench.drain();
+        }
+    }
+    assert!(bench.sent("OPTIONS ").is_some(), "{:?}", bench.sent);
+    assert!(bench.sent("REGISTER ").is_some(), "{:?}", bench.sent);
+}
+
+#[test]
+fn whoever_looks_after_a_trunk_sees_what_was_refused_and_why() {
+    let mut bench = Bench::with(64, |config| config.trunks[0].limits.calls_in_max = 1);
+    bench.receive_from(TRUNK, &invite("here", CALLER, CEDAR, ""));
+    for n in 0..2 {
+        bench.receive_from(TRUNK, &invite(&format!("n{n}"), &format!("+1512555018{n}"), CEDAR, ""));
+    }
+    let status = bench.desk.trunks(bench.now).remove(0);
+    assert_eq!((status.calls_in, status.limits.calls_in_max), (1, 1));
+    let refused: Vec<_> = status
+        .refused
+        .iter()
+        .map(|row| (row.status, row.why, row.calls))
+        .collect();
+    assert_eq!(refused, [(503, "at this trunk's limit of calls", 2)]);
+}
+
+#[test]
+fn a_message_belongs_to_the_trunk_it_comes_from_or_goes_to() {
+    let mut bench = Bench::with(64, |config| {
+        config.trunks[0].ping = Some(Ping::default());
+        if let Some(outbound) = &mut config.trunks[0].outbound {
+            outbound.targets = vec![at(FIRST)];
+        }
+        let other = Trunk::new("other", [Network::host(SECOND.ip())]);
+        let mut anywhere = Trunk::new("anywhere", []);
+        anywhere.inbound_digest = Some(InboundDigest {
+            realm: "anywhere".into(),
+            accounts: Vec::new(),
+        });
+        config.trunks.extend([other, anywhere]);
+    });
+    bench.wait(Duration::ZERO);
+    let of = |bench: &Bench, remote: &str| -> Vec<usize> {
+        let flow = sip::Flow {
+            transport: sip::Transport::Udp,
+            local: DESK,
+            remote: remote.parse().expect("an address"),
+            connection: None,
+        };
+        (0..3).filter(|trunk| bench.desk.is_of(*trunk, &flow)).collect()
+    };
+    assert_eq!(of(&bench, &TRUNK.to_string()), [0]);
+    assert_eq!(
+        of(&bench, &FIRST.to_string()),
+        [0],
+        "we turned to it for this trunk's sake"
+    );
+    assert_eq!(of(&bench, &SECOND.to_string()), [1]);
+    assert_eq!(
+        of(&bench, "203.0.113.7:5060"),
+        [2],
+        "whoever proves himself may be anywhere else"
+    );
 }
 
 // Limits.

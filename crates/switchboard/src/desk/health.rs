@@ -77,6 +77,8 @@ impl State {
 pub(crate) struct Pulse {
     pub(crate) destination: Destination,
     pub(crate) state: State,
+    /// When it answered last, and with which status.
+    pub(crate) answered: Option<(Instant, u16)>,
     /// How long the last answer took.
     pub(crate) rtt: Option<Duration>,
     /// The question under way, and when it left.
@@ -88,6 +90,7 @@ impl Pulse {
         Self {
             destination,
             state: State::Unknown { missed: 0 },
+            answered: None,
             rtt: None,
             open: None,
         }

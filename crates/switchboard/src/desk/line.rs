@@ -265,7 +265,13 @@ impl Wires {
     }
 
     /// The INVITE of a line came to this final status. True when the next address has been called instead.
-    pub(crate) fn line_goes_elsewhere(&mut self, now: Instant, leg: LegId, status: u16) -> bool {
+    pub(crate) fn line_goes_elsewhere(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        status: u16,
+        retry_after_s: Option<u32>,
+    ) -> bool {
         let Some(line) = self.lines.get(&leg) else { return false };
         let Stage::Calling {
             session,
@@ -287,8 +293,9 @@ impl Wires {
             return self.goes_elsewhere(now, leg, trunk, &format!("{status} to encrypted audio"));
         }
         let failure = match status {
+            // RFC 3261 §21.5.4: nothing else is sent there for as long as it says; the memory of the dead bounds it.
             503 => Failure::Unavailable {
-                retry_after_s: Some(UNAVAILABLE_S),
+                retry_after_s: Some(retry_after_s.unwrap_or(UNAVAILABLE_S)),
             },
             // Once it has rung, 408 and 504 are about the callee.
             408 | 504 if !rang => Failure::Silent,
@@ -465,7 +472,7 @@ impl Wires {
                 Found::At(found) => {
                     found
                         .iter()
-                        .for_each(|destination| self.meet(now, target, *destination));
+                        .for_each(|destination| self.meet(now, trunk, target, *destination));
                     ways.extend(found.into_iter().map(|destination| (index, destination)));
                 }
                 Found::NotYet => waits = true,

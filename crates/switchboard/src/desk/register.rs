@@ -57,6 +57,13 @@ impl Registering {
     }
 
     /// Whether calls from this address are calls of the carrier we registered with.
+    /// The DNS has said something: what waits for it is looked at now.
+    pub(crate) fn look_again(&mut self, now: Instant) {
+        if self.machine.is_none() || self.waits.is_some() {
+            self.look_at = self.look_at.map(|at| at.min(now));
+        }
+    }
+
     pub(crate) fn is_registrar(&self, address: IpAddr) -> bool {
         self.registrar == Some(address.to_canonical())
     }
@@ -220,7 +227,7 @@ impl Wires {
             }
             return;
         };
-        self.meet(now, &known.registrar, destination);
+        self.meet(now, index, &known.registrar, destination);
         let id = self.endpoint.request(now, flow, request, None);
         self.asked.insert(id, Asked::Register(index));
         registering.open = Some((id, destination));

@@ -242,7 +242,7 @@ pub(super) struct Bench {
     pub(super) went: Vec<sip::Flow>,
     pub(super) asked: Vec<sip::locate::Question>,
     pub(super) expected: Vec<(SocketAddr, String)>,
-    media: Vec<MediaCommand>,
+    pub(super) media: Vec<MediaCommand>,
     pub(super) facts: Vec<Fact>,
     calls: Vec<CallId>,
 }

@@ -1,10 +1,11 @@
 //! What is known of each trunk while the engine runs: whether it answers, how fast calls come and go, who may speak for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use sip::digest::Gate;
+use sip::fault::Fault;
 use sip::locate::{Destination, Target};
 use sip::message::{Method, Request, Response, Uri};
 
@@ -12,9 +13,9 @@ use super::health::{self, Change, Pulse};
 use super::names::Found;
 use super::register::Registering;
 use super::{Desk, Wires};
-use crate::door::Output;
+use crate::door::{CallId, Output};
 use crate::fact::Fact;
-use crate::trunk::{Reach, Registered, Trunk, TrunkStatus};
+use crate::trunk::{AddressStatus, Reach, RefusedCalls, Registered, Trunk, TrunkStatus};
 
 /// Addresses of one trunk that are asked after their health.
 const PULSES_MAX: usize = 4;
@@ -31,6 +32,10 @@ pub(crate) struct TrunkState {
     since: Instant,
     pulses: Vec<Pulse>,
     next_ping: Option<Instant>,
+    /// The next question waits for the DNS, not for its time.
+    ping_waits: bool,
+    /// Calls of its that were refused, by reason: as many as the table of faults has rows.
+    refused: BTreeMap<(u16, &'static str), u64>,
     pub(crate) in_rate: Rate,
     pub(crate) out_rate: Rate,
     /// Asks its callers who they are.
@@ -57,11 +62,24 @@ impl TrunkState {
             since: now,
             pulses: Vec::new(),
             next_ping: (trunk.ping.is_some() && trunk.outbound.is_some()).then_some(now),
+            ping_waits: false,
+            refused: BTreeMap::new(),
             in_rate: Rate::new(now),
             out_rate: Rate::new(now),
             gate,
             registering: trunk.registration.as_ref().map(|_| Registering::new(now)),
         }
+    }
+
+    /// One call of its was refused.
+    pub(crate) fn count_refusal(&mut self, fault: Fault) {
+        let count = self.refused.entry((fault.status(), fault.why())).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// How long its fastest address took to answer the last time.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.pulses.iter().filter_map(|pulse| pulse.rtt).min()
     }
 
     /// Whether this address of it has stopped answering.
@@ -89,6 +107,8 @@ pub(crate) enum Asked {
     Ping(usize),
     /// The registration with this trunk.
     Register(usize),
+    /// Whether this visitor's network lets a large datagram through.
+    Large(CallId),
 }
 
 /// So many a second, and no more than a second's worth at once (the generic cell rate algorithm).
@@ -123,8 +143,18 @@ impl Rate {
 pub(crate) struct Acquaintances {
     /// The trunks a TLS client has proved to be, by connection.
     named: BTreeMap<u64, Vec<usize>>,
-    /// Hosts we have called or registered with, and when we last met.
-    hosts: BTreeMap<IpAddr, Instant>,
+    /// What TLS connections of trunks speak: version and cipher.
+    spoken: BTreeMap<u64, String>,
+    /// Hosts we have called or registered with.
+    hosts: BTreeMap<IpAddr, Met>,
+}
+
+/// A host of our own choosing.
+struct Met {
+    /// When we last turned to it.
+    at: Instant,
+    /// For which trunks: carriers may share a host.
+    trunks: BTreeSet<usize>,
 }
 
 /// What a message may be, judged by where it comes from.
@@ -171,9 +201,37 @@ impl Wires {
         }
     }
 
-    /// A TLS client proved these names.
-    pub(crate) fn connected(&mut self, flow: &sip::Flow, names: &[String]) {
+    /// Whether a message on this flow is to or from a trunk: by its networks, the name it proved, its registrar, or a host
+    /// we turned to for its sake.
+    pub(crate) fn is_of(&self, trunk: usize, flow: &sip::Flow) -> bool {
+        let host = flow.remote.ip().to_canonical();
+        let met = self.acquaintances.hosts.get(&host);
+        if met.is_some_and(|met| met.trunks.contains(&trunk)) {
+            return true;
+        }
+        let Standing::Trunks(trunks) = self.standing(flow) else {
+            return false;
+        };
+        // Who proves himself by digest alone may be anywhere; there he is only taken for himself where nobody else is.
+        let anywhere = |index: usize| {
+            let known = self.config.trunks.get(index);
+            known.is_some_and(|known| known.sources.is_empty() && known.client_names.is_empty())
+        };
+        trunks.contains(&trunk) && (!anywhere(trunk) || (met.is_none() && trunks.iter().all(|index| anywhere(*index))))
+    }
+
+    /// What a TLS connection to us speaks.
+    pub(crate) fn spoken_on(&self, flow: &sip::Flow) -> Option<&str> {
+        let spoken = self.acquaintances.spoken.get(&flow.connection?)?;
+        Some(spoken.as_str())
+    }
+
+    /// A TLS connection to us stands, and its client proved these names.
+    pub(crate) fn connected(&mut self, flow: &sip::Flow, names: &[String], spoken: String) {
         let Some(connection) = flow.connection else { return };
+        if self.acquaintances.spoken.len() < CONNECTIONS_MAX {
+            self.acquaintances.spoken.insert(connection, spoken);
+        }
         // RFC 5922 §7.2: no wildcards; DNS names are compared without regard to case.
         let proves = |trunk: &&Trunk| {
             let wanted = trunk.client_names.iter();
@@ -199,11 +257,12 @@ impl Wires {
     pub(crate) fn disconnected(&mut self, flow: &sip::Flow) {
         if let Some(connection) = flow.connection {
             self.acquaintances.named.remove(&connection);
+            self.acquaintances.spoken.remove(&connection);
         }
     }
 
-    /// We are about to speak to a target at this address, so it may answer.
-    pub(crate) fn meet(&mut self, now: Instant, target: &Target, destination: Destination) {
+    /// We are about to speak to a target of this trunk at this address, so it may answer.
+    pub(crate) fn meet(&mut self, now: Instant, trunk: usize, target: &Target, destination: Destination) {
         let address = destination.address;
         if destination.transport.is_secure() {
             self.out.push_back(Output::Expect {
@@ -213,12 +272,30 @@ impl Wires {
         }
         let (host, hosts) = (address.ip().to_canonical(), &mut self.acquaintances.hosts);
         if hosts.len() >= HOSTS_MAX && !hosts.contains_key(&host) {
-            let oldest = hosts.iter().min_by_key(|(_, met)| **met).map(|(host, _)| *host);
+            let oldest = hosts.iter().min_by_key(|(_, met)| met.at).map(|(host, _)| *host);
             if let Some(oldest) = oldest {
                 hosts.remove(&oldest);
             }
         }
-        hosts.insert(host, now);
+        let met = hosts.entry(host).or_insert_with(|| Met {
+            at: now,
+            trunks: BTreeSet::new(),
+        });
+        met.at = now;
+        met.trunks.insert(trunk);
+    }
+
+    /// The DNS has said something: questions after health, and registrations, that wait for it are put now and not at the
+    /// next look.
+    pub(crate) fn trunks_look_again(&mut self, now: Instant) {
+        for state in &mut self.trunks {
+            if state.ping_waits {
+                state.next_ping = Some(now);
+            }
+            if let Some(registering) = &mut state.registering {
+                registering.look_again(now);
+            }
+        }
     }
 
     /// When a trunk wants the clock.
@@ -283,7 +360,8 @@ impl Wires {
         let Some(state) = self.trunks.get_mut(index) else {
             return;
         };
-        if found.is_empty() && waits {
+        state.ping_waits = found.is_empty() && waits;
+        if state.ping_waits {
             state.next_ping = Some(now + LOOK_AGAIN);
             return;
         }
@@ -292,7 +370,7 @@ impl Wires {
             .pulses
             .retain(|pulse| found.iter().any(|(_, destination)| *destination == pulse.destination));
         for (target, destination) in found {
-            self.meet(now, &target, destination);
+            self.meet(now, index, &target, destination);
             let Some(flow) = self.config.flow_to(destination.transport, destination.address) else {
                 continue;
             };
@@ -314,19 +392,22 @@ impl Wires {
         }
     }
 
-    /// A request of ours outside any call came to this.
+    /// A request of ours outside any call came to this. Given back: what a visitor's large datagram came to, no status when
+    /// nobody answered it.
     pub(crate) fn asked_and_told(
         &mut self,
         now: Instant,
         request: sip::RequestId,
         status: u16,
         response: Option<&Response>,
-    ) {
+    ) -> Option<(CallId, Option<u16>)> {
         match self.asked.remove(&request) {
             Some(Asked::Ping(index)) => self.pinged(now, index, request, status),
             Some(Asked::Register(index)) => self.registered(now, index, request, status, response),
+            Some(Asked::Large(visit)) => return Some((visit, response.map(|_| status))),
             None => {}
         }
+        None
     }
 
     fn pinged(&mut self, now: Instant, index: usize, request: sip::RequestId, status: u16) {
@@ -338,6 +419,9 @@ impl Wires {
             return;
         };
         let input = health::heard(status);
+        if input == health::Input::Answered {
+            pulse.answered = Some((now, status));
+        }
         if let Some((_, sent)) = pulse.open.take()
             && input == health::Input::Answered
         {
@@ -392,6 +476,11 @@ fn reach(pulses: &[Pulse]) -> Reach {
 }
 
 impl Desk {
+    /// Whether a message on this flow is to or from a trunk, by its place in the configuration.
+    pub fn is_of(&self, trunk: usize, flow: &sip::Flow) -> bool {
+        self.wires.is_of(trunk, flow)
+    }
+
     /// Every trunk as it is now, in the order of the configuration.
     pub fn trunks(&self, now: Instant) -> Vec<TrunkStatus> {
         let trunks = self.wires.config.trunks.iter().zip(&self.wires.trunks);
@@ -401,18 +490,34 @@ impl Desk {
                 id: trunk.id.clone(),
                 reach: state.reach,
                 since: now.saturating_duration_since(state.since),
-                round_trip: state.pulses.iter().filter_map(|pulse| pulse.rtt).min(),
+                round_trip: state.round_trip(),
                 addresses: state
                     .pulses
                     .iter()
-                    .map(|pulse| (pulse.destination, !pulse.is_down()))
+                    .map(|pulse| AddressStatus {
+                        at: pulse.destination,
+                        answers: !pulse.is_down(),
+                        answered: pulse
+                            .answered
+                            .map(|(at, status)| (now.saturating_duration_since(at), status)),
+                    })
                     .collect(),
-                calls_in: self.calls_of(|call| call.trunk() == trunk.id),
+                calls_in: self.calls_in(index, &trunk.id),
                 registered: state
                     .registering
                     .as_ref()
                     .map_or(Registered::NotAsked, |registering| registering.status(now)),
                 calls_out: self.wires.lines.values().filter(|line| line.trunk() == index).count(),
+                limits: trunk.limits,
+                refused: state
+                    .refused
+                    .iter()
+                    .map(|((status, why), calls)| RefusedCalls {
+                        status: *status,
+                        why,
+                        calls: *calls,
+                    })
+                    .collect(),
             })
             .collect()
     }

@@ -69,7 +69,6 @@ pub(crate) fn card(plan: &Plan, tell: &mut dyn FnMut(&Line)) -> Card {
                 card,
                 wire,
                 trusted,
-                said: None,
                 tell,
             };
             check.run();
@@ -94,7 +93,6 @@ pub(crate) fn ping(plan: &Plan, tell: &mut dyn FnMut(&Line)) -> Card {
         card,
         wire,
         trusted,
-        said: None,
         tell,
     };
     check.tell_opening();
@@ -193,8 +191,6 @@ struct Check<'a> {
     wire: Wire,
     /// A password may be answered for over this way.
     trusted: bool,
-    /// What we said of the session last.
-    said: Option<Vec<u8>>,
     tell: &'a mut dyn FnMut(&Line),
 }
 

@@ -6,7 +6,7 @@ use media::DigitWay;
 use media::dtmf::Digit;
 use media::sdp::{Direction, Offering, Security};
 use sip::message::{HeaderName, Method, Request, Response};
-use switchboard::card::{Grade, Item};
+use switchboard::card::{Grade, Item, formats, printable};
 
 use super::Check;
 use super::wire::Wire;
@@ -485,7 +485,7 @@ impl Check<'_> {
 
     /// RFC 4028 §7.4: a refresh changes nothing, so its description is the last one, version and all (RFC 3264 §8).
     fn refresh(&mut self, session: sip::SessionId) {
-        let Some(said) = self.said.clone() else { return };
+        let Some(said) = self.wire.said.clone() else { return };
         match self.modify(session, said) {
             Some(Modified { status: 200..=299, .. }) => {
                 self.note(Item::Refresh, Grade::Pass, "re-INVITE with the same description: 200");
@@ -504,6 +504,7 @@ impl Check<'_> {
     /// RFC 3264 §8.4: what we only send they only receive; their audio stops, and comes back.
     fn hold(&mut self, session: sip::SessionId) {
         let Some(held) = self
+            .wire
             .said
             .as_deref()
             .and_then(|said| media::sdp::reoffer(said, Direction::SendOnly).ok())
@@ -526,6 +527,7 @@ impl Check<'_> {
         self.wire.rest(Duration::from_secs(1));
         let during = self.received().saturating_sub(before);
         let resumed = self
+            .wire
             .said
             .as_deref()
             .and_then(|said| media::sdp::reoffer(said, Direction::SendRecv).ok())
@@ -557,8 +559,9 @@ impl Check<'_> {
             wire.final_response(since, &Method::Bye)
                 .map(|response| response.status.code())
         });
+        self.wire.talking = None;
         self.wire.audio = None;
-        self.said = None;
+        self.wire.said = None;
         match status {
             Some(status @ 200..=299) => self.note(Item::HangUp, Grade::Pass, format!("BYE: {status}")),
             Some(status) => self.note(Item::HangUp, Grade::Fail, format!("BYE: {status}")),
@@ -727,7 +730,8 @@ impl Check<'_> {
             return Came::Nothing(NO_PORT);
         };
         let offer = offering.map(|offering| media::sdp::offer(&local, &offering, &mut keys::draw()));
-        self.said = offer.clone();
+        self.wire.talking = None;
+        self.wire.said = offer.clone();
         let mut invite = sip::Invite::new(self.wire.flow, called, self.plan.from.clone());
         invite.identity = self.plan.identity.clone();
         invite.body = offer.map(sip::Body::sdp);
@@ -740,21 +744,20 @@ impl Check<'_> {
         );
         let session = self.wire.endpoint.invite(Instant::now(), invite);
         let ours = self.offering();
-        let said = &mut self.said;
         let came = self.wire.until(RING_AT_MOST, |wire| {
             while let Some(event) = wire.event() {
                 match event {
                     sip::Event::Progress {
                         session: about, body, ..
                     } if about == session => {
-                        if let (Some(said), Some(body)) = (said.as_deref(), body)
+                        if let (Some(said), Some(body)) = (wire.said.as_deref(), body)
                             && let Ok(stream) = media::sdp::accept(said, &body.bytes)
                         {
                             wire.agree(&stream);
                         }
                     }
                     sip::Event::Accepted { session: about, body } if about == session => {
-                        let Some(said) = said.as_deref() else {
+                        let Some(said) = wire.said.as_deref() else {
                             // The offer follows.
                             continue;
                         };
@@ -763,6 +766,7 @@ impl Check<'_> {
                         {
                             wire.agree(&stream);
                         }
+                        wire.talking = Some((session, ours.clone()));
                         return Some(Came::Answered {
                             session,
                             answer: body.map(|body| body.bytes),
@@ -778,15 +782,16 @@ impl Check<'_> {
                             .as_deref()
                             .and_then(|theirs| media::sdp::answer(theirs, &local, &ours, &mut keys::draw()).ok());
                         match answer {
-                            Some((ours, stream)) => {
+                            Some((answer, stream)) => {
                                 wire.agree(&stream);
                                 wire.endpoint.answer_offer(
                                     Instant::now(),
                                     session,
                                     offer,
-                                    sip::Body::sdp(ours.clone()),
+                                    sip::Body::sdp(answer.clone()),
                                 );
-                                *said = Some(ours);
+                                wire.said = Some(answer);
+                                wire.talking = Some((session, ours.clone()));
                             }
                             None => wire.endpoint.refuse_offer(Instant::now(), session, offer, 488),
                         }
@@ -795,7 +800,9 @@ impl Check<'_> {
                             answer: theirs,
                         });
                     }
-                    sip::Event::Refused { session: about, status } if about == session => {
+                    sip::Event::Refused {
+                        session: about, status, ..
+                    } if about == session => {
                         return Some(Came::Refused(status));
                     }
                     sip::Event::Ended { session: about, .. } if about == session => {
@@ -815,7 +822,7 @@ impl Check<'_> {
                     self.wire.rest(Duration::from_millis(500));
                 }
                 self.wire.audio = None;
-                self.said = None;
+                self.wire.said = None;
                 other.unwrap_or(Came::Nothing(NOT_ANSWERED))
             }
         }
@@ -847,7 +854,7 @@ impl Check<'_> {
             if let Ok(stream) = media::sdp::accept(&offer, answer) {
                 self.wire.agree(&stream);
             }
-            self.said = Some(offer);
+            self.wire.said = Some(offer);
         }
         Some(modified)
     }
@@ -871,21 +878,6 @@ fn is_final(message: &sip::message::Message, method: &Method) -> bool {
     }
 }
 
-/// The codecs a description names, in its order.
-fn formats(description: &[u8]) -> String {
-    let text = String::from_utf8_lossy(description);
-    let names: Vec<String> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("a=rtpmap:")?.split_whitespace().nth(1))
-        .map(printable)
-        .collect();
-    if !names.is_empty() {
-        return names.join(", ");
-    }
-    let line = text.lines().find(|line| line.starts_with("m=audio"));
-    line.map_or_else(|| "nothing".to_owned(), printable)
-}
-
 /// The direction a description's audio has (RFC 8866 §6.7).
 fn direction(description: &[u8]) -> &'static str {
     let text = String::from_utf8_lossy(description);
@@ -900,31 +892,14 @@ fn direction(description: &[u8]) -> &'static str {
     "sendrecv"
 }
 
-/// Words from the wire, with nothing in them that a terminal would obey.
-fn printable(text: &str) -> String {
-    const LONGEST: usize = 60;
-    text.chars()
-        .filter(|c| c.is_ascii_graphic() || *c == ' ')
-        .take(LONGEST)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{direction, formats, printable};
+    use super::direction;
 
     #[test]
-    fn descriptions_are_read_for_people() {
-        let sdp = b"v=0\r\nm=audio 4 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=recvonly\r\n";
-        assert_eq!(formats(sdp), "PCMU/8000, telephone-event/8000");
+    fn the_direction_of_a_description_is_read() {
+        let sdp = b"v=0\r\nm=audio 4 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=recvonly\r\n";
         assert_eq!(direction(sdp), "recvonly");
-        assert_eq!(formats(b"v=0\r\nm=audio 4 RTP/AVP 0\r\n"), "m=audio 4 RTP/AVP 0");
         assert_eq!(direction(b"v=0\r\n"), "sendrecv");
-    }
-
-    #[test]
-    fn nothing_from_the_wire_commands_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\u{7}\r\nc"), "a[2Jbc");
-        assert_eq!(printable(&"x".repeat(500)).len(), 60);
     }
 }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
+use media::sdp::Offering;
 use media::{LegEvent, PACKET_OUT_BYTES};
 use sip::message::{Frame, Framer, Message, Method, Response};
 
@@ -63,6 +64,10 @@ pub(super) struct Wire {
     events: VecDeque<sip::Event>,
     /// The audio of the call under way.
     pub(super) audio: Option<Audio>,
+    /// What we said of that call last.
+    pub(super) said: Option<Vec<u8>>,
+    /// The call under way, once it is answered, and what may be spoken in it: a change they offer is answered here.
+    pub(super) talking: Option<(sip::SessionId, Offering)>,
     /// The stream broke.
     pub(super) broken: Option<String>,
     next_port: u16,
@@ -162,6 +167,8 @@ impl Wire {
             seen: Vec::new(),
             events: VecDeque::new(),
             audio: None,
+            said: None,
+            talking: None,
             broken: None,
             next_port,
             buffer: vec![0; DATAGRAM_MAX],
@@ -292,7 +299,10 @@ impl Wire {
                     timestamp: u32::from_be_bytes([g, h, i, j]),
                     cname: draw(),
                 };
-                audio.leg = Some(media::Leg::new(stream, start));
+                let mut leg = media::Leg::new(stream, start);
+                // A tone that is echoed after an event must be heard as well.
+                leg.listen_for_tones(true);
+                audio.leg = Some(leg);
                 audio.next_frame = Instant::now();
             }
         }
@@ -377,11 +387,42 @@ impl Wire {
                     {
                         leg.hear_info_digit(Instant::now(), &body.bytes);
                     }
-                    self.events.push_back(event);
+                    match (event, &self.talking) {
+                        (sip::Event::Offered { session, offer, body }, Some((talking, _))) if session == *talking => {
+                            self.reoffered(session, offer, body);
+                        }
+                        (event, _) => self.events.push_back(event),
+                    }
                 }
                 sip::Output::Timeout(_) => return,
             }
         }
+    }
+
+    /// They change the call under way, or only refresh it: many carriers do, in the midst of a check.
+    fn reoffered(&mut self, session: sip::SessionId, offer: sip::OfferId, body: Option<sip::Body>) {
+        let now = Instant::now();
+        let (Some(said), Some((_, offering))) = (self.said.clone(), &self.talking) else {
+            return;
+        };
+        let want = media::sdp::Direction::SendRecv;
+        let answer = match &body {
+            // An empty re-INVITE asks for our offer; what they answer comes as `OfferAnswered`.
+            None => media::sdp::reoffer(&said, want).ok().map(|again| (again, None)),
+            Some(body) => media::sdp::answer_again(&said, &body.bytes, offering, want, &mut keys::draw())
+                .ok()
+                .map(|(answer, stream)| (answer, Some(stream))),
+        };
+        let Some((says, stream)) = answer else {
+            self.endpoint.refuse_offer(now, session, offer, 488);
+            return;
+        };
+        if let Some(stream) = stream {
+            self.agree(&stream);
+        }
+        self.endpoint
+            .answer_offer(now, session, offer, sip::Body::sdp(says.clone()));
+        self.said = Some(says);
     }
 
     fn flush(&mut self) {

@@ -213,7 +213,7 @@ fn state(live: &Live) -> String {
         reach => format!("  state      {reach} for {}", length(live.since_s)),
     };
     if let Some(took) = live.round_trip_ms {
-        text.push_str(&format!("; answers OPTIONS in {took} ms"));
+        text.push_str(&format!("; the last answer to OPTIONS took {took} ms"));
     }
     for address in &live.addresses {
         let last = match address.answered {
@@ -699,7 +699,44 @@ fn dialled(number: &str, outbound: &Outbound, record: &Record) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{length, seconds};
+    use super::{length, seconds, state};
+    use crate::control::{Live, LiveAddress, LiveRegistration};
+
+    #[test]
+    fn a_trunk_in_trouble_is_told_in_words() {
+        let address = |last: u8, answers, answered| LiveAddress {
+            at: format!("tls 192.0.2.{last}:5061"),
+            answers,
+            answered,
+        };
+        let live = Live {
+            id: "carrier".into(),
+            reach: "down".into(),
+            since_s: 3_700,
+            round_trip_ms: Some(41),
+            addresses: vec![address(1, false, Some((3_790, 200))), address(2, false, None)],
+            registered: LiveRegistration::ForSeconds(250),
+            calls_in: (2, 60),
+            calls_out: (1, 10),
+            per_second: (20, 1),
+            refused: vec![
+                (404, "number belongs to no practice".into(), 7),
+                (503, "at this trunk's limit of \u{1b}[2Jcalls".into(), 2),
+            ],
+        };
+        insta::assert_snapshot!(state(&live), @r"
+          state      down for 61 min; the last answer to OPTIONS took 41 ms
+                     tls 192.0.2.1:5061: answered 200 63 min ago; down
+                     tls 192.0.2.2:5061: has not answered yet; down
+          registered for 4 min more
+          calls      2 of 60 in, 1 of 10 out; at most 20 in and 1 out a second
+          refused    9 since the start
+                     7 × 404 number belongs to no practice
+                     2 × 503 at this trunk's limit of [2Jcalls
+        ");
+        let line = serde_json::to_string(&live).expect("plain text");
+        assert_eq!(serde_json::from_str::<Live>(&line).expect("what was written"), live);
+    }
 
     #[test]
     fn lengths_of_time_are_read_by_people() {

@@ -153,12 +153,14 @@ pub(crate) fn recordings(folder: &Folder, practice: &Practice, out: &mut Vec<Dia
 
 /// Every way a flow fails a caller, in every language it is spoken in the same. A flow with a step that could not be
 /// read has ways nobody knows.
-fn proved(draft: &FlowDraft, practice: &PracticeDraft) -> Vec<Story> {
-    if !draft.broken.is_empty() {
-        return Vec::new();
-    }
-    let roads = Roads::of(&practice.practice, &draft.flow, Language::English, &Estimate);
-    stories(&practice.practice, &roads)
+fn proved<'a>(draft: &'a FlowDraft, practice: &PracticeDraft) -> &'a [Story] {
+    draft.stories.get_or_init(|| {
+        if !draft.broken.is_empty() {
+            return Vec::new();
+        }
+        let roads = Roads::of(&practice.practice, &draft.flow, Language::English, &Estimate);
+        stories(&practice.practice, &roads)
+    })
 }
 
 impl FlowDraft {

@@ -9,12 +9,14 @@
 
 mod actor;
 mod judge;
+mod must_have;
 mod script;
 pub mod solo;
 mod suite;
 
 pub use actor::{Act, Actor, QUIET};
 pub use judge::{Failure, Observed};
+pub use must_have::{must_have, unrehearsed};
 pub use solo::{Awaited, Rehearsed};
 pub use suite::{Expectation, ExpectedMessage, Failing, Phone, Scenario, Suite, Turn};
 

@@ -370,6 +370,19 @@ enum Doing {
     Over,
 }
 
+/// What is asked at the moment, for whoever walks through a flow without a caller.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Asks {
+    /// One of these keys; `question` is the place of a red-flag question in its protocol.
+    Key { keys: Vec<char>, question: Option<usize> },
+    /// A detail, or whether it was understood.
+    Field { field: Field, confirms: bool },
+    /// Somebody else is asked now: phones ring, or people talk.
+    Person,
+    /// Nothing; time passes.
+    Nothing,
+}
+
 /// What follows when a verb has heard something.
 #[derive(Debug)]
 enum Turn {
@@ -422,6 +435,30 @@ impl Run {
     /// The language the caller is spoken to in.
     pub fn language(&self) -> Language {
         self.scene.language
+    }
+
+    /// What is asked at the moment.
+    pub(crate) fn asks(&self) -> Asks {
+        match &self.doing {
+            Doing::Choosing(choosing) => choosing.asks(),
+            Doing::Triaging(triaging) => triaging.asks(),
+            Doing::Collecting(collecting) => collecting.asks(),
+            Doing::Escalating(escalating) => escalating.asks(),
+            Doing::Connecting(_) | Doing::Bridged(_) => Asks::Person,
+            Doing::Saying(_) | Doing::Lingering(_) | Doing::Recording(_) | Doing::Parting(_) | Doing::Over => {
+                Asks::Nothing
+            }
+        }
+    }
+
+    /// The step being taken.
+    pub(crate) fn place(&self) -> (SectionId, usize) {
+        (self.scene.section, self.scene.next_step.saturating_sub(1))
+    }
+
+    /// All that later conditions may ask of this call, in one text: two calls at one place with one memory go on alike.
+    pub(crate) fn memory(&self) -> String {
+        self.scene.memory()
     }
 
     fn limit(&self) -> Option<Timestamp> {

@@ -348,3 +348,32 @@ proptest! {
         prop_assert!(compile(&folder).practice.is_none());
     }
 }
+
+/// A thousand sections, as a hospital with many lines would write: the checks look at each way a bounded number of times.
+#[test]
+fn a_thousand_sections_are_checked() {
+    let good = folder("fixtures/flows/good", &GOOD);
+    let flow = &good.files["after-hours.flow.yaml"];
+    let mut sections = String::new();
+    // A tree, as deep as callers bear.
+    let room = |nth: usize| match nth {
+        0..995 => format!("room {nth}"),
+        _ => "nurse message".to_owned(),
+    };
+    for nth in 0..995 {
+        let (left, right) = (room(2 * nth + 1), room(2 * nth + 2));
+        sections.push_str(&format!(
+            "  room {nth}:\n    - menu: How can room {nth} help?\n      press 1: {{for: the room on the left, go to: {left}}}\n      press 2: {{for: the room on the right, go to: {right}}}\n"
+        ));
+    }
+    let flow = flow
+        .replace("messages:\n", &format!("{sections}messages:\n"))
+        .replace("form\", go to: nurse message}", "form\", go to: room 0}");
+    let mut large = good.clone();
+    large.files.insert("after-hours.flow.yaml".to_owned(), flow);
+    let compiled = compile(&large);
+    let practice = compiled
+        .practice
+        .unwrap_or_else(|| panic!("{:#?}", compiled.diagnostics));
+    assert_eq!(practice.flows[0].sections.len(), 1004);
+}

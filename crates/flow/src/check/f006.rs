@@ -3,7 +3,7 @@
 //! Two kinds: sections from which no ending can be reached at all, and a way on which a caller who does nothing, and whom
 //! nobody answers, comes round to where they were.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::paths::{leads_to, live_steps, reachable, ways};
 use crate::diagnostic::Diagnostic;
@@ -16,17 +16,20 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
     if !draft.broken.is_empty() {
         return;
     }
-    let ends = |section: &SectionId| live_steps(flow, *section).iter().any(|step| ways(step, flow).can_end);
+    let all = reachable(flow, [flow.start, flow.safety_net]);
+    let ending = ending(flow, &all);
     let mut told: BTreeSet<SectionId> = BTreeSet::new();
-    for section in reachable(flow, [flow.start, flow.safety_net]) {
-        let ahead = reachable(flow, [section]);
+    for &section in &all {
         // A section that leads nowhere is S001's.
-        if !ahead.iter().any(ends) && !leads_to(flow, section).is_empty() && told.is_disjoint(&ahead) {
-            told.extend(&ahead);
-            out.push(circle(draft, section, &ahead));
+        if !ending.contains(&section) && !told.contains(&section) && !leads_to(flow, section).is_empty() {
+            let ahead = reachable(flow, [section]);
+            if told.is_disjoint(&ahead) {
+                told.extend(&ahead);
+                out.push(circle(draft, section, &ahead));
+            }
         }
     }
-    for section in reachable(flow, [flow.start, flow.safety_net]) {
+    for &section in &all {
         if let Some(round) = silent_circle(flow, section)
             && told.is_disjoint(&round)
         {
@@ -34,6 +37,27 @@ pub(super) fn check(draft: &FlowDraft, _: &PracticeDraft, out: &mut Vec<Diagnost
             out.push(circle(draft, section, &round));
         }
     }
+}
+
+/// The sections from which an ending can be reached.
+fn ending(flow: &Flow, all: &BTreeSet<SectionId>) -> BTreeSet<SectionId> {
+    let mut back: BTreeMap<SectionId, Vec<SectionId>> = BTreeMap::new();
+    let mut left = Vec::new();
+    for &section in all {
+        for to in leads_to(flow, section) {
+            back.entry(to).or_default().push(section);
+        }
+        if live_steps(flow, section).iter().any(|step| ways(step, flow).can_end) {
+            left.push(section);
+        }
+    }
+    let mut found = BTreeSet::new();
+    while let Some(section) = left.pop() {
+        if found.insert(section) {
+            left.extend(back.get(&section).into_iter().flatten());
+        }
+    }
+    found
 }
 
 /// The sections a silent caller goes through, if they come back to where they began.

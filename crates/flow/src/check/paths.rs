@@ -1,6 +1,6 @@
 //! Where a call can go: what every step leads to, for the rules about paths.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Act, Flow, Level, SectionId, Step, Then};
 use crate::proof::{At, Does, Roads};
@@ -198,4 +198,25 @@ pub(super) fn comes_without(roads: &Roads<'_>, to: At, taken: &dyn Fn(&Act) -> b
         );
     }
     false
+}
+
+/// Every point from which a call can come to such a step, the step among them.
+pub(super) fn leading_to(roads: &Roads<'_>, is: &dyn Fn(&Act) -> bool) -> BTreeSet<At> {
+    let mut back: BTreeMap<At, Vec<At>> = BTreeMap::new();
+    let mut left = Vec::new();
+    for at in roads.points() {
+        for road in roads.from(at) {
+            back.entry(road.to).or_default().push(at);
+        }
+        if roads.step(at).is_some_and(|step| is(&step.act)) {
+            left.push(at);
+        }
+    }
+    let mut found = BTreeSet::new();
+    while let Some(at) = left.pop() {
+        if found.insert(at) {
+            left.extend(back.get(&at).into_iter().flatten().copied());
+        }
+    }
+    found
 }

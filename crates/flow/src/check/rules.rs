@@ -134,6 +134,10 @@ pub const RULES: &[Rule] = &[
     rule("U004", Advice, "choices not in the order of urgency"),
     rule("U005", Advice, "`transfer to` used"),
     rule("U006", Warning, "more than 20 s of words before the first key"),
+    laboratory(
+        "T001",
+        "an emergency question, disposition or failure without a scenario",
+    ),
     laboratory("V001", "a call can end with no person, promise or direction"),
     rule(
         "V002",

@@ -16,6 +16,8 @@ pub(super) fn check(draft: &FlowDraft, practice: &PracticeDraft, out: &mut Vec<D
     let flow = &draft.flow;
     let roads = Roads::of(&practice.practice, flow, Language::English, &Estimate);
     let reached = super::paths::from_here(&roads, roads.start());
+    // Every point from which the red-flag questions still lie ahead.
+    let sorted: BTreeSet<At> = super::paths::leading_to(&roads, &|act| matches!(act, Act::Triage { .. }));
     for (section, index, step) in draft.every_step() {
         let at = At::Step(section, index);
         let asked: &[Field] = match &step.act {
@@ -33,13 +35,7 @@ pub(super) fn check(draft: &FlowDraft, practice: &PracticeDraft, out: &mut Vec<D
         if !reached.contains(&at) || *field == Field::PatientAge {
             continue;
         }
-        let ahead: BTreeSet<At> = super::paths::from_here(&roads, at);
-        let triage = ahead.iter().any(|ahead| {
-            *ahead != at
-                && roads
-                    .step(*ahead)
-                    .is_some_and(|step| matches!(step.act, Act::Triage { .. }))
-        });
+        let triage = roads.from(at).iter().any(|road| sorted.contains(&road.to));
         if triage {
             out.push(Diagnostic::error(
                 "S011",

@@ -51,6 +51,8 @@ pub(crate) struct FlowDraft {
     pub(crate) fingerprint: String,
     /// Something had to be made up; the flow must not run.
     pub(crate) hole: bool,
+    /// How it fails callers, once somebody has asked.
+    pub(crate) stories: std::cell::OnceCell<Vec<crate::proof::Story>>,
 }
 
 /// What a flow is read against.
@@ -291,6 +293,7 @@ pub(crate) fn flow(tree: &Node, around: &Around<'_>, out: &mut Vec<Diagnostic>) 
         when: when_at,
         protocols: drafts,
         hole,
+        stories: std::cell::OnceCell::new(),
     })
 }
 

@@ -56,6 +56,8 @@ pub struct Rehearsed {
     pub lasted: Duration,
     /// When the first telephone rang.
     pub first_ring_after: Option<Duration>,
+    /// What the record says of it, in order.
+    pub notes: Vec<Note>,
     /// Everything the caller heard, in order, for whoever wants to hear it too.
     pub spoken: Vec<Words>,
     /// What the call waits for, when it was played [up to a question](play_up_to_a_question).
@@ -126,6 +128,7 @@ fn play_by(practice: &Arc<Practice>, flow: &Arc<Flow>, scenario: &Scenario, paus
         rung: BTreeMap::new(),
         spoken: Vec::new(),
         waits_for: None,
+        notes: Vec::new(),
     };
     world.play();
     world.finish()
@@ -170,6 +173,7 @@ struct World<'a> {
     rung: BTreeMap<String, usize>,
     spoken: Vec<Words>,
     waits_for: Option<Awaited>,
+    notes: Vec<Note>,
 }
 
 struct Saying {
@@ -460,6 +464,7 @@ impl World<'_> {
     }
 
     fn note(&mut self, note: Note) {
+        self.notes.push(note.clone());
         match note {
             Note::Told911 => {
                 self.observed.told_911_after.get_or_insert(since(self.start, self.now));
@@ -608,6 +613,7 @@ impl World<'_> {
             first_ring_after: self.first_ring.map(|ring| since(self.start, ring)),
             observed: self.observed,
             page: self.page,
+            notes: self.notes,
             spoken: self.spoken,
             waits_for: self.waits_for,
         }

@@ -118,6 +118,11 @@ impl Ask {
         }
     }
 
+    /// The keys that answer.
+    pub(super) fn keys(&self) -> Vec<char> {
+        self.question.keys.clone()
+    }
+
     pub(super) fn due(&self) -> Timestamp {
         match self.phase {
             Phase::Speaking(speaking) => speaking.until,

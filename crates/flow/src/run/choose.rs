@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::ask::{Ask, Asked, Question};
 use super::scene::Scene;
-use super::{Doing, Heard, Note, Turn, say};
+use super::{Asks, Doing, Heard, Note, Turn, say};
 use crate::library::Phrase;
 use crate::model::{Choice, Menu, Recording, SectionId, Sentence};
 use crate::words::Words;
@@ -114,6 +114,13 @@ impl Choosing {
 
     pub(super) fn due(&self) -> Timestamp {
         self.ask.due()
+    }
+
+    pub(super) fn asks(&self) -> Asks {
+        Asks::Key {
+            keys: self.ask.keys(),
+            question: None,
+        }
     }
 }
 

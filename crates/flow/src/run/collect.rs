@@ -11,7 +11,7 @@ use super::ask::{Ask, Asked, Question};
 use super::field::{FieldAsk, Fielded, KEEP_PATIENCE, SILENCES_MAX};
 use super::message::Draft;
 use super::scene::{Ladder, Scene};
-use super::{Broken, ClipId, Do, Doing, Heard, MessageId, Outcome, Turn, Value, Why};
+use super::{Asks, Broken, ClipId, Do, Doing, Heard, MessageId, Outcome, Turn, Value, Why};
 use crate::library::Phrase;
 use crate::model::{Field, SectionId, Target, Wanted};
 
@@ -234,6 +234,17 @@ impl Collecting {
             Phase::Field(_, ask) => ask.due(),
             Phase::Controlled(ask) => ask.due(),
             Phase::Keeping { until, .. } => *until,
+        }
+    }
+
+    pub(super) fn asks(&self) -> Asks {
+        match &self.phase {
+            Phase::Field(_, ask) => ask.asks(),
+            Phase::Controlled(ask) => Asks::Key {
+                keys: ask.keys(),
+                question: None,
+            },
+            Phase::Keeping { .. } => Asks::Nothing,
         }
     }
 

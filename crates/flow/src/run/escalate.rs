@@ -14,7 +14,7 @@ use super::field::{FieldAsk, Fielded, KEEP_PATIENCE, SILENCES_MAX};
 use super::hang_up::Parting;
 use super::message::Draft;
 use super::scene::{Ladder, Scene, Speaking};
-use super::{ClipId, Do, Doing, Escalated, Heard, MessageId, Outcome, Turn, say};
+use super::{Asks, ClipId, Do, Doing, Escalated, Heard, MessageId, Outcome, Turn, say};
 use crate::library::Phrase;
 use crate::model::{Act, Choice, Field, IfAccepted, IfCallerHangsUp, Then, Waiting};
 
@@ -180,6 +180,18 @@ impl Escalating {
                 Voice::Asking(_, ask) => ask.due(),
             }
             .min(*until),
+        }
+    }
+
+    /// The way out, where there is one; else the people who are rung.
+    pub(super) fn asks(&self) -> Asks {
+        match (&self.phase, &self.or_press) {
+            (Phase::Ringing { .. }, Some(choice)) => Asks::Key {
+                keys: vec![choice.key],
+                question: None,
+            },
+            (Phase::Keeping { .. }, _) => Asks::Nothing,
+            _ => Asks::Person,
         }
     }
 

@@ -11,7 +11,7 @@ use phi::Phi;
 
 use super::ask::{Ask, Asked, Question};
 use super::scene::{Scene, Speaking};
-use super::{ClipId, Do, Heard, Value};
+use super::{Asks, ClipId, Do, Heard, Value};
 use crate::library::Phrase;
 use crate::model::{Field, Wanted};
 use crate::words::{self, Words};
@@ -231,6 +231,20 @@ impl FieldAsk {
             Phase::YesOrNo(ask) | Phase::Confirming { ask, .. } => ask.due(),
             Phase::Asking(speaking) | Phase::Prompting(speaking) => speaking.until,
             Phase::Typing { until, .. } | Phase::Listening { until, .. } => *until,
+        }
+    }
+
+    /// What is asked, as long as nothing was typed.
+    pub(super) fn asks(&self) -> Asks {
+        let confirms = match &self.phase {
+            Phase::Confirming { .. } => true,
+            Phase::YesOrNo(_) | Phase::Asking(_) => false,
+            Phase::Typing { typed, .. } if typed.expose().is_empty() => false,
+            Phase::Typing { .. } | Phase::Prompting(_) | Phase::Listening { .. } => return Asks::Nothing,
+        };
+        Asks::Field {
+            field: self.field,
+            confirms,
         }
     }
 

@@ -243,6 +243,11 @@ impl Scene {
         }
     }
 
+    /// All that later conditions may ask of this call.
+    pub(super) fn memory(&self) -> String {
+        format!("{:?} {:?} {}", self.remembered, self.permission, self.quiet)
+    }
+
     pub(super) fn remember(&mut self, name: &str, value: &str) {
         if self.remembered.len() < REMEMBERED_MAX || self.remembered.contains_key(name) {
             self.remembered.insert(name.to_owned(), value.to_owned());

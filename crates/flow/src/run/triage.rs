@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::ask::{Ask, Asked, Question};
 use super::scene::Scene;
-use super::{Answer, Doing, Heard, Note, Turn};
+use super::{Answer, Asks, Doing, Heard, Note, Turn};
 use crate::library::Phrase;
 use crate::model::{Level, Protocol, SectionId};
 
@@ -107,6 +107,13 @@ impl Triaging {
 
     pub(super) fn due(&self) -> Timestamp {
         self.ask.due()
+    }
+
+    pub(super) fn asks(&self) -> Asks {
+        Asks::Key {
+            keys: self.ask.keys(),
+            question: Some(self.at),
+        }
     }
 }
 

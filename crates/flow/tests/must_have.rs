@@ -1,0 +1,82 @@
+//! The scenarios the engine writes for every flow: they pass on what is shipped, and what they cannot come to is told.
+#![allow(clippy::disallowed_methods, reason = "a test reads the files it is about")]
+#![allow(
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of tests fails as a test does"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use flow::rehearse::{must_have, solo, unrehearsed};
+use flow::{Folder, Practice, compile};
+use jiff::civil::{DateTime, datetime};
+
+fn folder(name: &str) -> Folder {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows").join(name);
+    let mut folder = Folder::default();
+    for entry in std::fs::read_dir(&path).expect("the folder is there").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".yaml") {
+            folder
+                .files
+                .insert(name, std::fs::read_to_string(entry.path()).expect("a text"));
+        }
+    }
+    folder
+}
+
+fn compiled(folder: &Folder) -> Arc<Practice> {
+    let compiled = compile(folder);
+    compiled
+        .practice
+        .unwrap_or_else(|| panic!("{:#?}", compiled.diagnostics))
+}
+
+fn night() -> DateTime {
+    datetime(2026, 11, 22, 2, 10, 0, 0)
+}
+
+#[test]
+fn every_shipped_flow_passes_what_every_flow_must() {
+    for (name, at_least) in [
+        ("cedar-family-medicine", 14),
+        ("bright-harbor-pediatrics", 14),
+        ("stillwater-behavioral-health", 1),
+    ] {
+        let practice = compiled(&folder(name));
+        for flow in &practice.flows {
+            let scenarios = must_have(&practice, flow, night());
+            assert!(scenarios.len() >= at_least, "{name}: {}", scenarios.len());
+            for scenario in &scenarios {
+                let rehearsed = solo::play(&practice, flow, scenario);
+                assert_eq!(rehearsed.failures, [], "{name}: {}\n{}", scenario.name, rehearsed.page);
+            }
+            assert_eq!(unrehearsed(&practice, flow, &[], night()), [], "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_emergency_question_nobody_can_be_asked_is_told_of() {
+    let mut folder = folder("bright-harbor-pediatrics");
+    let protocol = folder
+        .files
+        .get_mut("child-symptoms.protocol.yaml")
+        .expect("a protocol");
+    *protocol = protocol.replace(
+        "  - Is the child limp, very hard to wake, or having a seizure?\n",
+        "  - ask: Is the child limp, very hard to wake, or having a seizure?\n    only if: age group is under 3 months\n",
+    );
+    // Parents of a newborn are sent elsewhere, so nobody is ever asked.
+    let flow = folder.files.get_mut("pediatrics.flow.yaml").expect("a flow");
+    *flow = flow.replace(
+        "remember: age group is under 3 months, go to: symptoms",
+        "remember: age group is under 3 months, go to: reach the doctor",
+    );
+    let practice = compiled(&folder);
+    let found = unrehearsed(&practice, &practice.flows[0], &[], night());
+    let told: Vec<String> = found.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(told.join("\n"));
+}

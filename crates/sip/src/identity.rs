@@ -282,6 +282,8 @@ pub enum Place {
     FromHeader,
     /// X-Twilio-VerStat.
     Twilio,
+    /// X-Plivo-Stir-Verification.
+    Plivo,
     /// P-Attestation-Indicator, which knows no outcome.
     Indicator,
 }
@@ -324,6 +326,15 @@ impl Verdict {
             .and_then(|text| Self::said(&text, Place::Twilio))
         {
             return verdict.beside(indicated);
+        }
+        // Plivo's *Verified* is an A; its *Not Verified* is a B, a C or no signature at all, and so says nothing.
+        let plivo = request.headers.text("X-Plivo-Stir-Verification");
+        if plivo.is_some_and(|text| text.trim().eq_ignore_ascii_case("verified")) {
+            return Self {
+                result: Outcome::Passed,
+                attestation: Attestation::A,
+                said_by: Some(Place::Plivo),
+            };
         }
         Self {
             result: Outcome::Nothing,
@@ -791,6 +802,13 @@ mod tests {
                 Unknown,
                 Some(Place::Twilio),
             ),
+            (
+                "X-Plivo-Stir-Verification: Verified".into(),
+                Passed,
+                A,
+                Some(Place::Plivo),
+            ),
+            ("X-Plivo-Stir-Verification: Not Verified".into(), Nothing, Unknown, None),
             ("P-Attestation-Indicator: B".into(), Nothing, B, Some(Place::Indicator)),
             // The first place that says something is believed, and nonsense says nothing.
             (

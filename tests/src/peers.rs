@@ -177,10 +177,13 @@ fn kamailio_config(front: Front, way: &Way, certificates: Option<&Certificates>,
                     rtpengine.control
                 ),
                 format!(
-                    "  if ($var(engine) == 1) rtpengine_manage(\"RTP/SAVP {rest}\"); \
+                    "  if ($var(engine) == 1) rtpengine_manage(\"RTP/SAVP {rest} $hdr(X-Srtp)\"); \
                      else rtpengine_manage(\"RTP/AVP {rest}\");\n"
                 ),
-                format!("  if (has_body(\"application/sdp\")) rtpengine_manage(\"{rest}\");\n"),
+                format!(
+                    "  if (has_body(\"application/sdp\")) {{\n    xlog(\"L_ERR\", \"answers: $rb\\n\");\n    \
+                     rtpengine_manage(\"{rest}\");\n  }}\n"
+                ),
             )
         }
     };
@@ -300,7 +303,8 @@ impl Rtpengine {
                     format!("--port-min={}", first + 2),
                     format!("--port-max={}", first + BLOCK - 1),
                 ])
-                .arg("--num-threads=1")
+                // Its ports are few, and the next call needs those of the last.
+                .args(["--num-threads=1", "--delete-delay=0"])
                 .arg(format!("--pidfile={}", folder.join("pid").display()));
         });
         program.listens(control, false);

@@ -15,13 +15,20 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use child::{Desk, House};
-use switchboard::Fact;
+use flow::{Language, Part};
+use media::Law;
+use switchboard::{Fact, Stamped};
+use tests::carriers::{CARRIERS, but};
 use tests::peers::{CLIENT_NAME, Certificates, Front, Kamailio, Rtpengine, Way};
-use tests::phone::Phone;
-use tests::sipp::{BETWEEN_KEYS, Line, Message, Setup, Sipp};
+use tests::phone::{Phone, decoded, samples};
+use tests::sipp::{BETWEEN_KEYS, Line, Message, Setup, Sipp, capture};
 use tests::sound::{assert_alike, assert_in_order, babble, frames_of};
+use tests::srtp::Suite;
+use voice::correlation;
 
 const PRACTICE: &str = "tests/interop/practice";
+const KEYS_LINE: &str = "+15125550120";
+const VANCE: &str = "+15125550141";
 const DOCTOR_LINE: &str = "+15125550122";
 const SOON: Duration = Duration::from_secs(30);
 const MOMENT: Duration = Duration::from_secs(5);
@@ -105,6 +112,21 @@ fn they_talk(house: &House, proxy: SocketAddr, line: Line) -> [Vec<Message>; 2] 
     [caller.messages(), doctor.messages()]
 }
 
+/// A trunk that is the proxy, known by the name in its certificate alone, and the rest of a configuration with TLS.
+fn secure(front: Front, certificates: &Certificates) -> (String, String) {
+    let trunk = format!(
+        "    tls names: [{CLIENT_NAME}]\n    outbound: tls {}\n    encryption: required\n    options every: off\n",
+        front.tls()
+    );
+    let further = format!(
+        "certificate: {{chain: {chain}, key: {key}, client ca: {authority}, carrier ca: {authority}}}\n",
+        chain = certificates.server.0.display(),
+        key = certificates.server.1.display(),
+        authority = certificates.authority.display(),
+    );
+    (trunk, further)
+}
+
 /// Requests of ours that the proxy had to send on by Route, because their request line names the private Contact.
 fn within(proxy: &Kamailio, method: &str) -> usize {
     let printed = proxy.printed();
@@ -154,17 +176,7 @@ fn calls_through_kamailio_keep_to_its_route() {
 #[test]
 fn calls_through_rtpengine_are_encrypted_on_our_side_alone() {
     let (front, telephone, certificates) = (Front::free(), Line::free(), Certificates::make());
-    // No source: the proxy is known by the name in its certificate alone.
-    let trunk = format!(
-        "    tls names: [{CLIENT_NAME}]\n    outbound: tls {}\n    encryption: required\n",
-        front.tls()
-    );
-    let further = format!(
-        "certificate: {{chain: {chain}, key: {key}, client ca: {authority}, carrier ca: {authority}}}\n",
-        chain = certificates.server.0.display(),
-        key = certificates.server.1.display(),
-        authority = certificates.authority.display(),
-    );
+    let (trunk, further) = secure(front, &certificates);
     let (house, desk) = engine(&trunk, &further);
     let rtpengine = Rtpengine::start();
     let way = Way {
@@ -204,4 +216,131 @@ fn calls_through_rtpengine_are_encrypted_on_our_side_alone() {
             .collect::<Vec<_>>()
             .join("\n")
     );
+}
+
+/// rtpengine has an SRTP of its own. Its offer names one suite at a time: we are heard as we speak, and a key is heard by us.
+#[test]
+fn every_suite_is_spoken_with_a_stranger() {
+    let (front, certificates) = (Front::free(), Certificates::make());
+    let (trunk, further) = secure(front, &certificates);
+    let (house, desk) = engine(&trunk, &further);
+    let rtpengine = Rtpengine::start();
+    let way = Way {
+        numbers: "^\\+1512555012".into(),
+        engine: format!("{};transport=tls", desk.at("TLS")),
+        telephone: Line::free().address(),
+    };
+    let proxy = Kamailio::start(front, &way, Some(&certificates), Some(&rtpengine));
+    let words = child::words_of(Path::new(PRACTICE));
+    let carrier = CARRIERS
+        .iter()
+        .find(|carrier| carrier.preset == "bandwidth")
+        .expect("one of seven");
+    let suites = [Suite::Cm80, Suite::Cm32, Suite::Gcm128, Suite::Gcm256];
+    let others = [
+        "AES_192_CM_HMAC_SHA1_80",
+        "AES_192_CM_HMAC_SHA1_32",
+        "AES_256_CM_HMAC_SHA1_80",
+        "AES_256_CM_HMAC_SHA1_32",
+        "F8_128_HMAC_SHA1_80",
+        "F8_128_HMAC_SHA1_32",
+        "NULL_HMAC_SHA1_80",
+        "NULL_HMAC_SHA1_32",
+    ];
+    for (at, suite) in suites.into_iter().enumerate() {
+        let caller = format!("+1512555{:04}", 170 + at);
+        let unwanted = suites
+            .iter()
+            .filter(|other| **other != suite)
+            .map(|other| other.name())
+            .chain(others);
+        let unwanted: Vec<String> = unwanted.map(|other| format!("SDES-no-{other}")).collect();
+        let listens = but(carrier.words(KEYS_LINE, &caller), "listens_ms", "14000");
+        let listens = but(listens, "headers", format!("X-Srtp: {}", unwanted.join(" ")));
+        let line = Line::free();
+        let phone = Phone::start(line.media_port(), &words);
+        let mut sipp = Sipp::start(
+            line,
+            Setup {
+                words: &listens,
+                ..Setup::caller("presets/listens", proxy.address())
+            },
+        );
+        phone.hears("Elmwood Family Medicine is listening", SOON);
+        phone.yields(BETWEEN_KEYS);
+        phone.plays(&capture('1'));
+        let call = house.waits_for("the call in the book", SOON, |_| house.call_of(&caller));
+        house.waits_for("the key in the book", SOON, |facts| {
+            let pressed =
+                |stamped: &Stamped| stamped.call == Some(call) && matches!(stamped.fact, Fact::Pressed { .. });
+            facts.iter().any(pressed).then_some(())
+        });
+        sipp.succeeds(SOON);
+        let part = Part::new(
+            "If this is a medical emergency, hang up and dial 911.",
+            Language::English,
+        );
+        let notice = decoded(&words.get(&part, Law::Pcmu).expect("every practice says so"));
+        let alike = correlation(&samples(&phone.packets()), &notice);
+        println!("{}: {alike:.4}", suite.name());
+        assert!(alike >= 0.95, "{}: heard as it was spoken: {alike}", suite.name());
+        let printed = proxy.printed();
+        let answers = printed
+            .lines()
+            .filter(|line| line.contains("a=crypto:"))
+            .collect::<Vec<_>>();
+        let last = answers
+            .last()
+            .unwrap_or_else(|| panic!("no answer with keys in:\n{printed}"));
+        assert!(last.contains(suite.name()), "the answer takes {}: {last}", suite.name());
+    }
+}
+
+/// A carrier behind the proxy that answers early, by a provisional that wants a PRACK: both go through it (RFC 3262 §4).
+#[test]
+fn an_early_answer_is_acknowledged_through_the_proxy() {
+    let (front, telephone) = (Front::free(), Line::free());
+    let trunk = format!("    from: [127.0.0.1]\n    outbound: tcp {}\n", front.address());
+    let (house, desk) = engine(&trunk, "");
+    let way = Way {
+        numbers: "^\\+1512555012".into(),
+        engine: format!("{};transport=tcp", desk.at("TCP")),
+        telephone: telephone.address(),
+    };
+    let proxy = Kamailio::start(front, &way, None, None);
+    let words = child::words_of(Path::new(PRACTICE));
+    let carrier = CARRIERS
+        .iter()
+        .find(|carrier| carrier.preset == "bandwidth")
+        .expect("one of seven");
+    let answers = but(carrier.words(VANCE, VANCE), "payloads", "0 101");
+    let answers = but(
+        answers,
+        "codecs",
+        "a=rtpmap:0 PCMU/8000\na=rtpmap:101 telephone-event/8000",
+    );
+    let answers = but(answers, "edge", PRIVATE);
+    let _doctor_phone = Phone::start(telephone.media_port(), &words);
+    let mut doctor = Sipp::start(
+        telephone,
+        Setup {
+            words: &answers,
+            ..Setup::called("presets/proxied-prack")
+        },
+    );
+    let line = Line::free();
+    let _caller_phone = Phone::start(line.media_port(), &words);
+    let listens = but(carrier.words(DOCTOR_LINE, "+15125550160"), "listens_ms", "11000");
+    let mut caller = Sipp::start(
+        line,
+        Setup {
+            words: &listens,
+            ..Setup::caller("presets/listens", proxy.address())
+        },
+    );
+    caller.succeeds(SOON);
+    doctor.succeeds(SOON);
+    assert_eq!(within(&proxy, "PRACK"), 1, "{}", proxy.printed());
+    let joined = |stamped: &Stamped| matches!(&stamped.fact, Fact::Joined { party, .. } if party == "Dr. Vance");
+    assert!(house.facts().iter().any(joined), "the answer in the 183 is the answer");
 }

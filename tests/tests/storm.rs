@@ -473,6 +473,7 @@ fn interrupted(call: CallId, ladder: &str) -> OpenEscalation {
         call_back: Phi::new(Some(CALLER.into())),
         message: None,
         by_safety_net: false,
+        reached: None,
     }
 }
 

@@ -73,6 +73,11 @@ fn fold(facts: impl Iterator<Item = Stamped>, now: Timestamp) -> Unfinished {
             Fact::EscalationBegan(open) => {
                 ladders.insert((call, open.ladder.clone()), *open);
             }
+            Fact::Climbed { ladder, reached } => {
+                if let Some(open) = ladders.get_mut(&(call, ladder)) {
+                    open.reached = Some(reached);
+                }
+            }
             Fact::EscalationEnded { ladder, .. } => {
                 ladders.remove(&(call, ladder));
             }
@@ -143,6 +148,7 @@ mod tests {
             call_back: Phi::new(Some("+15125550199".into())),
             message: Some(1),
             by_safety_net: false,
+            reached: None,
         };
         Stamped {
             call: Some(call(id)),

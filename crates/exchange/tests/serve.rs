@@ -17,7 +17,7 @@ use exchange::serve;
 use phi::Phi;
 use phone::*;
 use sip::Transport;
-use switchboard::{CallId, Fact, OpenEscalation, Outbound, Stamped};
+use switchboard::{CallId, Fact, OpenEscalation, Outbound, Reached, Stamped};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -195,6 +195,25 @@ async fn a_reload_that_breaks_a_practice_keeps_its_release() {
 /// A restart finds a ladder nobody had answered: the doctor's phone rings (D4).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ladder_interrupted_by_a_crash_goes_on_ringing() {
+    assert_eq!(rung_after_a_crash(None).await, "+15125550141");
+}
+
+/// Whoever was rung in vain before the crash is not rung before the one whose turn it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ladder_interrupted_on_its_second_rung_goes_on_there() {
+    let second = Reached {
+        rung: 1,
+        attempt: 0,
+        page: None,
+        not_before: None,
+        passed: Vec::new(),
+        next_try: 3,
+    };
+    assert_eq!(rung_after_a_crash(Some(second)).await, "+15125550142");
+}
+
+/// The number that is rung first by an engine that finds a ladder in its book.
+async fn rung_after_a_crash(reached: Option<Reached>) -> String {
     let data = tempfile::tempdir().expect("a folder");
     let call = CallId([7; 16]);
     let at = jiff::Timestamp::now();
@@ -206,20 +225,30 @@ async fn a_ladder_interrupted_by_a_crash_goes_on_ringing() {
         call_back: Phi::new(Some("+15125550199".into())),
         message: None,
         by_safety_net: false,
+        reached: None,
     };
-    let fact = Stamped {
-        call: Some(call),
-        at,
-        fact: Fact::EscalationBegan(Box::new(open)),
-    };
-    let entry = ledger::Entry {
-        kind: fact.fact.kind().into(),
-        call: Some(call.0),
-        at_ms: at.as_millisecond(),
-        body: fact.encode(),
-    };
+    let began = Fact::EscalationBegan(Box::new(open));
+    let climbed = reached.map(|reached| Fact::Climbed {
+        ladder: "doctor on call".into(),
+        reached,
+    });
+    let entries: Vec<ledger::Entry> = [began]
+        .into_iter()
+        .chain(climbed)
+        .map(|fact| Stamped {
+            call: Some(call),
+            at,
+            fact,
+        })
+        .map(|fact| ledger::Entry {
+            kind: fact.fact.kind().into(),
+            call: Some(call.0),
+            at_ms: at.as_millisecond(),
+            body: fact.encode(),
+        })
+        .collect();
     let mut book = ledger::Book::open(data.path().join("book"), book_keys(), Box::new(|| [4; 16])).expect("a book");
-    book.append(&[entry]).expect("written");
+    book.append(&entries).expect("written");
     drop(book);
 
     let trunk = UdpSocket::bind(ANY).await.expect("a port");
@@ -232,7 +261,8 @@ async fn a_ladder_interrupted_by_a_crash_goes_on_ringing() {
         .expect("in time")
         .expect("a socket");
     let invite = String::from_utf8_lossy(&buffer[..length]).into_owned();
-    assert!(invite.starts_with("INVITE sip:+15125550141@"), "{invite}");
     assert_eq!(from, address(&running.handle(), Transport::Udp));
     running.stop().await.expect("in order");
+    let rung = invite.strip_prefix("INVITE sip:").and_then(|rest| rest.split_once('@'));
+    rung.unwrap_or_else(|| panic!("no number in {invite}")).0.to_owned()
 }

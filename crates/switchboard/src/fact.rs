@@ -252,6 +252,13 @@ pub enum Fact {
     MessageKept(Box<Message>),
     /// A ladder began. Durable before the first INVITE leaves (ESC-12).
     EscalationBegan(Box<OpenEscalation>),
+    /// A ladder came to another place: what a restart goes on from (D4).
+    Climbed {
+        /// The ladder.
+        ladder: String,
+        /// Where it is.
+        reached: Reached,
+    },
     /// One attempt to reach one person ended (ESC-05).
     Attempt {
         /// The ladder.
@@ -390,6 +397,7 @@ impl Fact {
             Fact::Told911 => "told 911",
             Fact::MessageKept(_) => "message kept",
             Fact::EscalationBegan(_) => "escalation began",
+            Fact::Climbed { .. } => "climbed",
             Fact::Attempt { .. } => "attempt",
             Fact::Accepted { .. } => "accepted",
             Fact::Bridged { .. } => "bridged",
@@ -469,6 +477,26 @@ pub struct OpenEscalation {
     pub message: Option<u64>,
     /// The safety net runs it: the number calling is all we have.
     pub by_safety_net: bool,
+    /// How far it had come, when a restart goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Reached>,
+}
+
+/// How far up a ladder is, without the ladder: that is the release's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// The rung, from nought; past the last one it pages.
+    pub rung: usize,
+    /// Which of the rung's tries, from nought.
+    pub attempt: u8,
+    /// Paging: the round, and when the last rung had failed.
+    pub page: Option<(u32, Timestamp)>,
+    /// It waits until then.
+    pub not_before: Option<Timestamp>,
+    /// Who has passed on this rung.
+    pub passed: Vec<String>,
+    /// The number of the next try.
+    pub next_try: u32,
 }
 
 /// `Phi` into and out of the sealed book: the one place where it may be written.

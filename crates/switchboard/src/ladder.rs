@@ -13,7 +13,11 @@ pub fn time_line(facts: &[Stamped]) -> String {
         return String::new();
     };
     let mut text = String::new();
-    for stamped in facts {
+    // Where a ladder stands is a bookmark for restarts; its attempts tell the story.
+    let told = facts
+        .iter()
+        .filter(|stamped| !matches!(stamped.fact, Fact::Climbed { .. }));
+    for stamped in told {
         let seconds = stamped.at.duration_since(first.at).as_secs_f64();
         let _ = writeln!(text, "{seconds:9.3}  {}", line(&stamped.fact));
     }
@@ -160,6 +164,14 @@ pub fn line(fact: &Fact) -> String {
             )
         }
         Fact::EscalationBegan(open) => format!("ladder {} begins", open.ladder),
+        Fact::Climbed { ladder, reached } => match reached.page {
+            Some((round, _)) => format!("ladder {ladder}: page {round}"),
+            None => format!(
+                "ladder {ladder}: rung {}, try {}",
+                reached.rung + 1,
+                reached.attempt + 1
+            ),
+        },
         Fact::Attempt {
             person,
             number,

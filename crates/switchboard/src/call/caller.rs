@@ -277,6 +277,7 @@ impl Call {
                     call_back: self.call_back.clone(),
                     message: message.map(|message| message.0),
                     by_safety_net: false,
+                    reached: None,
                 };
                 self.ask_to_ring(now, wires, ladder::Start::new(open, keep_going_after_hang_up));
             }

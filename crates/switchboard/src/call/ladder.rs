@@ -15,7 +15,7 @@ use super::{Call, LADDERS_MAX, Partner, Withheld, signal};
 use crate::desk::Wires;
 use crate::desk::line::Placing;
 use crate::door::{LegId, MediaCommand};
-use crate::fact::{Fact, OpenEscalation, masked};
+use crate::fact::{Fact, OpenEscalation, Reached, masked};
 
 /// How often the number to call back is read out before we hang up.
 const NUMBER_READ_OUT: u8 = 3;
@@ -55,6 +55,8 @@ pub(super) struct Ladder {
     keep_going: bool,
     again: u8,
     exhausted: bool,
+    /// The place that the book knows.
+    noted: Option<Reached>,
     /// Its end is in the book, or is not to be: it went on as another.
     ended: bool,
 }
@@ -93,6 +95,46 @@ impl Ring {
             self.stage,
             Stage::Joining | Stage::Joined | Stage::Told { given: false, .. }
         )
+    }
+}
+
+impl Reached {
+    fn of(snapshot: oncall::Snapshot) -> Self {
+        let (rung, attempt, page) = match snapshot.place {
+            oncall::Place::Rung { rung, attempt } => (rung, attempt, None),
+            oncall::Place::Page { round, exhausted_at } => {
+                (snapshot.ladder.rungs.len(), 0, Some((round, exhausted_at)))
+            }
+        };
+        Self {
+            rung,
+            attempt,
+            page,
+            not_before: snapshot.not_before,
+            passed: snapshot.passed,
+            next_try: snapshot.next_try,
+        }
+    }
+
+    /// The same place on a ladder that may have been edited since: a rung that is gone is the first one again, for nobody
+    /// may be passed over.
+    fn snapshot(&self, ladder: oncall::Ladder) -> oncall::Snapshot {
+        let first = oncall::Place::Rung { rung: 0, attempt: 0 };
+        let place = match self.page {
+            Some((round, exhausted_at)) if ladder.keep_paging.is_some() => oncall::Place::Page { round, exhausted_at },
+            None if self.rung < ladder.rungs.len() => oncall::Place::Rung {
+                rung: self.rung,
+                attempt: self.attempt,
+            },
+            _ => first,
+        };
+        oncall::Snapshot {
+            ladder,
+            place,
+            not_before: self.not_before.filter(|_| place != first),
+            passed: self.passed.clone(),
+            next_try: self.next_try,
+        }
     }
 }
 
@@ -153,7 +195,7 @@ impl Call {
         self.climb_on(now, wires);
         self.ladders.retain(|ladder| !ladder.is_over());
         let Start {
-            open,
+            mut open,
             keep_going,
             again,
         } = start;
@@ -190,7 +232,12 @@ impl Call {
             times: 1,
             over: wires.config.ladder_speed.max(1),
         });
-        let escalation = Escalation::start(ladder, self.wall(now));
+        let reached = open.reached.take();
+        let escalation = match &reached {
+            Some(reached) => Escalation::resume(reached.snapshot(ladder), self.wall(now)),
+            None => Escalation::start(ladder, self.wall(now)),
+        };
+        let exhausted = matches!(escalation.place(), Some(oncall::Place::Page { .. }));
         let rings = BTreeMap::new();
         self.ladders.push(Ladder {
             open,
@@ -198,7 +245,8 @@ impl Call {
             rings,
             keep_going,
             again,
-            exhausted: false,
+            exhausted,
+            noted: reached,
             ended: false,
         });
         self.climb(now, wires);
@@ -296,6 +344,15 @@ impl Call {
             }
         }
         for ladder in &mut self.ladders {
+            let reached = ladder.escalation.snapshot().map(Reached::of);
+            if let Some(reached) = reached.filter(|reached| ladder.noted.as_ref() != Some(reached)) {
+                ladder.noted = Some(reached.clone());
+                let fact = Fact::Climbed {
+                    ladder: ladder.open.ladder.clone(),
+                    reached,
+                };
+                wires.fact(Some(self.id), crate::desk::wall_at(self.anchor, now), fact);
+            }
             if let (Some(ending), false) = (ladder.escalation.ending(), ladder.ended) {
                 let why = match ending {
                     // A key is not an end: until the doctor has the caller or the number, a restart rings again.

@@ -414,6 +414,7 @@ pub(super) fn open(call: CallId, ladder: &str) -> OpenEscalation {
         call_back: Phi::new(Some("+15125550199".into())),
         message: None,
         by_safety_net: false,
+        reached: None,
     }
 }
 

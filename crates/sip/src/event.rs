@@ -179,7 +179,7 @@ impl Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Vitals {
     /// A reliable provisional response of ours has no PRACK yet (RFC 3262 §3).
-    pub awaits_prack: bool,
+    pub prack_owed: bool,
     /// The Session-Expires that is in force, in seconds (RFC 4028); `None` before the answer, and without a timer.
     pub interval_s: Option<u32>,
     /// The refreshes of that timer are ours to send.

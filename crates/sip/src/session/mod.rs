@@ -306,7 +306,7 @@ impl Session {
             State::Calling(_) | State::Over(_) => (false, None),
         };
         Vitals {
-            awaits_prack: unacknowledged,
+            prack_owed: unacknowledged,
             interval_s: refresh.map(Refresh::interval_s),
             we_refresh: refresh.is_some_and(Refresh::is_ours),
             refreshed: self.refreshed,

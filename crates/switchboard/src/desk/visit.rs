@@ -513,7 +513,7 @@ impl Visit {
         }
         let confirmed = self.stage == Stage::Here;
         self.hear(now, wires, Heard::HungUp);
-        let unpracked = self.reliably && self.vitals.awaits_prack;
+        let unpracked = self.reliably && self.vitals.prack_owed;
         if self.reliably {
             match (unpracked, why) {
                 (false, _) => self

@@ -149,12 +149,29 @@ fn check(folder: &Path, format: Format, speech: Option<&str>) -> Result<(), Fail
         .iter()
         .filter(|d| d.severity == Severity::Error)
         .count();
-    let Some(practice) = source.practice.filter(|_| errors == 0) else {
+    let Some(practice) = source.practice.clone().filter(|_| errors == 0) else {
         return Err(Failure::new(
             format!("{}: {errors} errors; nothing may be released", folder.display()),
             "mend what is named above",
         ));
     };
+    let suites = suites(&source)?;
+    // Any night will do: what is looked for is a question nobody comes to.
+    if let Some(night) = suites
+        .iter()
+        .flat_map(|suite| &suite.scenarios)
+        .map(|one| one.now)
+        .next()
+    {
+        for flow in &practice.flows {
+            for diagnostic in flow::rehearse::unrehearsed(&practice, flow, &suites, night) {
+                match format {
+                    Format::Json => out!("{}", diagnostic.to_json()),
+                    Format::Text => show(&diagnostic, ""),
+                }
+            }
+        }
+    }
     let missing = unheard(folder, &practice, speech)?;
     for sentence in &missing {
         out!("cannot be heard: “{}”: {}", sentence.part.text, sentence.why);

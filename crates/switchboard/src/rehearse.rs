@@ -65,10 +65,10 @@ pub fn play_by(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scena
     };
     let mut world = World::by_carrier(anchor, released, setting, Weather::default(), carrier);
     for (person, answers) in &scenario.phones {
-        if let Some(known) = practice.people.get(person) {
-            world
-                .phone()
-                .plan(known.call.expose(), answers.iter().copied().map(answering));
+        let number = practice.people.get(person).map(|known| known.call.expose());
+        // A line outside, such as Poison Control, answers by the same words.
+        if let Some(number) = number.or_else(|| practice.outside_lines.get(person)) {
+            world.phone().plan(number, answers.iter().copied().map(answering));
         }
     }
     let line = scenario.line_called.as_ref().and_then(|line| practice.lines.get(line));

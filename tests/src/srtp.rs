@@ -431,6 +431,48 @@ mod tests {
         );
     }
 
+    /// RFC 7714 §16.1.1, §16.2.1, §17.1 and §17.2: the session keys and salt are given there, not derived.
+    #[test]
+    fn gcm_packets_are_those_of_rfc_7714() {
+        let plain = "8040f17b8041f8d35501a0b247616c6c696120657374206f6d6e697320646976\
+                     69736120696e207061727465732074726573";
+        let report = "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61\
+                      deadbeefdeadbeefdeadbeefdeadbeefdeadbeef";
+        for (suite, key, sealed, sealed_report) in [
+            (
+                Suite::Gcm128,
+                "000102030405060708090a0b0c0d0e0f",
+                "8040f17b8041f8d35501a0b2f24de3a3fb34de6cacba861c9d7e4bcabe633bd5\
+                 0d294e6f42a5f47a51c7d19b36de3adf8833899d7f27beb16a9152cf765ee4390cce",
+                "81c8000d4d61727363e94885dcdab67ca727d7662f6b7e997ff5c0f76c06f32d\
+                 c676a5f1730d6fda4ce09b4686303ded0bb9275bc84aa45896cf4d2fc5abf87245d9eade800005d4",
+            ),
+            (
+                Suite::Gcm256,
+                "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+                "8040f17b8041f8d35501a0b232b1de78a822fe12ef9f78fa332e33aab1801238\
+                 9a58e2f3b50b2a0276ffae0f1ba63799b87b7aa3db36dfffd6b0f9bb7878d7a76c13",
+                "81c8000d4d617273d50ae4d1f5ce5d304ba297e47d470c282c3ece5dbffe0a50\
+                 a2eaa5c1110555be8415f658c61de0476f1b6fad1d1eb30c4446839f57ff6f6cb26ac3be800005d4",
+            ),
+        ] {
+            let session = Derived {
+                encrypt: hex(key),
+                authenticate: Vec::new(),
+                salt: hex("517569642070726f2071756f"),
+            };
+            let keys = Keys {
+                suite,
+                rtp: session.clone(),
+                rtcp: session,
+            };
+            assert_eq!(keys.seal(&hex(plain), 0), hex(sealed), "{suite:?}");
+            assert_eq!(keys.open(&hex(sealed), 0), Some(hex(plain)));
+            assert_eq!(keys.seal_rtcp(&hex(report), 0x5d4), hex(sealed_report), "{suite:?}");
+            assert_eq!(keys.open_rtcp(&hex(sealed_report)), Some((hex(report), 0x5d4)));
+        }
+    }
+
     #[test]
     fn what_is_sealed_is_opened_and_nothing_else() {
         for suite in [Suite::Cm80, Suite::Cm32, Suite::Gcm128, Suite::Gcm256] {

@@ -30,6 +30,11 @@ impl Concealer {
         self.missing = 0;
     }
 
+    /// They are silent, and said so: what comes after it is not made up from what came before.
+    pub fn rest(&mut self) {
+        self.missing = FADE.len();
+    }
+
     /// Mends a frame of which only the milliseconds marked in `present` arrived.
     pub fn mend(&mut self, frame: &mut [u8; FRAME_SAMPLES], present: u32) {
         for ms in (0..FRAME_SAMPLES / MS_BYTES).filter(|ms| present >> ms & 1 == 0) {

@@ -143,7 +143,8 @@ impl JitterBuffer {
         // A packet that was overtaken needs the delay as much as any.
         playout.window_slack = playout.window_slack.min(slack);
         playout.window_packets += 1;
-        let skipped = usize::try_from(-slack).unwrap_or(0);
+        // Half of all timestamps back has no positive counterpart (found by `fuzz stun`); it is late like any other.
+        let skipped = usize::try_from(slack.saturating_neg()).unwrap_or(0);
         let Some(useful) = payload.get(skipped..).filter(|useful| !useful.is_empty()) else {
             playout.wait = (playout.wait + 1).min(1);
             self.state = State::Playing(playout);

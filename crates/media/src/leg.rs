@@ -9,6 +9,7 @@ pub use kinds::{Audio, Frame, FrameKind, LegEvent, LegStart, Quality, Verdict};
 use crate::activity::{Activity, Voice};
 use crate::codec::edge::{self, Edge};
 use crate::codec::{CLOCK_RATE, Codec, FRAME_MS, FRAME_SAMPLES, Law, g711};
+use crate::comfort::Comfort;
 use crate::conceal::Concealer;
 use crate::dtmf::event::{Events, Sending, Told};
 use crate::dtmf::info;
@@ -65,6 +66,7 @@ pub struct Leg {
     time: Time,
     jitter: JitterBuffer,
     concealer: Concealer,
+    comfort: Comfort,
     activity: Activity,
     events: Events,
     tones: ToneDetector,
@@ -167,6 +169,7 @@ impl Leg {
             time: Time::default(),
             jitter: JitterBuffer::new(law),
             concealer: Concealer::new(law),
+            comfort: Comfort::default(),
             activity: Activity::default(),
             events: Events::default(),
             tones: ToneDetector::new(law),
@@ -216,7 +219,11 @@ impl Leg {
             self.relay.interrupt();
             self.jitter.reset(law);
             self.concealer = Concealer::new(law);
+            self.comfort.end();
             self.tones = ToneDetector::new(law);
+        }
+        if !stream.direction.receives() {
+            self.comfort.end();
         }
         if stream.direction.receives() && !before.direction.receives() {
             // Being held is no silence of theirs: the wait begins now.
@@ -295,8 +302,16 @@ impl Leg {
         match payload_kind {
             PayloadKind::Events => self.hear_event(now, &read, payload),
             PayloadKind::Comfort => {
-                if self.reception.arrive(now, read.ssrc, read.sequence, None) != Arrival::Duplicate {
-                    self.not_audio = self.not_audio.wrapping_add(1);
+                match self.reception.arrive(now, read.ssrc, read.sequence, None) {
+                    Arrival::Duplicate => {}
+                    arrival => {
+                        self.not_audio = self.not_audio.wrapping_add(1);
+                        // One that was overtaken by words is about a silence that is over.
+                        let is_news = matches!(arrival, Arrival::Newest(_) | Arrival::Restarted(_));
+                        if is_news && self.stream.direction.receives() {
+                            self.comfort.told(payload);
+                        }
+                    }
                 }
                 Verdict::Comfort
             }
@@ -725,14 +740,19 @@ impl Leg {
                 self.counts.late += 1;
                 Verdict::Late
             }
-            Queued::Kept => Verdict::Audio(Audio {
-                codec,
-                ssrc: read.ssrc,
-                sequence: read.sequence.wrapping_sub(self.not_audio),
-                timestamp: read.timestamp,
-                marker: read.marker,
-                payload: read.payload,
-            }),
+            Queued::Kept => {
+                if newest {
+                    self.comfort.speech();
+                }
+                Verdict::Audio(Audio {
+                    codec,
+                    ssrc: read.ssrc,
+                    sequence: read.sequence.wrapping_sub(self.not_audio),
+                    timestamp: read.timestamp,
+                    marker: read.marker,
+                    payload: read.payload,
+                })
+            }
         }
     }
 
@@ -745,8 +765,18 @@ impl Leg {
             kind: FrameKind::Audio,
         };
         match self.jitter.take(&mut frame.bytes) {
-            Taken::Whole => self.concealer.heard(&frame.bytes),
-            Taken::Partly { present } => self.concealer.mend(&mut frame.bytes, present),
+            Taken::Whole => {
+                self.comfort.played();
+                self.concealer.heard(&frame.bytes);
+            }
+            Taken::Partly { present } => {
+                self.comfort.played();
+                self.concealer.mend(&mut frame.bytes, present);
+            }
+            Taken::Missing if self.comfort.fill(law, &mut frame.bytes) => {
+                self.concealer.rest();
+                frame.kind = FrameKind::Comfort;
+            }
             Taken::Missing => {
                 frame.kind = if self.concealer.conceal(law, &mut frame.bytes) {
                     self.counts.concealed += 1;
@@ -758,7 +788,7 @@ impl Leg {
         }
         let power = match frame.kind {
             FrameKind::Audio => g711::mean_power(law, &frame.bytes),
-            FrameKind::Concealed | FrameKind::Silence => 0,
+            FrameKind::Concealed | FrameKind::Comfort | FrameKind::Silence => 0,
         };
         self.activity.hear(power);
         // A made-up frame is no evidence that a key went up.

@@ -36,6 +36,7 @@
 
 pub mod activity;
 pub mod codec;
+mod comfort;
 pub mod conceal;
 pub mod dtmf;
 pub mod jitter;

@@ -4,7 +4,7 @@
 //! reordering and silence look to the listener as they do to us. The constant is found anew whenever something else
 //! was sent in between.
 
-use crate::leg::{Audio, Frame};
+use crate::leg::{Audio, Frame, FrameKind};
 use crate::rtp::Writer;
 use std::time::{Duration, Instant};
 
@@ -65,9 +65,10 @@ impl Relay {
         self.frame = Some(frame);
     }
 
-    /// The frame held, where frames are wanted.
+    /// The frame held, where frames are wanted: all of them, or those of a silence, in which no packet comes.
     pub(crate) fn take(&mut self) -> Option<Frame> {
-        self.frame.take().filter(|_| self.by_frames)
+        let wanted = |frame: &Frame| self.by_frames || frame.kind == FrameKind::Comfort;
+        self.frame.take().filter(wanted)
     }
 
     /// Their packets cannot be passed on as they are: their frames are wanted.

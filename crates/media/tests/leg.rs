@@ -9,7 +9,7 @@ mod common;
 
 use common::*;
 use media::sdp::{Codec, Direction};
-use media::{FRAME_SAMPLES, Frame, Law, Leg, LegStart, Verdict};
+use media::{FRAME_SAMPLES, Frame, FrameKind, Law, Leg, LegStart, Verdict};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
@@ -365,6 +365,99 @@ fn a_bridge_begins_with_what_comes_after_it() {
         }
     }
     assert_eq!(heard, (21..40).map(|n| n * 160).collect::<Vec<_>>());
+}
+
+/// RFC 3389: words, a silence that is told once and renewed once, words again.
+fn with_a_silence(n: u64) -> Option<Vec<u8>> {
+    let at = n as u32 * 160;
+    match n {
+        0..20 | 60..80 => Some(packet(0, n == 60, n as u16, at, 9, &sound(at, 160))),
+        20 => Some(packet(13, false, 20, at, 9, &[40, 0x80, 0x81])),
+        40 => Some(packet(13, false, 21, at, 9, &[50])),
+        _ => None,
+    }
+    .map(|mut bytes| {
+        if n >= 60 {
+            bytes[2..4].copy_from_slice(&(n as u16 - 38).to_be_bytes());
+        }
+        bytes
+    })
+}
+
+#[test]
+fn comfort_noise_is_heard_and_is_neither_loss_nor_voice() {
+    let began = start();
+    let mut leg = leg();
+    let mut kinds = String::new();
+    let mut noise = Vec::new();
+    for n in 0..80_u64 {
+        let now = began + ms(n * 20);
+        if let Some(bytes) = with_a_silence(n) {
+            let verdict = leg.hears(now, at(PEER), &bytes);
+            assert_eq!(verdict == Verdict::Comfort, n == 20 || n == 40, "{n}: {verdict:?}");
+        }
+        leg.tick(now, &mut [0; 256]);
+        let frame = heard(&mut leg);
+        kinds.push(match frame.kind {
+            FrameKind::Audio => 'a',
+            FrameKind::Concealed => 'c',
+            FrameKind::Comfort => 'n',
+            FrameKind::Silence => '-',
+        });
+        if frame.kind == FrameKind::Comfort {
+            let loudest = frame.bytes.iter().map(|byte| Law::Pcmu.decode(*byte).abs()).max();
+            noise.push(loudest.expect("samples"));
+            assert!(!leg.voice().speaking || n < 40, "noise is no voice");
+        }
+    }
+    // A frame of delay before the first word, and 20 of words; then noise until the words after it are played.
+    assert_eq!(
+        kinds,
+        format!("-{}{}{}", "a".repeat(20), "n".repeat(40), "a".repeat(19))
+    );
+    assert!((400..700).contains(&noise[10]), "-40 dBov: {}", noise[10]);
+    assert!((100..230).contains(&noise[30]), "-50 dBov: {}", noise[30]);
+    let quality = leg.quality();
+    assert_eq!((quality.lost, quality.concealed, quality.ignored), (0, 0, 0));
+    assert_eq!(quality.received, 42);
+    // One packet of it now and then is all that comes for a minute: the line is alive.
+    for n in 0..6_u64 {
+        let now = began + ms(2_000 + n * 10_000);
+        leg.hears(
+            now,
+            at(PEER),
+            &packet(13, false, 42 + n as u16, 20_000 + n as u32 * 80_000, 9, &[60]),
+        );
+        leg.tick(now, &mut [0; 256]);
+    }
+    assert!(!told(&mut leg).iter().any(|event| event.contains("lost")));
+}
+
+#[test]
+fn comfort_noise_goes_over_a_bridge() {
+    let mut bridge = Bridge {
+        a: leg(),
+        b: leg(),
+        out: Vec::new(),
+    };
+    let arrivals = (0..80)
+        .filter_map(|n| Some((ms(5 + n * 20), with_a_silence(n)?)))
+        .collect();
+    bridge.run(82, arrivals);
+    let between = |from: u64, to: u64| {
+        bridge
+            .out
+            .iter()
+            .filter(move |(at, bytes)| (ms(from)..ms(to)).contains(at) && bytes[12..].iter().any(|byte| *byte != 0xFF))
+            .count()
+    };
+    assert_eq!(between(0, 420), 20, "their words, as they came");
+    assert!(
+        between(420, 1_200) >= 35,
+        "their silence sounds: {}",
+        between(420, 1_200)
+    );
+    assert!(between(1_200, 1_640) >= 20, "their words again");
 }
 
 #[test]

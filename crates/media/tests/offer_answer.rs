@@ -7,8 +7,8 @@
 //! agreement. Some files end their lines with CRLF, some with LF, as found in the wild.
 
 use media::sdp::{
-    Codec, Direction, Local, Malformed, NothingInCommon, Offering, SdpFault, Stream, accept, answer, answer_again,
-    offer, reoffer,
+    self, Codec, Direction, Local, Malformed, NothingInCommon, Offering, SdpFault, Stream, accept, answer,
+    answer_again, offer, reoffer,
 };
 use proptest::prelude::*;
 use std::fmt::Write;
@@ -252,6 +252,43 @@ fn odd_but_right() {
     // Latin-1 in a text nobody reads.
     let latin1: Vec<u8> = wrap("m=audio 5000 RTP/AVP 0\n").chars().map(|c| c as u8).collect();
     assert!(answer(&latin1, &local(), &both(), &mut draw()).is_ok());
+}
+
+/// RFC 3389 §5: 13 is comfort noise with or without a map, for codecs of 8 kHz; we never ask for it.
+#[test]
+fn comfort_noise_is_taken_when_it_is_offered() {
+    let offer = |formats: &str, maps: &str| {
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\nm=audio 30000 RTP/AVP {formats}\r\n{maps}"
+        )
+    };
+    for (formats, maps, taken) in [
+        ("0 13", "", true),
+        (
+            "13 0 101",
+            "a=rtpmap:13 CN/8000\r\na=rtpmap:101 telephone-event/8000\r\n",
+            true,
+        ),
+        ("0 13", "a=rtpmap:13 cn/8000/1\r\n", true),
+        ("8 118", "a=rtpmap:118 CN/16000\r\n", false),
+        ("8 97", "a=rtpmap:97 CN/8000\r\n", false),
+        ("0 13", "a=rtpmap:13 CN/16000\r\n", false),
+        ("0 101", "", false),
+    ] {
+        let offer = offer(formats, maps);
+        let (answer, stream) = sdp::answer(offer.as_bytes(), &local(), &both(), &mut draw()).expect("G.711");
+        let answer_text = text(&answer);
+        assert_eq!(answer_text.contains("a=rtpmap:13 CN/8000"), taken, "{answer_text}");
+        assert!(stream.codec.as_law().is_some(), "noise is no codec");
+        let (again, _) = sdp::answer_again(&answer, offer.as_bytes(), &both(), Direction::SendRecv, &mut draw())
+            .expect("it was fine before");
+        assert_eq!(again, answer);
+        let held = sdp::reoffer(&answer, Direction::SendOnly).expect("our own words");
+        assert_eq!(text(&held).contains(" 13"), taken);
+    }
+    let only = offer("13", "");
+    assert!(sdp::answer(only.as_bytes(), &local(), &both(), &mut draw()).is_err());
+    assert!(!text(&sdp::offer(&local(), &both(), &mut draw())).contains("CN/8000"));
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod common;
 
 use common::*;
+use media::jitter::{JitterBuffer, Queued, Taken};
 use media::sdp::Codec;
 use media::{FrameKind, Law, Leg, Verdict};
 use std::time::Duration;
@@ -85,7 +86,7 @@ impl Line {
             self.heard.push(match frame.kind {
                 FrameKind::Audio => place(&frame.bytes).map_or(Heard::Mended, Heard::From),
                 FrameKind::Concealed => Heard::Concealed,
-                FrameKind::Silence => Heard::Silence,
+                FrameKind::Comfort | FrameKind::Silence => Heard::Silence,
             });
         }
         self
@@ -271,6 +272,20 @@ fn a_timestamp_jump_and_a_new_ssrc_start_over() {
     );
     assert!(play(&mut leg, 150, 2, 40_050, u32::MAX - 2000) >= 48, "across the wrap");
     assert_eq!(leg.quality().lost, 0);
+}
+
+/// Found by `fuzz stun`: the way back to it is a number that has no positive counterpart.
+#[test]
+fn an_overtaken_packet_half_of_all_timestamps_away_is_late() {
+    for ahead in [0x8000_0000_u32, 0x7FFF_FFF8, 0x8000_0008] {
+        let mut jitter = JitterBuffer::new(Law::Pcmu);
+        assert_eq!(jitter.insert(0, true, &[1; 160]), Queued::Kept);
+        // What is played next is one frame before the first packet.
+        assert_eq!(jitter.insert(ahead.wrapping_sub(160), false, &[2; 160]), Queued::Late);
+        let mut frame = [0; 160];
+        let whole = (0..3).any(|_| jitter.take(&mut frame) == Taken::Whole);
+        assert!(whole && frame == [1; 160], "what came before it is heard all the same");
+    }
 }
 
 #[test]

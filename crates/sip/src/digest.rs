@@ -518,7 +518,9 @@ fn inner(value: &str) -> &str {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' - 10 + half });
+    let digits = |byte: &u8| [digit(byte >> 4), digit(byte & 0x0f)];
+    bytes.iter().flat_map(digits).collect()
 }
 
 #[cfg(test)]

@@ -188,6 +188,28 @@ fn rfc3711_s3_3_1_the_rollover_counter_counts() {
     asked.leads_to("section seven");
 }
 
+/// A re-INVITE brings another key; the peer, as §3.3.1 has it, counts its roll-overs on.
+#[test]
+fn rfc3711_s3_3_1_the_rollover_counter_outlives_the_key() {
+    for suite in [Suite::Cm80, Suite::Gcm256] {
+        let mut asked = Asked::with(suite);
+        asked.phone.rtp.sequence = 65_530;
+        asked.phone.rtp.ssrc ^= 0x00ff_0000;
+        asked.speak(6);
+        for _ in 0..5 {
+            let plain = asked.phone.rtp.packet(0, false, &[0xff; 160], 160);
+            asked.phone.rtp.send(&asked.ours.seal(&plain, 1), asked.audio);
+            wait(20);
+        }
+        let (_, ours, theirs) = call(&mut asked.phone, suite, 41);
+        (asked.ours, asked.theirs) = (ours, theirs);
+        let key = asked.key(7, 1);
+        asked.send(&key);
+        asked.leads_to("section seven");
+        asked.goes_on();
+    }
+}
+
 #[test]
 fn rfc3711_s3_2_3_a_stranger_with_many_ssrcs_takes_no_room_and_no_call() {
     let mut asked = Asked::with(Suite::Cm80);

@@ -38,6 +38,8 @@ pub enum FrameKind {
     Audio,
     /// It was lost and is made up from the one before.
     Concealed,
+    /// They are silent, and told us what that sounds like (RFC 3389).
+    Comfort,
     /// There was nothing.
     Silence,
 }
@@ -66,7 +68,7 @@ pub enum Verdict {
     Audio(Audio),
     /// A telephone-event packet; a digit, if it told one, is a [`LegEvent`].
     Event,
-    /// Comfort noise (RFC 3389): silence.
+    /// Comfort noise (RFC 3389): what their silence sounds like until they speak again.
     Comfort,
     /// A believed report.
     Rtcp,

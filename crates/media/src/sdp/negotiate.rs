@@ -6,6 +6,7 @@ use super::{
     Codec, Direction, Local, Malformed, MasterKey, NothingInCommon, Offering, OpusWishes, SdpFault, Security, Srtp,
     Stream,
 };
+use crate::rtp::COMFORT_NOISE;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
@@ -329,7 +330,10 @@ fn agree(
     Ok(Agreement {
         place,
         profile: choice.profile,
-        formats: std::iter::once(audio).chain(choice.events).collect(),
+        formats: std::iter::once(audio)
+            .chain(choice.events)
+            .chain(choice.comfort)
+            .collect(),
         crypto,
         stream,
     })
@@ -402,13 +406,15 @@ enum Kind {
         flash: bool,
         clock_rate: u32,
     },
+    /// Comfort noise of 8 kHz, under its static number (RFC 3389 §5).
+    Comfort,
 }
 
 impl Kind {
     fn codec(self) -> Option<Codec> {
         match self {
             Self::Audio(codec) => Some(codec),
-            Self::Events { .. } => None,
+            Self::Events { .. } | Self::Comfort => None,
         }
     }
 
@@ -416,6 +422,7 @@ impl Kind {
         match self {
             Self::Audio(codec) => codec.clock_rate(),
             Self::Events { clock_rate, .. } => clock_rate,
+            Self::Comfort => crate::codec::CLOCK_RATE,
         }
     }
 }
@@ -447,6 +454,8 @@ struct Choice<'a> {
     profile: Profile,
     audio: (Codec, u8),
     events: Option<Format>,
+    /// They would send comfort noise instead of silence.
+    comfort: Option<Format>,
     /// Their line, when the audio is to be encrypted.
     crypto: Option<&'a Crypto>,
 }
@@ -480,10 +489,15 @@ fn choose<'a>(media: &'a Media, offering: &Offering) -> Result<Choice<'a>, SdpFa
         let wanted = events(&offered, clock)?;
         offered.iter().find(|format| format.payload_type == wanted).copied()
     });
+    // RFC 3389 §5: for codecs that have no comfort noise of their own, with their clock.
+    let comfort = offered
+        .iter()
+        .find(|format| format.kind == Kind::Comfort && audio.0.clock_rate() == format.kind.clock_rate());
     Ok(Choice {
         profile,
         audio,
         events,
+        comfort: comfort.copied(),
         crypto,
     })
 }
@@ -492,6 +506,12 @@ fn choose<'a>(media: &'a Media, offering: &Offering) -> Result<Choice<'a>, SdpFa
 fn known(media: &Media, format: &str) -> Option<Format> {
     let payload_type: u8 = format.parse().ok().filter(|payload_type| *payload_type < 128)?;
     let Some(map) = media.maps.iter().find(|map| map.payload_type == payload_type) else {
+        if payload_type == COMFORT_NOISE {
+            return Some(Format {
+                payload_type,
+                kind: Kind::Comfort,
+            });
+        }
         return Codec::ALL
             .into_iter()
             .find(|codec| codec.static_payload_type() == Some(payload_type))
@@ -513,6 +533,13 @@ fn known(media: &Media, format: &str) -> Option<Format> {
                 flash: events & FLASH != 0,
                 clock_rate: map.clock_rate,
             },
+        });
+    }
+    if map.encoding.eq_ignore_ascii_case("CN") {
+        let is_ours = (payload_type, map.clock_rate, map.channels) == (COMFORT_NOISE, 8000, 1);
+        return is_ours.then_some(Format {
+            payload_type,
+            kind: Kind::Comfort,
         });
     }
     let codec = Codec::from_name(&map.encoding)?;
@@ -674,6 +701,7 @@ fn write_audio(text: &mut String, port: u16, ours: &Ours<'_>) {
                 "a=rtpmap:{payload_type} telephone-event/{clock_rate}\r\na=fmtp:{payload_type} {}\r\n",
                 if *flash { "0-16" } else { "0-15" }
             ),
+            Kind::Comfort => write!(attributes, "a=rtpmap:{payload_type} CN/8000\r\n"),
         };
     }
     let _ = write!(text, "\r\n{attributes}");

@@ -28,6 +28,9 @@ pub const SSRCS_MAX: usize = 32;
 /// SSRCs tried in vain before the room they took is given back.
 pub const TRIALS_MAX: usize = 64;
 
+/// Roll-overs of a stream that are counted on under a new key: 22 minutes each, so more than the longest call has.
+const ROLLOVERS_MAX: u64 = 16;
+
 /// Packets under a new key until the one before it is no longer tried (what was under way at a re-INVITE).
 const FORMER_PACKETS: u32 = 100;
 
@@ -64,8 +67,8 @@ impl Guard {
     /// who counts roll-overs on (RFC 3711 §3.3.1) and who begins again begin at nought.
     pub(crate) fn rekey(&mut self, keys: &Srtp) -> bool {
         if keys.receive != self.open.key {
-            let former = std::mem::replace(&mut self.open, Opener::new(&keys.receive));
-            self.former = Some(former);
+            let open = Opener::after(&self.open, &keys.receive);
+            self.former = Some(std::mem::replace(&mut self.open, open));
         }
         let changed = keys.send != self.send;
         if changed {
@@ -144,7 +147,12 @@ struct Opener {
     /// Knows only streams that were authentic once.
     context: Context,
     /// Those of audio and those of reports.
-    known: [Vec<u32>; 2],
+    known: [Vec<Known>; 2],
+    /// Streams of audio that had rolled over under the key before this. RFC 3711 §3.3.1 lets the counter outlive the key;
+    /// many begin again all the same. So a packet is tried with nought first, and then as if they had counted on.
+    carried: Vec<Known>,
+    /// Where those are tried.
+    carrying: Option<Context>,
     /// Where streams nobody knows are tried; made anew when it has seen too many. It does not look for replays, for
     /// the window would begin at whatever number came first, and a forged one could shut the true stream out.
     trial: Context,
@@ -153,13 +161,49 @@ struct Opener {
     left: u32,
 }
 
+/// A stream that was authentic once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Known {
+    ssrc: u32,
+    /// How far its audio has come: roll-overs, and sixteen bits of sequence number (RFC 3711 §3.3.1).
+    index: u64,
+}
+
+impl Known {
+    fn came(&mut self, sequence: u16) {
+        let ahead = sequence.wrapping_sub(self.index as u16);
+        if ahead < 0x8000 {
+            self.index += u64::from(ahead);
+        }
+    }
+}
+
 impl Opener {
+    /// One for a new key in the place of another.
+    fn after(former: &Self, key: &MasterKey) -> Self {
+        let [audio, _] = &former.known;
+        let rolled = |known: &&Known| (1..=ROLLOVERS_MAX).contains(&(known.index >> 16));
+        let carried: Vec<Known> = audio.iter().filter(rolled).copied().collect();
+        let carrying = (!carried.is_empty()).then(|| {
+            let mut carrying = context(key, Replays::NotItsAffair);
+            carried.iter().for_each(|known| walk(&mut carrying, key, *known));
+            carrying
+        });
+        Self {
+            carried,
+            carrying,
+            ..Self::new(key)
+        }
+    }
+
     fn new(key: &MasterKey) -> Self {
         Self {
             key: key.clone(),
             context: context(key, Replays::Refused),
             // Room for all there can be, so that none is made while packets come.
             known: [Vec::with_capacity(SSRCS_MAX), Vec::with_capacity(SSRCS_MAX)],
+            carried: Vec::new(),
+            carrying: None,
             trial: context(key, Replays::NotItsAffair),
             trials: 0,
             left: FORMER_PACKETS,
@@ -174,21 +218,42 @@ impl Opener {
         }
         let [audio, reports] = &mut self.known;
         let known = if kind == Kind::Rtp { audio } else { reports };
-        if !known.contains(&ssrc) {
+        if !known.iter().any(|known| known.ssrc == ssrc) {
             if known.len() == SSRCS_MAX {
                 return Err(Unopened::Forged);
             }
+            let mut stream = Known {
+                ssrc,
+                index: u64::from(sequence(packet)),
+            };
             if let Err(unopened) = decrypt(&mut self.trial, packet, kind) {
-                self.trials += 1;
-                if self.trials == TRIALS_MAX {
-                    self.trial = context(&self.key, Replays::NotItsAffair);
-                    self.trials = 0;
-                }
-                return Err(unopened);
+                let carried = self
+                    .carried
+                    .iter()
+                    .find(|known| known.ssrc == ssrc && kind == Kind::Rtp);
+                let counted_on = match &mut self.carrying {
+                    Some(carrying) => carried.filter(|_| decrypt(carrying, packet, kind).is_ok()),
+                    None => None,
+                };
+                let Some(carried) = counted_on else {
+                    self.trials += 1;
+                    if self.trials == TRIALS_MAX {
+                        self.trial = context(&self.key, Replays::NotItsAffair);
+                        self.trials = 0;
+                    }
+                    return Err(unopened);
+                };
+                stream = *carried;
+                walk(&mut self.context, &self.key, stream);
             }
-            known.push(ssrc);
+            known.push(stream);
         }
         let opened = decrypt(&mut self.context, packet, kind)?;
+        if let Some(stream) = known.iter_mut().find(|known| known.ssrc == ssrc)
+            && kind == Kind::Rtp
+        {
+            stream.came(sequence(packet));
+        }
         let plain = packet.get_mut(..opened.len()).ok_or(Unopened::Forged)?;
         plain.copy_from_slice(&opened);
         Ok(opened.len())
@@ -271,6 +336,31 @@ fn decrypt(
         Error::SrtpSsrcDuplicated(..) | Error::SrtcpSsrcDuplicated(..) => Unopened::Replayed,
         _ => Unopened::Forged,
     })
+}
+
+/// Brings a context to where a stream is. It counts roll-overs by what it has seen and cannot be told, so it is shown
+/// packets that say nothing, in strides that it follows; a dozen for an hour's call.
+fn walk(context: &mut Context, key: &MasterKey, to: Known) {
+    /// Less than half of the sequence numbers, or it would take the way back (RFC 3711 appendix A).
+    const STRIDE: u64 = 20_000;
+    let mut peer = self::context(key, Replays::NotItsAffair);
+    let mut index = to.index % STRIDE;
+    loop {
+        let [s0, s1] = (index as u16).to_be_bytes();
+        let [a, b, c, d] = to.ssrc.to_be_bytes();
+        let packet = [0x80, 0, s0, s1, 0, 0, 0, 0, a, b, c, d, 0];
+        // Each is what the next one needs; where one fails, what comes is not heard, as it would not be without this.
+        let Ok(sealed) = peer.encrypt_rtp(&packet) else { return };
+        if context.decrypt_rtp(&sealed).is_err() || index == to.index {
+            return;
+        }
+        index += STRIDE;
+    }
+}
+
+fn sequence(packet: &[u8]) -> u16 {
+    let at = packet.get(2..).and_then(<[u8]>::first_chunk);
+    at.map_or(0, |at| u16::from_be_bytes(*at))
 }
 
 fn ssrc(packet: &[u8], kind: Kind) -> Option<u32> {
@@ -425,7 +515,7 @@ mod tests {
             let mut packet = plain(1, ssrc);
             assert_eq!(b.open_rtp(&mut packet[..182]), Err(Unopened::Forged));
         }
-        assert_eq!(b.open.known, [vec![], vec![]]);
+        assert_eq!(b.open.known, [Vec::new(), Vec::new()]);
         assert!(b.open.trials < TRIALS_MAX);
         for ssrc in 0..SSRCS_MAX as u32 {
             a.sent = Sent::default();
@@ -482,6 +572,54 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_counts_roll_overs_on_under_a_new_key_or_begins_again() {
+        for suite in Suite::ALL {
+            for (counts_on, rolled_over) in [(false, 1_u64), (true, 1), (true, 3)] {
+                let (mut a, mut b) = pair(suite);
+                let end = rolled_over << 16 | 40;
+                // Not every packet of an hour: the stream loses most.
+                for index in (65_530 % 9_000..=end).step_by(9_000).chain(end - 30..=end) {
+                    assert_eq!(b.open_rtp(&mut sealed(&mut a, index as u16, 7)), Ok(172), "{index}");
+                }
+                let (ours, theirs) = (key(suite, 5), key(suite, 6));
+                a.rekey(&Srtp {
+                    suite,
+                    send: ours.clone(),
+                    receive: theirs.clone(),
+                });
+                b.rekey(&Srtp {
+                    suite,
+                    send: theirs,
+                    receive: ours,
+                });
+                if counts_on {
+                    for index in (end % 20_000..=end).step_by(20_000) {
+                        sealed(&mut a, index as u16, 7);
+                    }
+                }
+                let mut first = Vec::new();
+                for sequence in 41..200 {
+                    let packet = sealed(&mut a, sequence, 7);
+                    if sequence == 41 {
+                        first.clone_from(&packet);
+                    }
+                    let mut forged = packet.clone();
+                    forged[20] ^= 1;
+                    assert_eq!(b.open_rtp(&mut forged), Err(Unopened::Forged));
+                    assert_eq!(
+                        b.open_rtp(&mut packet.clone()),
+                        Ok(172),
+                        "{suite:?} {counts_on} {sequence}"
+                    );
+                }
+                assert_eq!(b.open_rtp(&mut first), Err(Unopened::Replayed));
+                // A stream that is new with the key begins at nought.
+                assert_eq!(b.open_rtp(&mut sealed(&mut a, 300, 8)), Ok(172));
+            }
+        }
+    }
+
+    #[test]
     fn no_number_is_sealed_twice() {
         let mut sent = Sent::default();
         for number in [65_530, 65_531, 65_534, 65_533, 2, 65_535] {
@@ -502,7 +640,8 @@ mod tests {
     }
 
     /// Packets sealed by libsrtp, the implementation most peers use: with the master key of RFC 3711 §B.3, and with one
-    /// for the suite of RFC 7714 §14.2.1. (The packets in RFC 7714 §16 begin from session keys, which nobody hands us.)
+    /// for the suite of RFC 7714 §14.2.1. (The packets in RFC 7714 §16 begin from session keys, which nobody hands us: the
+    /// conformance tests' own SRTP seals those, and then talks to the engine in every suite.)
     #[test]
     fn packets_of_another_implementation() {
         let rtp = hex("800f1234 decafbad cafebabe abababab abababab abababab abababab");

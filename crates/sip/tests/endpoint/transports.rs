@@ -1,5 +1,7 @@
 //! What TLS and WebSocket change: names in Via and Contact, whom to believe, and the way back.
 
+use std::net::SocketAddr;
+
 use sip::{Body, Flow, Transport};
 
 use super::world::*;
@@ -169,4 +171,44 @@ fn a_route_with_a_name_leads_back_the_way_the_call_came() {
         (bye.flow.remote, bye.flow.connection),
         (address("192.0.2.1:5061"), None)
     );
+}
+
+/// A port beside a word of TLS is where they listen for TLS. Without the word it is where they listen in the clear, as most
+/// Contacts have it, and TLS is at 5061 (RFC 3261 §19.1.2).
+#[test]
+fn a_port_without_a_word_of_tls_means_5061() {
+    for (contact, port) in [
+        ("sip:k3@192.0.2.1:5060", 5061),
+        ("sip:k3@192.0.2.1:5090", 5061),
+        ("sip:k3@192.0.2.1", 5061),
+        ("sip:k3@192.0.2.1:5090;transport=udp", 5061),
+        ("sip:k3@192.0.2.1:5090;transport=tls", 5090),
+        ("sips:k3@192.0.2.1:5090", 5090),
+        ("sips:k3@192.0.2.1", 5061),
+    ] {
+        let mut alone = over(Transport::Tls);
+        alone.flow.remote = address("192.0.2.1:33444");
+        let asked = request("INVITE", "b1", "", &format!("Contact: <{contact}>\n"), "offer");
+        // RFC 3261 §12.1.1: a Contact of sips: belongs to a Request-URI of sips:.
+        let asked = match contact.starts_with("sips:") {
+            true => asked.replace("INVITE sip:", "INVITE sips:"),
+            false => asked,
+        };
+        alone.hear(&asked);
+        let session = alone.events[0].session().unwrap();
+        alone.sent.clear();
+        alone.act(|endpoint, now| endpoint.accept(now, session, Body::sdp("answer")));
+        let tag = alone.response().to_tag().unwrap();
+        alone.hear(&within("ACK", 1, &tag, "back", ""));
+        let flow = alone.flow;
+        alone.act(|endpoint, now| endpoint.handle_transport_failed(now, flow));
+        alone.sent.clear();
+        alone.act(|endpoint, now| endpoint.hang_up(now, session));
+        let bye = alone.sent.pop().unwrap();
+        assert_eq!(
+            (bye.flow.transport, bye.flow.remote, bye.flow.connection),
+            (Transport::Tls, SocketAddr::new(address("192.0.2.1:0").ip(), port), None),
+            "{contact}"
+        );
+    }
 }

@@ -97,6 +97,7 @@ impl Engine {
             },
             streams: exchange::StreamLimits::default(),
             floods: exchange::FloodLimits::default(),
+            origins: Vec::new(),
             tls: None,
             resolver: exchange::Resolver::default(),
             trace: None,

@@ -19,6 +19,9 @@ pub struct Config {
     pub streams: StreamLimits,
     /// What trunks and strangers may send before it is dropped.
     pub floods: FloodLimits,
+    /// Whose pages a browser may open a WebSocket to us for (RFC 6455 §10.2), as browsers write them:
+    /// `https://phones.example.com`. None: no browser gets one.
+    pub origins: Vec<String>,
     /// Who we are over TLS, and whom we trust. Without it others can be connected to by the system's authorities, and
     /// there can be no TLS or WSS listener.
     pub tls: Option<Tls>,

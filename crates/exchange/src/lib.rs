@@ -39,6 +39,7 @@ mod trace;
 mod transport;
 
 pub use config::{Config, Keys, Media};
+pub use plane::give_way;
 pub use ports::{Pair, Ports};
 pub use practices::{Clips, Loaded, Problem, RECORDED, SHIFT_LIST, Shelf};
 pub use recorder::Recorder;

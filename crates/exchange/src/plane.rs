@@ -26,6 +26,7 @@ use media::Law;
 use switchboard::{CallId, LegId, MediaEvent, RecordingId};
 use tokio::sync::mpsc::Sender;
 
+pub use clock::give_way;
 pub use events::{EVENTS, HELD_MAX};
 pub use gauges::{Figures, Gauges, Pacing};
 pub use order::Order;

@@ -27,7 +27,7 @@ use crate::recorder::Recorder;
 use crate::resolver::Names;
 use crate::signalling::{Control, Held, Loop, Tracing};
 use crate::trace::{Numbers, Tap, Trace, TraceFault, TraceFigures};
-use crate::transport::{Certificates, Counters, FloodLimits, Peer, TlsFault, Transports, Wires};
+use crate::transport::{Certificates, Counters, FloodLimits, Origins, Peer, TlsFault, Transports, Wires};
 
 /// Requests to the loop from outside.
 const CONTROLS: usize = 16;
@@ -136,6 +136,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         mut desk,
         streams,
         floods,
+        origins,
         tls,
         resolver,
         trace,
@@ -196,6 +197,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
             ..floods
         },
         certificates: certificates.clone(),
+        origins: Origins::new(origins),
     };
     let (transports, listeners, arrivals) = Transports::bind(&desk.signalling, wires).await.map_err(Fault::Listen)?;
     desk.signalling = listeners.clone();

@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) trunks: Vec<Record>,
     /// Certificate, key and authorities, where TLS is spoken.
     pub(crate) tls: Option<exchange::Tls>,
+    /// Whose pages may open a WebSocket, as browsers write it.
+    pub(crate) origins: Vec<String>,
     /// Who is asked for names; none: whom the machine asks.
     pub(crate) name_servers: Vec<SocketAddr>,
     /// Where copies of the signalling go: a Homer collector.
@@ -57,6 +59,7 @@ const TOP: &[&str] = &[
     "listen",
     "external address",
     "certificate",
+    "browser pages",
     "name server",
     "media address",
     "rtp ports",
@@ -169,6 +172,7 @@ impl Reader {
             desk,
             trunks,
             tls,
+            origins: self.origins(tree),
             name_servers: self.name_servers(tree),
             homer: self.homer(tree),
             media_bind,
@@ -261,6 +265,23 @@ impl Reader {
         Some(tls)
     }
 
+    /// `browser pages: https://phones.example.com`, or several.
+    fn origins(&mut self, tree: &Node) -> Vec<String> {
+        let mut origins = Vec::new();
+        for item in tree.entry("browser pages").map(words_of).unwrap_or_default() {
+            match item.text().and_then(origin) {
+                Some(origin) => origins.push(origin),
+                None => self.wrong(
+                    item,
+                    "this is not the address of a site alone",
+                    "a browser phone on that page would be turned away, and nobody knows which pages might get in",
+                    "write `https://phones.example.com`, with a port where it is not the usual one, and no path",
+                ),
+            }
+        }
+        origins
+    }
+
     /// `name server: 192.0.2.53`, or several, with a port or without.
     fn name_servers(&mut self, tree: &Node) -> Vec<SocketAddr> {
         let mut servers = Vec::new();
@@ -318,6 +339,26 @@ impl Reader {
             }
         }
     }
+}
+
+/// An origin as browsers write it (RFC 6454 §6.2): scheme and host in small letters, the port only where it is unusual.
+fn origin(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    let (scheme, rest) = text.split_once("://")?;
+    let usual = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return None,
+    };
+    let site = rest.strip_suffix(usual).unwrap_or(rest);
+    let (host, port) = match site.rsplit_once(':') {
+        // An IPv6 address has colons of its own.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (site, None),
+    };
+    let is_host = sip::message::Host::parse(host.as_bytes()).is_ok();
+    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    (is_host && is_port).then(|| format!("{scheme}://{site}"))
 }
 
 /// What Homer calls an agent nobody has numbered.

@@ -163,6 +163,7 @@ impl Stage {
             desk: self.desk(handset.address()),
             streams: exchange::StreamLimits::default(),
             floods: exchange::FloodLimits::default(),
+            origins: Vec::new(),
             tls: None,
             resolver: exchange::Resolver::default(),
             trace: None,

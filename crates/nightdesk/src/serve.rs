@@ -33,6 +33,7 @@ pub(crate) fn exchange_config(settings: Settings) -> Result<exchange::Config, Fa
         desk: settings.desk,
         streams: exchange::StreamLimits::default(),
         floods: exchange::FloodLimits::default(),
+        origins: settings.origins,
         tls: settings.tls,
         resolver: exchange::Resolver {
             servers: settings.name_servers,
@@ -159,6 +160,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.min(2))
+        .on_thread_start(exchange::give_way)
         .enable_all()
         .build()
         .map_err(|error| {

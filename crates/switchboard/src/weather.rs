@@ -2,6 +2,7 @@
 //!
 //! The same seed is the same storm, so a failing seed is a test. A calm world draws no dice at all.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::door::{RecordingId, Ticket};
@@ -38,6 +39,10 @@ pub struct Weather {
     pub cut_after: Option<Duration>,
     /// So many RTP ports exist.
     pub ports: Option<usize>,
+    /// Name servers answer within this, each question by its own.
+    pub names_slow: Duration,
+    /// Questions that no name server answers in the end.
+    pub names_fail: u16,
 }
 
 /// What a judge of the desk must see, in the order in which the desk did it.
@@ -71,6 +76,48 @@ pub enum Seen {
         /// Its id.
         recording: RecordingId,
     },
+    /// A datagram left.
+    Sent {
+        /// For this address.
+        to: SocketAddr,
+        /// What it is.
+        what: Sent,
+        /// The same for the same octets: what a timer repeats.
+        octets: u64,
+    },
+}
+
+/// A datagram, as the timers of RFC 3261 §17 tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// An INVITE.
+    Invite,
+    /// An ACK, which no timer repeats.
+    Ack,
+    /// Any other request.
+    Request,
+    /// A response with this status.
+    Response(u16),
+}
+
+impl Seen {
+    /// A datagram that leaves.
+    pub(crate) fn sent(to: SocketAddr, bytes: &[u8]) -> Self {
+        let status = || {
+            let digits = bytes.strip_prefix(b"SIP/2.0 ")?.get(..3)?;
+            std::str::from_utf8(digits).ok()?.parse().ok()
+        };
+        let what = match bytes {
+            [b'I', b'N', b'V', ..] => Sent::Invite,
+            [b'A', b'C', b'K', ..] => Sent::Ack,
+            _ => status().map_or(Sent::Request, Sent::Response),
+        };
+        // FNV-1a: a night has some hundred datagrams.
+        let octets = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self::Sent { to, what, octets }
+    }
 }
 
 /// Everything seen so far, each with its instant.

@@ -395,7 +395,10 @@ impl World {
             Happening::ToPhone(flow, bytes) => self.phone.handle_received(self.now, flow, &bytes),
             Happening::Resolves(question) => {
                 let known = self.carrier.names.get(&question).cloned();
-                let answer = known.unwrap_or(Answer::Nothing(Duration::from_secs(60)));
+                let answer = match self.dice.chance(self.weather.names_fail) {
+                    true => Answer::Failed,
+                    false => known.unwrap_or(Answer::Nothing(Duration::from_secs(60))),
+                };
                 self.desk.handle(self.now, Input::Resolved { question, answer });
             }
             Happening::Recorded(ticket) => {
@@ -478,12 +481,15 @@ impl World {
                         remote: transmit.flow.local,
                         ..transmit.flow
                     };
+                    self.see(Seen::sent(flow.local, &transmit.bytes));
                     self.carry(flow, transmit.bytes);
                     continue;
                 }
                 Output::Expect { .. } => continue,
                 Output::Resolve(question) => {
-                    self.schedule(self.setting.wire, Happening::Resolves(question));
+                    let slow = self.weather.names_slow;
+                    let late = if slow.is_zero() { slow } else { self.dice.within(slow) };
+                    self.schedule(self.setting.wire + late, Happening::Resolves(question));
                     continue;
                 }
                 Output::Record { ticket, facts } => {

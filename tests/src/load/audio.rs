@@ -33,7 +33,8 @@ const KEY_GAP: u16 = 4;
 pub(crate) struct Tally {
     /// Whether anything is counted.
     pub(crate) open: bool,
-    /// How far the time between two packets in a row was from 20 ms.
+    /// How far the time between two packets in a row was from what it should be: 20 ms, and for what the server relays the
+    /// time between their sending, for it passes on at once what this program may have sent late.
     pub(crate) pacing: Spread,
     /// One way through a bridge.
     pub(crate) delay: Spread,
@@ -67,7 +68,8 @@ pub(crate) struct Audio {
     answered: Option<Nanos>,
     heard: Heard,
     expected: Option<u16>,
-    last: Option<Nanos>,
+    /// The packet before: when it came, and when its mark left.
+    last: Option<(Nanos, Option<Nanos>)>,
     mark_expected: Option<u32>,
     /// Whether marks are in the air: the party is bridged.
     pub(crate) bridged: bool,
@@ -193,6 +195,7 @@ impl Audio {
         let ahead = self
             .expected
             .map_or(0, |expected| sequence.wrapping_sub(expected) as i16);
+        let mark = packet.get(12..).filter(|_| kind & 0x7f == 0).and_then(mark_of);
         if tally.open {
             self.heard.received += 1;
             if let Ok(gap) = u64::try_from(ahead) {
@@ -201,33 +204,22 @@ impl Audio {
                 // It had been counted as lost.
                 self.heard.lost = self.heard.lost.saturating_sub(1);
             }
-            if let (0, Some(last)) = (ahead, self.last) {
-                tally.pacing.add(at.saturating_sub(last).abs_diff(FRAME));
+            if let (0, Some((last, sent_before))) = (ahead, self.last) {
+                let should = match (sent_before, mark) {
+                    (Some(before), Some((_, sent))) => sent.saturating_sub(before),
+                    _ => FRAME,
+                };
+                tally.pacing.add(at.saturating_sub(last).abs_diff(should));
             }
-            self.last = Some(at);
+            self.last = Some((at, mark.map(|(_, sent)| sent)));
         }
         if ahead >= 0 {
             self.expected = Some(sequence.wrapping_add(1));
         }
-        if kind & 0x7f != 0 {
-            return;
-        }
-        let Some((&magic, rest)) = packet.get(12..).and_then(|payload| payload.split_first_chunk::<8>()) else {
-            return;
-        };
-        let Some((&number, rest)) = rest.split_first_chunk::<4>() else {
-            return;
-        };
-        let Some((&sent, _)) = rest.split_first_chunk::<8>() else {
-            return;
-        };
-        if magic != MAGIC {
-            return;
-        }
+        let Some((number, sent)) = mark else { return };
         self.bridged = true;
-        let number = u32::from_be_bytes(number);
         if tally.open {
-            tally.delay.add(at.saturating_sub(u64::from_be_bytes(sent)));
+            tally.delay.add(at.saturating_sub(sent));
             self.heard.marks += 1;
             let missing = self
                 .mark_expected
@@ -236,6 +228,14 @@ impl Audio {
         }
         self.mark_expected = Some(number.wrapping_add(1));
     }
+}
+
+/// Another party's mark in a payload: its number, and when it left.
+fn mark_of(payload: &[u8]) -> Option<(u32, Nanos)> {
+    let (&magic, rest) = payload.split_first_chunk::<8>()?;
+    let (&number, rest) = rest.split_first_chunk::<4>()?;
+    let (&sent, _) = rest.split_first_chunk::<8>()?;
+    (magic == MAGIC).then(|| (u32::from_be_bytes(number), u64::from_be_bytes(sent)))
 }
 
 impl Mouth {

@@ -124,7 +124,7 @@ pub(crate) fn flood(binary: &str) -> io::Result<bool> {
         field.tally.skipped
     );
     say(
-        "deviation from 20 ms, p99 (p50, max) ms",
+        "deviation of packets, p99 (p50, max) ms",
         format!("{:.2} ({:.2}, {:.1})", pacing.ms(0.99), pacing.ms(0.5), pacing.max_ms()),
         format!("≤ {PACING_MS_MAX}"),
         pacing.count() > 0 && pacing.ms(0.99) <= PACING_MS_MAX,

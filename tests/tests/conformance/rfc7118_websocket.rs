@@ -20,6 +20,7 @@ fn house() -> Engine {
             advertised: local,
         });
         config.streams.handshake = Duration::from_millis(1_500);
+        config.origins = vec!["https://phones.example.com".into()];
     })
 }
 
@@ -141,6 +142,14 @@ impl Socket {
         }
     }
 
+    /// The code of the Close frame that comes next (RFC 6455 §5.5.1).
+    fn closes_with(&mut self) -> Option<u16> {
+        match self.next() {
+            Some((8, payload)) => payload.first_chunk::<2>().copied().map(u16::from_be_bytes),
+            other => panic!("no Close but {other:?}"),
+        }
+    }
+
     fn is_closed(&mut self) -> bool {
         let end = Instant::now() + SOON;
         while Instant::now() < end {
@@ -189,6 +198,88 @@ fn rfc7118_s4_1_without_the_subprotocol_there_is_no_upgrade() {
         assert!(!head.starts_with("HTTP/1.1 101"), "{head}");
         assert!(socket.is_closed());
     }
+}
+
+#[test]
+fn rfc6455_s10_2_a_page_of_somebody_else_gets_403() {
+    let engine = house();
+    for origin in [
+        "https://evil.example.net",
+        "null",
+        "http://phones.example.com",
+        "https://phones.example.com.evil.example.net",
+        "https://phones.example.com\r\nOrigin: https://evil.example.net",
+    ] {
+        let headers = format!("Origin: {origin}\r\nSec-WebSocket-Protocol: sip\r\n");
+        let (mut socket, head) = Socket::ask(&engine, &headers);
+        assert!(head.starts_with("HTTP/1.1 403"), "{origin}: {head}");
+        assert!(
+            !head.to_lowercase().contains("server:") && !head.to_lowercase().contains("nightdesk"),
+            "{head}"
+        );
+        assert!(socket.is_closed());
+    }
+    let (mut socket, head) = Socket::ask(
+        &engine,
+        "Origin: https://phones.example.com\r\nSec-WebSocket-Protocol: sip\r\n",
+    );
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    socket.send(1, request(&engine, "OPTIONS", "", "").as_bytes());
+    assert_eq!(socket.message(|message| message.status() >= 200).status(), 200);
+}
+
+#[test]
+fn rfc6455_s10_2_no_page_is_allowed_unless_configured() {
+    let local = std::net::SocketAddr::new(tests::LOOPBACK, 0);
+    let engine = own(move |config| {
+        config.desk.signalling.push(Listener {
+            transport: Ws,
+            local,
+            advertised: local,
+        });
+    });
+    let (_, head) = Socket::ask(
+        &engine,
+        "Origin: https://phones.example.com\r\nSec-WebSocket-Protocol: sip\r\n",
+    );
+    assert!(head.starts_with("HTTP/1.1 403"), "{head}");
+    let (_, head) = Socket::ask(&engine, "Sec-WebSocket-Protocol: sip\r\n");
+    assert!(head.starts_with("HTTP/1.1 101"), "a program has no page: {head}");
+}
+
+#[test]
+fn rfc6455_s10_4_frames_and_messages_have_a_limit() {
+    let engine = house();
+    // A frame that says it is longer than any message: refused by its head alone.
+    let mut socket = Socket::open(&engine);
+    let mut head = vec![0x82, 0x80 | 127];
+    head.extend_from_slice(&(1_u64 << 40).to_be_bytes());
+    head.extend_from_slice(&[7, 77, 177, 27]);
+    socket.stream.write_all(&head).expect("written");
+    assert_eq!(socket.closes_with(), Some(1009));
+    assert!(socket.is_closed());
+    // A message in pieces, each of them small.
+    let mut socket = Socket::open(&engine);
+    let piece = [0x02, 0x80 | 126, 0x20, 0x00, 0, 0, 0, 0];
+    for index in 0..20_u8 {
+        let mut frame = piece.to_vec();
+        if index > 0 {
+            frame[0] = 0;
+        }
+        frame.resize(frame.len() + 0x2000, b'x');
+        if socket.stream.write_all(&frame).is_err() {
+            break;
+        }
+    }
+    assert!(socket.is_closed());
+    // A message goes on that was never begun.
+    let mut socket = Socket::open(&engine);
+    socket.stream.write_all(&[0x80, 0x80, 0, 0, 0, 0]).expect("written");
+    assert_eq!(socket.closes_with(), Some(1002));
+    assert!(socket.is_closed());
+    let mut after = Phone::udp(engine.address(sip::Transport::Udp), TALK);
+    let options = after.request("OPTIONS");
+    assert_eq!(after.ask(&options).status(), 200);
 }
 
 #[test]

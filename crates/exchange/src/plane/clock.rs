@@ -15,6 +15,17 @@ use rustix::time::Timespec;
 /// Ahead of everything that is not urgent, behind what the system itself must do.
 const NICE: i32 = -15;
 
+/// How far behind the media threads everything else stands, where those may not go first.
+const WAY: i32 = 5;
+
+/// Puts the calling thread behind the media threads: for the `on_thread_start` of whoever makes the runtime. A flood of messages
+/// then takes its time from other messages, and not from the audio, on a machine that does not let audio go first.
+pub fn give_way() {
+    let nice = rustix::process::getpriority_process(None).unwrap_or(0);
+    // Everybody may step back; where even that is refused, nothing is worse than before.
+    let _ = rustix::process::setpriority_process(None, nice.saturating_add(WAY).min(19));
+}
+
 /// Ticks of one thread, counted from its beginning.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ const HOST_REMEMBERED: Duration = Duration::from_secs(2 * 60 * 60);
 const HOST_REFRESHED: Duration = Duration::from_secs(60);
 
 /// Networks beyond which the kernel's filter is not built (its programs end at 4,096 steps) and we look ourselves.
-const FILTER_NETWORKS_MAX: usize = 256;
+const FILTER_NETWORKS_MAX: usize = 250;
 
 /// Connections accepted and waiting for the loop; listeners wait beyond it.
 const EVENTS: usize = 128;
@@ -167,20 +168,28 @@ impl Gate {
     }
 
     /// A program for the kernel that takes datagrams of known addresses, so that a stranger's flood costs neither our
-    /// time nor a trunk's place in the socket's buffer. Strangers that are to be heard have this chance of being taken.
+    /// time nor a trunk's place in the socket's buffer; and of everybody who floods, only as many as the chance says.
     /// `None` when there are too many networks.
-    pub(crate) fn filter(&self, v6: bool, chance: u32) -> Option<Vec<SockFilter>> {
+    pub(crate) fn filter(&self, v6: bool, chances: &Chances) -> Option<Vec<SockFilter>> {
         let hosts = self.hosts.load();
-        let networks: Vec<Network> = self
+        let hosts_chance = chances.of(self.queue(Class::Host));
+        let networks: Vec<(Network, u32)> = self
             .peers
             .iter()
-            .flat_map(|peer| peer.networks.iter().copied())
-            .chain(hosts.keys().copied().map(Network::host))
-            .filter(|network| network.address.to_canonical().is_ipv6() == v6)
+            .enumerate()
+            .flat_map(|(place, peer)| {
+                let chance = chances.of(place);
+                peer.networks.iter().map(move |network| (*network, chance))
+            })
+            .chain(hosts.keys().map(|host| (Network::host(*host), hosts_chance)))
+            .filter(|(network, _)| network.address.to_canonical().is_ipv6() == v6)
             .collect();
-        let chance = if self.limits.hear_strangers { chance } else { 0 };
+        let strangers = match self.limits.hear_strangers {
+            true => chances.of(self.queue(Class::Stranger)),
+            false => 0,
+        };
         let step = |(code, yes, no, k): Step| SockFilter::new(code, yes, no, k);
-        (networks.len() <= FILTER_NETWORKS_MAX).then(|| program(&networks, chance).into_iter().map(step).collect())
+        (networks.len() <= FILTER_NETWORKS_MAX).then(|| program(&networks, strangers).into_iter().map(step).collect())
     }
 
     pub(crate) fn queue(&self, class: Class) -> usize {
@@ -198,9 +207,10 @@ type Step = (u16, u8, u8, u32);
 /// Every stranger is taken.
 pub(crate) const EVERY: u32 = u32::MAX;
 
-/// Classic BPF: for each network, load the source address word by word, mask, compare; take the datagram on a match, and
-/// a stranger's when a number drawn is not above `chance`.
-fn program(networks: &[Network], chance: u32) -> Vec<Step> {
+/// Classic BPF: for each network, load the source address word by word, mask, compare; take the datagram on a match, where
+/// its network has no chance less than [`EVERY`]. Where it has, and for strangers, it is taken when a number drawn is not
+/// above the chance.
+fn program(networks: &[(Network, u32)], strangers: u32) -> Vec<Step> {
     // linux/filter.h: BPF_LD|BPF_W|BPF_ABS, BPF_ALU|BPF_AND|BPF_K, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K; loads from
     // SKF_NET_OFF on are relative to the network header, where the source stands at 12 (RFC 791) or 8 (RFC 8200).
     const LOAD: u16 = 0x20;
@@ -211,8 +221,14 @@ fn program(networks: &[Network], chance: u32) -> Vec<Step> {
     // SKF_AD_OFF + SKF_AD_RANDOM
     const RANDOM: u32 = 0xffff_f038;
     const NETWORK_HEADER: u32 = 0xfff0_0000;
+    const TAKE: Step = (RETURN, 0, 0, u32::MAX);
+    const DROP: Step = (RETURN, 0, 0, 0);
+    let drawn = |chance: u32| [(LOAD, 0, 0, RANDOM), (GREATER, 1, 0, chance), TAKE, DROP];
     let mut program = Vec::new();
-    for network in networks {
+    for (network, chance) in networks {
+        let thinned = drawn(*chance);
+        let verdict = if *chance == EVERY { &[TAKE][..] } else { &thinned[..] };
+        let skipped = u8::try_from(verdict.len()).unwrap_or(4);
         let (bits, words, offset) = match network.address.to_canonical() {
             IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, 1_u8, 12),
             IpAddr::V6(address) => (address.to_bits(), 4, 8),
@@ -223,77 +239,189 @@ fn program(networks: &[Network], chance: u32) -> Vec<Step> {
         for (done, word) in compared.enumerate() {
             let shift = 32 * u32::from(word);
             let of = |value: u128| u32::try_from(value << shift >> 96).unwrap_or(0);
-            // A word that differs skips the rest of this network: three steps a word, and the return.
+            // A word that differs skips the rest of this network: three steps a word, and what becomes of a match.
             let left = count - u8::try_from(done).unwrap_or(0) - 1;
             program.push((LOAD, 0, 0, NETWORK_HEADER + offset + 4 * u32::from(word)));
             program.push((AND, 0, 0, of(mask)));
-            program.push((EQUAL, 0, 3 * left + 1, of(bits & mask)));
+            program.push((EQUAL, 0, 3 * left + skipped, of(bits & mask)));
         }
-        program.push((RETURN, 0, 0, u32::MAX));
+        program.extend_from_slice(verdict);
     }
-    if chance > 0 {
-        program.push((LOAD, 0, 0, RANDOM));
-        program.push((GREATER, 1, 0, chance));
-        program.push((RETURN, 0, 0, u32::MAX));
+    match strangers {
+        0 => program.push(DROP),
+        EVERY => program.push(TAKE),
+        chance => program.extend(drawn(chance)),
     }
-    program.push((RETURN, 0, 0, 0));
     program
 }
 
+/// What chance a datagram of each class has of being taken by the kernel, on one socket; [`EVERY`] but in a flood.
+#[derive(Debug)]
+pub(crate) struct Chances(Box<[AtomicU32]>);
+
+impl Chances {
+    /// For this many queues.
+    pub(crate) fn new(queues: usize) -> Self {
+        Self((0..queues).map(|_| AtomicU32::new(EVERY)).collect())
+    }
+
+    fn of(&self, queue: usize) -> u32 {
+        self.0.get(queue).map_or(EVERY, |chance| chance.load(Relaxed))
+    }
+
+    fn set(&self, queue: usize, to: u32) {
+        if let Some(chance) = self.0.get(queue) {
+            chance.store(to, Relaxed);
+        }
+    }
+}
+
+/// All classes' sieves on one socket, in the order of their queues.
+#[derive(Debug)]
+pub(crate) struct Sieves {
+    each: Vec<Sieve>,
+    /// Datagrams of each since the kernel's buffer was last seen empty.
+    behind: Vec<u32>,
+    chances: Arc<Chances>,
+}
+
+impl Sieves {
+    pub(crate) fn new(gate: &Gate, chances: Arc<Chances>, now: Instant) -> Self {
+        let queues = gate.queue(Class::Stranger) + 1;
+        Self {
+            each: (0..queues).map(|_| Sieve::new(now)).collect(),
+            behind: vec![0; queues],
+            chances,
+        }
+    }
+
+    /// The kernel's buffer has been read empty: nobody has to wait there, or be dropped.
+    pub(crate) fn caught_up(&mut self) {
+        self.behind.fill(0);
+    }
+
+    /// There is more than can be read, this much and no end: whoever sends most of it is heard half as often from here on.
+    pub(crate) fn fell_behind(&mut self, now: Instant, at_most: u32) -> bool {
+        if self.behind.iter().sum::<u32>() < at_most {
+            return false;
+        }
+        let most = self.behind.iter().enumerate().max_by_key(|(_, count)| **count);
+        let most = most.map_or(0, |(queue, _)| queue);
+        self.caught_up();
+        let Some(sieve) = self.each.get_mut(most) else {
+            return false;
+        };
+        sieve.halve(now);
+        self.chances.set(most, sieve.chance);
+        true
+    }
+
+    /// A datagram of this queue came, and was taken or had no place.
+    pub(crate) fn count(&mut self, now: Instant, queue: usize, taken: bool) {
+        if let (Some(sieve), Some(behind)) = (self.each.get_mut(queue), self.behind.get_mut(queue)) {
+            sieve.count(now, taken);
+            *behind = behind.saturating_add(1);
+        }
+    }
+
+    /// Whether the kernel takes only some of somebody's.
+    pub(crate) fn is_on(&self) -> bool {
+        self.each.iter().any(Sieve::is_on)
+    }
+
+    /// Changes the chances where it is time to; true when any is another.
+    pub(crate) fn turn(&mut self, now: Instant) -> bool {
+        let mut news = false;
+        for (queue, sieve) in self.each.iter_mut().enumerate() {
+            if let Some(chance) = sieve.turn(now) {
+                self.chances.set(queue, chance);
+                news = true;
+            }
+        }
+        news
+    }
+}
+
+/// How many datagrams of one class a socket may take before the kernel is asked to take only some of them: all trunks
+/// share the socket's one buffer in the kernel, so what would be dropped for want of a place in a queue of ours must not
+/// take another trunk's place there.
 /// How many strangers a socket may take before the kernel is asked to take only some of them.
 #[derive(Debug)]
-pub(crate) struct Sieve {
+struct Sieve {
     since: Instant,
     seen: u32,
+    refused: u32,
     chance: u32,
 }
 
-/// Strangers' datagrams a second that we look at ourselves.
+/// Datagrams a second of one class that we always look at ourselves, wanted or not.
 const LOOKED_AT_PER_S: f64 = 2_000.0;
 
 /// How long is counted before the chance is changed.
 pub(crate) const COUNTED: Duration = Duration::from_millis(500);
 
+/// The least chance anybody has: somebody who is never heard could never be heard to have stopped.
+const LEAST: u32 = EVERY / 100_000;
+
+/// So many refused in one go are a flood that has just begun: nothing is waited for.
+const SUDDEN: u32 = 512;
+
 impl Sieve {
-    pub(crate) fn new(now: Instant) -> Self {
+    fn new(now: Instant) -> Self {
         Self {
             since: now,
             seen: 0,
+            refused: 0,
             chance: EVERY,
         }
     }
 
-    /// A stranger's datagram came.
-    pub(crate) fn count(&mut self) {
+    fn count(&mut self, now: Instant, taken: bool) {
+        if !taken && self.refused == 0 && !self.is_on() {
+            // The peace before it says nothing about a flood.
+            (self.since, self.seen) = (now, 0);
+        }
         self.seen = self.seen.saturating_add(1);
+        self.refused = self.refused.saturating_add(u32::from(!taken));
     }
 
-    /// Whether the kernel takes some strangers only.
-    pub(crate) fn is_on(&self) -> bool {
+    fn is_on(&self) -> bool {
         self.chance < EVERY
     }
 
-    /// The chance a stranger has from now on, when that is another.
-    pub(crate) fn turn(&mut self, now: Instant) -> Option<u32> {
+    fn halve(&mut self, now: Instant) {
+        (self.since, self.seen, self.refused) = (now, 0, 0);
+        self.chance = (self.chance / 2).max(LEAST);
+    }
+
+    /// The chance from now on, when that is another.
+    fn turn(&mut self, now: Instant) -> Option<u32> {
         let counted = now.saturating_duration_since(self.since);
-        if counted < COUNTED {
+        let is_sudden = self.refused >= SUDDEN && !self.is_on();
+        if counted < COUNTED && !is_sudden {
             return None;
         }
+        let (before, refused) = (self.chance, self.refused);
+        let second = counted.max(Duration::from_millis(1)).as_secs_f64();
         let share = f64::from(self.chance) / f64::from(EVERY);
-        let sent_per_s = f64::from(self.seen) / counted.as_secs_f64() / share;
-        let before = self.chance;
-        (self.since, self.seen) = (now, 0);
-        self.chance = if sent_per_s <= LOOKED_AT_PER_S {
+        let sent_per_s = f64::from(self.seen) / second / share;
+        let taken_per_s = f64::from(self.seen.saturating_sub(refused)) / second;
+        (self.since, self.seen, self.refused) = (now, 0, 0);
+        // Twice what finds a place: enough that nobody who has stopped is held down, and the buffer stays empty.
+        let wanted_per_s = (2.0 * taken_per_s).max(LOOKED_AT_PER_S);
+        self.chance = if refused == 0 {
+            // Nothing is lost any more. Not all at once, lest a flood that goes on be let in again.
+            self.chance.saturating_add(self.chance / 4 + 1)
+        } else if sent_per_s <= wanted_per_s {
             EVERY
         } else {
-            // Rounded towards letting one more in; a sieve that lets nobody in would never see the flood end.
             #[allow(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "a share of less than one of a u32 is one"
             )]
-            let chance = (f64::from(EVERY) * LOOKED_AT_PER_S / sent_per_s) as u32;
-            chance.max(EVERY / 100_000)
+            let chance = (f64::from(EVERY) * wanted_per_s / sent_per_s) as u32;
+            chance.max(LEAST)
         };
         (self.chance != before).then_some(self.chance)
     }
@@ -314,10 +442,15 @@ impl Post {
         queue.unwrap_or(&self.events).clone()
     }
 
-    /// Puts a datagram in its queue; false when that is full, or nobody reads any more.
-    pub(crate) fn try_send(&self, class: Class, arrived: Arrived) -> bool {
+    /// Puts a datagram in its queue; false when that is full, or nobody reads any more. What finds no place is never
+    /// made, so that a flood costs as little as can be.
+    pub(crate) fn try_send(&self, class: Class, make: impl FnOnce() -> Arrived) -> bool {
         let queue = self.queues.get(self.gate.queue(class));
-        queue.is_some_and(|queue| queue.try_send(arrived).is_ok())
+        let Some(Ok(place)) = queue.map(mpsc::Sender::try_reserve) else {
+            return false;
+        };
+        place.send(make());
+        true
     }
 }
 
@@ -569,12 +702,12 @@ mod tests {
         let (post, mut arrivals) = queues(&gate);
         let mut taken = 0;
         for _ in 0..1000 {
-            taken += usize::from(post.try_send(Class::Trunk(0), message("192.0.2.7")));
-            taken += usize::from(post.try_send(Class::Stranger, message("198.51.100.1")));
+            taken += usize::from(post.try_send(Class::Trunk(0), || message("192.0.2.7")));
+            taken += usize::from(post.try_send(Class::Stranger, || message("198.51.100.1")));
         }
         assert_eq!(taken, 110);
         assert!(
-            post.try_send(Class::Trunk(1), message("192.0.2.9")),
+            post.try_send(Class::Trunk(1), || message("192.0.2.9")),
             "the other trunk has room"
         );
         let mut batch = Vec::new();
@@ -622,55 +755,128 @@ mod tests {
     }
 
     /// Runs the program as the kernel would, on a header that holds the source only.
-    fn kernel(program: &[Network], from: &str) -> bool {
+    fn kernel(program: &[Step], from: &str, drawn: u32) -> bool {
         let (header, offset) = match address(from) {
             IpAddr::V4(address) => (address.octets().to_vec(), 12),
             IpAddr::V6(address) => (address.octets().to_vec(), 8),
         };
-        let steps = super::program(program, 0);
         let (mut at, mut a) = (0, 0_u32);
         loop {
-            let (code, yes, no, k) = steps[at];
+            let (code, yes, no, k) = program[at];
             at += 1;
             match code {
+                0x20 if k == 0xffff_f038 => a = drawn,
                 0x20 => {
                     let from = (k - 0xfff0_0000 - offset) as usize;
                     a = u32::from_be_bytes(header[from..from + 4].try_into().expect("four"));
                 }
                 0x54 => a &= k,
                 0x15 => at += usize::from(if a == k { yes } else { no }),
+                0x25 => at += usize::from(if a > k { yes } else { no }),
                 _ => return k != 0,
             }
         }
     }
 
+    /// One second of a sender of whom so many a second find a place; gives what the socket took.
+    fn second(sieve: &mut Sieve, now: &mut Instant, sent: f64, places: f64) -> f64 {
+        let steps = 1_000;
+        let (mut took, mut room, mut owed) = (0.0, 0.0, 0.0);
+        for _ in 0..steps {
+            *now += Duration::from_secs(1) / steps;
+            room = f64::min(room + places / f64::from(steps), 100.0);
+            owed += sent / f64::from(steps) * f64::from(sieve.chance) / f64::from(EVERY);
+            while owed >= 1.0 {
+                owed -= 1.0;
+                took += 1.0;
+                sieve.count(*now, room >= 1.0);
+                room = f64::max(room - 1.0, 0.0);
+            }
+            sieve.turn(*now);
+        }
+        took
+    }
+
     #[test]
-    fn a_flood_of_strangers_is_thinned_and_everybody_is_heard_again_after_it() {
+    fn a_flood_is_thinned_and_everybody_is_heard_again_after_it() {
         let mut now = Instant::now();
         let mut sieve = Sieve::new(now);
-        let mut second = |sieve: &mut Sieve, sent: f64| {
-            now += COUNTED;
-            let share = f64::from(sieve.chance) / f64::from(EVERY);
-            let taken = (sent * share * COUNTED.as_secs_f64()).round();
-            (0..taken as u64).for_each(|_| sieve.count());
-            sieve.turn(now);
-            taken / COUNTED.as_secs_f64()
-        };
-        assert_eq!(second(&mut sieve, 1_000.0), 1_000.0);
+        assert_eq!(second(&mut sieve, &mut now, 1_000.0, 100.0), 1_000.0);
         assert!(!sieve.is_on(), "a few are no flood");
-        second(&mut sieve, 400_000.0);
-        assert!(sieve.is_on());
-        for _ in 0..3 {
-            let taken = second(&mut sieve, 400_000.0);
-            assert!((1_500.0..2_500.0).contains(&taken), "{taken}");
-        }
-        second(&mut sieve, 10.0);
-        assert!(!sieve.is_on(), "everybody is heard again");
-        let last = program(&[network("192.0.2.0/24")], 7);
-        assert_eq!(
-            last[last.len() - 3..],
-            [(0x25, 1, 0, 7), (0x06, 0, 0, u32::MAX), (0x06, 0, 0, 0)]
+        // Whoever the loop can follow is heard, however much it is.
+        let busy = second(&mut sieve, &mut now, 20_000.0, 30_000.0);
+        assert!((19_990.0..=20_010.0).contains(&busy), "{busy}");
+        assert!(!sieve.is_on());
+        let first = second(&mut sieve, &mut now, 400_000.0, 3_000.0);
+        assert!(
+            first < 20_000.0,
+            "the kernel is asked within some milliseconds: {first}"
         );
+        for _ in 0..3 {
+            let took = second(&mut sieve, &mut now, 400_000.0, 3_000.0);
+            assert!((3_000.0..9_000.0).contains(&took), "{took}");
+        }
+        for _ in 0..12 {
+            second(&mut sieve, &mut now, 10.0, 3_000.0);
+        }
+        assert!(!sieve.is_on(), "everybody is heard again");
+    }
+
+    #[test]
+    fn a_trunk_that_floods_is_drawn_for_and_its_neighbours_are_taken_whole() {
+        let gate = gate(FloodLimits {
+            hear_strangers: true,
+            ..FloodLimits::default()
+        });
+        let chances = Arc::new(Chances::new(4));
+        let mut sieves = Sieves::new(&gate, chances.clone(), Instant::now());
+        let now = Instant::now();
+        for _ in 0..SUDDEN {
+            sieves.count(now, gate.queue(Class::Trunk(0)), false);
+        }
+        assert!(sieves.turn(now + Duration::from_millis(2)) && sieves.is_on());
+        let chance = chances.of(0);
+        assert!(chance < EVERY / 10, "{chance}");
+        assert_eq!([chances.of(1), chances.of(2), chances.of(3)], [EVERY; 3]);
+        for v6 in [false, true] {
+            assert!(gate.filter(v6, &chances).is_some());
+        }
+        let networks = [(network("192.0.2.0/24"), chance), (network("198.51.100.7"), EVERY)];
+        let program = super::program(&networks, EVERY / 2);
+        assert!(kernel(&program, "192.0.2.9", chance) && !kernel(&program, "192.0.2.9", chance + 1));
+        assert!(kernel(&program, "198.51.100.7", EVERY), "whatever is drawn");
+        assert!(kernel(&program, "203.0.113.1", 5) && !kernel(&program, "203.0.113.1", EVERY));
+    }
+
+    #[test]
+    fn whoever_sends_more_than_can_be_read_is_heard_less_until_it_can() {
+        let gate = gate(FloodLimits::default());
+        let chances = Arc::new(Chances::new(4));
+        let mut now = Instant::now();
+        let mut sieves = Sieves::new(&gate, chances.clone(), now);
+        for _ in 0..3 {
+            for _ in 0..300 {
+                // All of it finds a place: the loop is faster than the reader.
+                sieves.count(now, 0, true);
+            }
+            sieves.count(now, 1, true);
+            assert!(!sieves.fell_behind(now, 1_000));
+        }
+        sieves.count(now, 1, true);
+        (0..100).for_each(|_| sieves.count(now, 0, true));
+        assert!(sieves.fell_behind(now, 1_000));
+        assert_eq!([chances.of(0), chances.of(1)], [EVERY / 2, EVERY]);
+        // Emptied now and then, it is no more than a burst.
+        for _ in 0..10 {
+            (0..600).for_each(|_| sieves.count(now, 0, true));
+            sieves.caught_up();
+            assert!(!sieves.fell_behind(now, 1_000));
+        }
+        for _ in 0..4 {
+            now += COUNTED;
+            sieves.turn(now);
+        }
+        assert!(!sieves.is_on() && chances.of(0) == EVERY);
     }
 
     #[test]
@@ -687,7 +893,11 @@ mod tests {
             (&v6, "2001:db8::9", true),
             (&v6, "2001:db8::a", false),
         ] {
-            assert_eq!(kernel(networks, from), taken, "{from}");
+            // The same whether a flood is thinned at that network or not: a number that is drawn low.
+            for chance in [EVERY, 7] {
+                let program = super::program(&networks.map(|network| (network, chance)), 0);
+                assert_eq!(kernel(&program, from, 7), taken, "{from}");
+            }
         }
     }
 }

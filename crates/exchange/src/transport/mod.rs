@@ -7,6 +7,7 @@
 mod gate;
 mod stream;
 mod tls;
+mod upgrade;
 mod websocket;
 
 #[cfg(test)]
@@ -30,10 +31,11 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 pub use gate::FloodLimits;
 pub(crate) use gate::{Arrivals, Peer};
-use gate::{Buckets, Class, Gate, Post, Sieve, source};
+use gate::{Buckets, Chances, Class, Gate, Post, Sieves, source};
 use stream::Line;
 pub(crate) use tls::Certificates;
 pub use tls::{Identity, SYSTEM_ROOTS, Tls, TlsFault};
+pub(crate) use upgrade::Origins;
 
 /// Messages of one trunk read and not yet taken by the loop; connections wait beyond it, and datagrams are dropped.
 pub const ARRIVALS: usize = 1024;
@@ -43,6 +45,17 @@ const DATAGRAM: usize = 65_535;
 
 /// Octets the kernel keeps for the UDP sockets while the loop is busy: some thousand messages of a burst.
 const UDP_BUFFER: usize = 4 * 1024 * 1024;
+
+/// About what a SIP message in the kernel's buffer takes of it.
+const DATAGRAM_IN_KERNEL: usize = 1536;
+
+/// Datagrams read in one go, with no end of them, before somebody is asked for less: half of what the buffer holds, within
+/// these bounds. The one is no burst any more, the other some milliseconds of reading.
+const BEHIND_LEAST: u32 = 256;
+const BEHIND_MAX: u32 = 2048;
+
+/// Datagrams read before the other tasks of the thread have their turn: some tenths of a millisecond.
+const DATAGRAMS_AT_ONCE: usize = 256;
 
 /// Connections the kernel completes before we accept them; half-open ones beyond its own limit it answers by cookies.
 const BACKLOG: u32 = 256;
@@ -180,23 +193,32 @@ pub(crate) struct Wires {
     pub(crate) streams: StreamLimits,
     pub(crate) floods: FloodLimits,
     pub(crate) certificates: Arc<Certificates>,
+    /// Whose pages may open a WebSocket.
+    pub(crate) origins: Origins,
 }
 
 /// All signalling sockets.
 pub(crate) struct Transports {
-    udp: HashMap<SocketAddr, Arc<UdpSocket>>,
+    udp: HashMap<SocketAddr, Udp>,
     connections: BTreeMap<u64, Connection>,
     next: u64,
     limits: StreamLimits,
     gate: Arc<Gate>,
     post: Post,
     certificates: Arc<Certificates>,
+    origins: Arc<Origins>,
     /// Which domain the server at an address must prove.
     expected: BTreeMap<SocketAddr, String>,
     /// Strangers that have sent a datagram and had no answer yet.
     owed: BTreeSet<SocketAddr>,
     listeners: Vec<JoinHandle<()>>,
     counters: Arc<Counters>,
+}
+
+/// One UDP socket, and how many of whose datagrams the kernel shall take.
+struct Udp {
+    socket: Arc<UdpSocket>,
+    chances: Arc<Chances>,
 }
 
 struct Connection {
@@ -227,6 +249,7 @@ impl Transports {
             gate,
             post,
             certificates: wires.certificates,
+            origins: Arc::new(wires.origins),
             expected: BTreeMap::new(),
             owed: BTreeSet::new(),
             listeners: Vec::new(),
@@ -251,7 +274,7 @@ impl Transports {
         let _ = this
             .counters
             .inodes
-            .set(this.udp.values().filter_map(|socket| inode(socket)).collect());
+            .set(this.udp.values().filter_map(|udp| inode(&udp.socket)).collect());
         this.filter();
         Ok((this, bound, arrivals))
     }
@@ -346,6 +369,7 @@ impl Transports {
             gate: self.gate.clone(),
             post: self.post.clone(),
             certificates: self.certificates.clone(),
+            origins: self.origins.clone(),
             counters: self.counters.clone(),
         };
         let task = tokio::spawn(accepting.serve(stream));
@@ -386,7 +410,7 @@ impl Transports {
     }
 
     fn send_datagram(&mut self, flow: Flow, bytes: &[u8]) -> Result<(), Unsent> {
-        let Some(socket) = self.udp.get(&flow.local) else {
+        let Some(Udp { socket, .. }) = self.udp.get(&flow.local) else {
             return Err(Unsent(flow));
         };
         // A stranger that is refused gets one datagram for one, whatever the transaction would repeat: nobody can be
@@ -448,8 +472,8 @@ impl Transports {
 
     /// Tells the kernel which datagrams to take.
     fn filter(&self) {
-        for (local, socket) in &self.udp {
-            attach(socket, &self.gate, *local, gate::EVERY);
+        for (local, udp) in &self.udp {
+            attach(&udp.socket, &self.gate, *local, &udp.chances);
         }
     }
 
@@ -465,75 +489,35 @@ impl Transports {
             // IPv4 has sockets of its own, so that an address is always written as what it is.
             socket.set_only_v6(true)?;
         }
-        // The kernel gives what its own limit allows.
+        // The kernel gives what its own limit allows, twice counted (socket(7)).
         let _ = socket.set_recv_buffer_size(UDP_BUFFER);
+        let given = socket.recv_buffer_size().unwrap_or_default();
+        if given < UDP_BUFFER {
+            tracing::info!(
+                given,
+                wanted = UDP_BUFFER,
+                "a burst of datagrams may be lost in the kernel; `sysctl net.core.rmem_max` sets what it gives"
+            );
+        }
         socket.bind(&local.into())?;
         let socket = Arc::new(UdpSocket::from_std(socket.into())?);
         let local = socket.local_addr()?;
-        self.udp.insert(local, socket.clone());
-        let (post, counters, gate) = (self.post.clone(), self.counters.clone(), self.gate.clone());
-        self.listeners.push(tokio::spawn(async move {
-            let mut buffer = vec![0; DATAGRAM];
-            let mut buckets = Buckets::default();
-            let mut sieve = Sieve::new(std::time::Instant::now());
-            loop {
-                let received = if sieve.is_on() {
-                    // A flood that ends brings nothing that could tell us so.
-                    timeout(gate::COUNTED, socket.recv_from(&mut buffer)).await
-                } else {
-                    Ok(socket.recv_from(&mut buffer).await)
-                };
-                if let Some(chance) = sieve.turn(std::time::Instant::now()) {
-                    tracing::debug!(chance, "strangers flood, or do so no more");
-                    attach(&socket, &gate, local, chance);
-                }
-                let (length, remote) = match received {
-                    Ok(Ok(received)) => received,
-                    Err(_) => continue,
-                    Ok(Err(fault)) => {
-                        // An ICMP error of an earlier datagram, reported here; the transaction's timers deal with it.
-                        tracing::trace!(%fault, "receive");
-                        continue;
-                    }
-                };
-                let class = gate.class(remote.ip());
-                if class == Class::Stranger {
-                    if !gate.limits.hear_strangers {
-                        counters.strangers.fetch_add(1, Relaxed);
-                        continue;
-                    }
-                    sieve.count();
-                    if !buckets.pass(std::time::Instant::now(), remote.ip(), &gate.limits) {
-                        counters.flooded.fetch_add(1, Relaxed);
-                        continue;
-                    }
-                }
-                let bytes = buffer.get(..length).unwrap_or_default();
-                match bytes.iter().find(|octet| !matches!(octet, b'\r' | b'\n' | 0)) {
-                    // An empty line, or nothing at all, keeps a NAT's memory awake and wants no answer.
-                    None => continue,
-                    // Every message begins with a method or a version; STUN, RTP and noise do not.
-                    Some(first) if !first.is_ascii_graphic() => {
-                        counters.garbage.fetch_add(1, Relaxed);
-                        continue;
-                    }
-                    Some(_) => {}
-                }
-                let flow = Flow {
-                    transport: Transport::Udp,
-                    local,
-                    remote,
-                    connection: None,
-                };
-                let bytes = bytes.to_vec();
-                if !post.try_send(class, Arrived::Message { flow, bytes }) {
-                    if post.events.is_closed() {
-                        return;
-                    }
-                    counters.flooded.fetch_add(1, Relaxed);
-                }
-            }
-        }));
+        let chances = Arc::new(Chances::new(self.gate.queue(Class::Stranger) + 1));
+        let reader = Reader {
+            socket: socket.clone(),
+            local,
+            post: self.post.clone(),
+            counters: self.counters.clone(),
+            sieves: Sieves::new(&self.gate, chances.clone(), std::time::Instant::now()),
+            chances: chances.clone(),
+            behind_max: u32::try_from(given / DATAGRAM_IN_KERNEL / 2)
+                .unwrap_or(BEHIND_MAX)
+                .clamp(BEHIND_LEAST, BEHIND_MAX),
+            gate: self.gate.clone(),
+            buckets: Buckets::default(),
+        };
+        self.udp.insert(local, Udp { socket, chances });
+        self.listeners.push(tokio::spawn(reader.run()));
         Ok(local)
     }
 
@@ -703,6 +687,110 @@ impl Drop for Transports {
     }
 }
 
+/// Empties one UDP socket into the queues, faster than the loop empties those: what waits, waits in its sender's own queue,
+/// and the kernel's one buffer is for everybody.
+struct Reader {
+    socket: Arc<UdpSocket>,
+    local: SocketAddr,
+    post: Post,
+    counters: Arc<Counters>,
+    gate: Arc<Gate>,
+    chances: Arc<Chances>,
+    sieves: Sieves,
+    /// Datagrams read in one go that say that the kernel's buffer is filling.
+    behind_max: u32,
+    buckets: Buckets,
+}
+
+impl Reader {
+    async fn run(mut self) {
+        let mut buffer = vec![0; DATAGRAM];
+        loop {
+            if self.sieves.is_on() {
+                // A flood that ends brings nothing that could tell us so.
+                let _ = timeout(gate::COUNTED, self.socket.readable()).await;
+            } else {
+                // An error is the next read's to tell.
+                let _ = self.socket.readable().await;
+            }
+            let (mut now, mut emptied) = (std::time::Instant::now(), false);
+            for _ in 0..DATAGRAMS_AT_ONCE {
+                match self.socket.try_recv_from(&mut buffer) {
+                    Ok((length, remote)) => {
+                        now = std::time::Instant::now();
+                        self.sort(now, buffer.get(..length).unwrap_or_default(), remote);
+                        if self.post.events.is_closed() {
+                            return;
+                        }
+                    }
+                    Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {
+                        emptied = true;
+                        break;
+                    }
+                    // An ICMP error of an earlier datagram, reported here; the transaction's timers deal with it.
+                    Err(fault) => tracing::trace!(%fault, "receive"),
+                }
+                if self.sieves.turn(now) {
+                    tracing::debug!(chances = ?self.chances, "somebody floods, or does so no more");
+                    attach(&self.socket, &self.gate, self.local, &self.chances);
+                }
+            }
+            if emptied {
+                self.sieves.caught_up();
+            }
+            if self.sieves.turn(now) || self.sieves.fell_behind(now, self.behind_max) {
+                attach(&self.socket, &self.gate, self.local, &self.chances);
+            }
+            if !emptied {
+                // The others on this thread have their turn, however much there is to read.
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// One datagram: into its sender's queue, or nowhere.
+    fn sort(&mut self, now: std::time::Instant, bytes: &[u8], remote: SocketAddr) {
+        let (gate, counters) = (&self.gate, &self.counters);
+        let class = gate.class(remote.ip());
+        let queue = gate.queue(class);
+        if class == Class::Stranger {
+            if !gate.limits.hear_strangers {
+                counters.strangers.fetch_add(1, Relaxed);
+                return;
+            }
+            if !self.buckets.pass(now, remote.ip(), &gate.limits) {
+                self.sieves.count(now, queue, false);
+                counters.flooded.fetch_add(1, Relaxed);
+                return;
+            }
+        }
+        match bytes.iter().find(|octet| !matches!(octet, b'\r' | b'\n' | 0)) {
+            // An empty line, or nothing at all, keeps a NAT's memory awake and wants no answer.
+            None => return self.sieves.count(now, queue, false),
+            // Every message begins with a method or a version; STUN, RTP and noise do not.
+            Some(first) if !first.is_ascii_graphic() => {
+                counters.garbage.fetch_add(1, Relaxed);
+                return self.sieves.count(now, queue, false);
+            }
+            Some(_) => {}
+        }
+        let flow = Flow {
+            transport: Transport::Udp,
+            local: self.local,
+            remote,
+            connection: None,
+        };
+        let taken = self.post.try_send(class, || Arrived::Message {
+            flow,
+            bytes: bytes.to_vec(),
+        });
+        self.sieves.count(now, queue, taken);
+        if !taken {
+            counters.flooded.fetch_add(1, Relaxed);
+        }
+    }
+}
+
 /// A connection somebody opened to us, from its first octet to its end.
 struct Accepting {
     flow: Flow,
@@ -712,6 +800,7 @@ struct Accepting {
     gate: Arc<Gate>,
     post: Post,
     certificates: Arc<Certificates>,
+    origins: Arc<Origins>,
     counters: Arc<Counters>,
 }
 
@@ -737,7 +826,7 @@ impl Accepting {
         let (transport, handshake) = (self.flow.transport, self.limits.handshake);
         if !transport.is_secure() {
             return match transport {
-                Transport::Ws => match timeout(handshake, websocket::upgrade(stream)).await {
+                Transport::Ws => match timeout(handshake, websocket::upgrade(stream, &self.origins)).await {
                     Ok(Ok(socket)) => websocket::converse(socket, self.line(outbox)).await,
                     Ok(Err(why)) => self.count(why),
                     Err(_) => self.slow(),
@@ -780,7 +869,7 @@ impl Accepting {
             return "the loop has ended";
         }
         match transport {
-            Transport::Wss => match timeout(handshake, websocket::upgrade(stream)).await {
+            Transport::Wss => match timeout(handshake, websocket::upgrade(stream, &self.origins)).await {
                 Ok(Ok(socket)) => websocket::converse(socket, self.line(outbox)).await,
                 Ok(Err(why)) => self.count(why),
                 Err(_) => self.slow(),
@@ -812,9 +901,9 @@ impl Accepting {
     }
 }
 
-/// Tells the kernel which datagrams this socket takes, and what chance strangers have that are to be heard.
-fn attach(socket: &UdpSocket, gate: &Gate, local: SocketAddr, chance: u32) {
-    let Some(program) = gate.filter(local.is_ipv6(), chance) else {
+/// Tells the kernel which datagrams this socket takes, and what chance those have who flood.
+fn attach(socket: &UdpSocket, gate: &Gate, local: SocketAddr, chances: &Chances) {
+    let Some(program) = gate.filter(local.is_ipv6(), chances) else {
         return;
     };
     if let Err(fault) = socket2::SockRef::from(socket).attach_filter(&program) {

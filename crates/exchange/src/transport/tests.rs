@@ -12,6 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
 
 const MESSAGE: &str = "OPTIONS sip:a@example.com SIP/2.0\r\nContent-Length: 4\r\n\r\nbody";
+/// A page that may ring us.
+const PAGE: &str = "https://phones.example.com";
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const STRANGER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 0);
 
@@ -79,6 +81,7 @@ impl Bench {
             streams,
             floods,
             certificates,
+            origins: Origins::new(vec![PAGE.into()]),
         };
         let (transports, bound, arrivals) = Transports::bind(&wanted, wires).await.expect("free ports");
         assert_ne!(bound[0].advertised.port(), 0, "what we tell others is what was bound");

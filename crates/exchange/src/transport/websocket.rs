@@ -1,73 +1,43 @@
 //! SIP over WebSocket (RFC 7118), the server's side: the upgrade, one message per frame, pings of both kinds.
 //!
 //! The HTTP request before it is where others fell (controls.md §2, row 26): here it has a limit of octets and of time,
-//! and whatever is not exactly an upgrade to `sip` is closed. Origins are not looked at: SIP carries its own proof of
-//! who speaks, and no cookie of a browser is ever read.
+//! and whatever is not exactly an upgrade to `sip`, asked for by a page that may, is refused ([`Origins`]).
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use futures_util::{SinkExt, StreamExt};
-use sip::message::limits::MESSAGE_BYTES_MAX;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header::SEC_WEBSOCKET_PROTOCOL};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use super::Arrived;
 use super::gate::Buckets;
 use super::stream::{Idle, Line, PING, PONG};
-
-/// Octets of the upgrade request, line and headers together.
-pub(super) const UPGRADE_MAX: usize = 8 * 1024;
-
-/// RFC 7118 §4.1: the subprotocol both sides must name.
-const SUBPROTOCOL: &str = "sip";
+use super::upgrade::{Origins, UPGRADE_MAX, limits};
 
 /// Frames and messages of a WebSocket connection.
 pub(super) type Socket<S> = WebSocketStream<Limited<S>>;
 
 /// Answers the upgrade, or gives up; the time is the caller's to limit.
-pub(super) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<Socket<S>, &'static str> {
+pub(super) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    origins: &Origins,
+) -> Result<Socket<S>, &'static str> {
     let limited = Limited {
         stream,
         left: Some(UPGRADE_MAX),
     };
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX))
-        .read_buffer_size(16 * 1024)
-        // Nothing is collected: a message is written when it comes.
-        .write_buffer_size(0)
-        .max_write_buffer_size(2 * MESSAGE_BYTES_MAX);
-    let upgraded = tokio_tungstenite::accept_hdr_async_with_config(limited, choose, Some(config)).await;
+    #[allow(clippy::result_large_err, reason = "the callback's type is the library's")]
+    let choose = |request: &_, response| origins.choose(request, response);
+    let upgraded = tokio_tungstenite::accept_hdr_async_with_config(limited, choose, Some(limits())).await;
     let mut socket = upgraded.map_err(|_| "not an upgrade to a WebSocket for SIP")?;
     socket.get_mut().left = None;
     Ok(socket)
-}
-
-/// Takes the subprotocol `sip` when it is among those offered.
-#[allow(clippy::result_large_err, reason = "the callback's type is the library's")]
-fn choose(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
-    let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
-    let sip = offered
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|name| name.trim() == SUBPROTOCOL);
-    if !sip {
-        let mut refusal = ErrorResponse::new(None);
-        *refusal.status_mut() = StatusCode::BAD_REQUEST;
-        return Err(refusal);
-    }
-    response
-        .headers_mut()
-        .insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    Ok(response)
 }
 
 /// Reads and writes until either side is done with it; says why it ended.
@@ -92,17 +62,22 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(socket: Socket<S
             let deadline = first_by.unwrap_or_else(|| idle.ends());
             let message = match timeout_at(deadline, from.next()).await {
                 Ok(Some(Ok(message))) => message,
-                Ok(Some(Err(_))) => {
+                Ok(Some(Err(fault))) => {
                     counters.garbage.fetch_add(1, Relaxed);
-                    return "not a WebSocket any more";
+                    // RFC 6455 §7.4.1: which of them, so that a peer's log says what to mend.
+                    return match fault {
+                        Error::Capacity(_) => (CloseCode::Size, "a message is too long"),
+                        Error::Utf8(_) => (CloseCode::Invalid, "text that is no UTF-8"),
+                        _ => (CloseCode::Protocol, "not a WebSocket any more"),
+                    };
                 }
-                Ok(None) => return "closed by the peer",
+                Ok(None) => return (CloseCode::Normal, "closed by the peer"),
                 Err(_) if first_by.is_some() => {
                     counters.slow.fetch_add(1, Relaxed);
-                    return "a message took too long";
+                    return (CloseCode::Policy, "a message took too long");
                 }
                 Err(_) if Instant::now() < idle.ends() => continue,
-                Err(_) => return "idle",
+                Err(_) => return (CloseCode::Away, "idle"),
             };
             idle.touch();
             first_by = None;
@@ -116,7 +91,7 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(socket: Socket<S
                     let _ = answer.try_send(Answer::Flush);
                     continue;
                 }
-                Message::Close(_) => return "closed by the peer",
+                Message::Close(_) => return (CloseCode::Normal, "closed by the peer"),
                 Message::Pong(_) | Message::Frame(_) => continue,
             };
             match bytes.as_ref() {
@@ -132,11 +107,11 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(socket: Socket<S
                 && !buckets.pass(std::time::Instant::now(), flow.remote.ip(), flood)
             {
                 counters.flooded.fetch_add(1, Relaxed);
-                return "a stranger says too much";
+                return (CloseCode::Policy, "a stranger says too much");
             }
             let bytes = bytes.to_vec();
             if arrivals.send(Arrived::Message { flow, bytes }).await.is_err() {
-                return "the loop has ended";
+                return (CloseCode::Away, "the loop has ended");
             }
         }
     };
@@ -145,27 +120,30 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(socket: Socket<S
             let sent = tokio::select! {
                 bytes = outbox.recv() => match bytes {
                     Some(bytes) => timeout(limits.write, to.send(frame(bytes))).await,
-                    None => return "closed by us",
+                    None => return (CloseCode::Away, "closed by us"),
                 },
                 answer = answers.recv() => match answer {
                     Some(Answer::Pong) => timeout(limits.write, to.send(Message::text("\r\n"))).await,
                     Some(Answer::Flush) => timeout(limits.write, to.flush()).await,
-                    None => return "closed by us",
+                    None => return (CloseCode::Away, "closed by us"),
                 },
             };
             match sent {
                 Ok(Ok(())) => idle.touch(),
                 _ => {
                     counters.slow.fetch_add(1, Relaxed);
-                    return "the peer does not read";
+                    return (CloseCode::Policy, "the peer does not read");
                 }
             }
         }
     };
-    let why = tokio::select! {
+    let (code, why) = tokio::select! {
         why = read => why,
         why = write => why,
     };
+    // The reason is ours alone: a peer is told the code.
+    let reason = Utf8Bytes::default();
+    let _ = timeout(limits.write, to.send(Message::Close(Some(CloseFrame { code, reason })))).await;
     let _ = timeout(limits.write, to.close()).await;
     why
 }

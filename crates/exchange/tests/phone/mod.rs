@@ -43,6 +43,7 @@ pub(crate) fn config(data: &Path, practices: &Path) -> Config {
         },
         streams: StreamLimits::default(),
         floods: exchange::FloodLimits::default(),
+        origins: Vec::new(),
         tls: None,
         resolver: exchange::Resolver::default(),
         trace: None,

@@ -75,6 +75,26 @@ fn right_configurations_are_taken() {
     }
 }
 
+#[test]
+fn an_origin_is_kept_as_browsers_write_it() {
+    for (written, kept) in [
+        ("https://phones.example.com", Some("https://phones.example.com")),
+        ("HTTPS://Phones.Example.com:443", Some("https://phones.example.com")),
+        ("http://192.0.2.7:80", Some("http://192.0.2.7")),
+        ("https://[2001:db8::7]:8443", Some("https://[2001:db8::7]:8443")),
+        ("http://[2001:db8::7]", Some("http://[2001:db8::7]")),
+        ("https://phones.example.com/", None),
+        ("https://phones.example.com:0", None),
+        ("https://", None),
+        ("wss://phones.example.com", None),
+        ("phones.example.com", None),
+        ("null", None),
+        ("*", None),
+    ] {
+        assert_eq!(super::origin(written).as_deref(), kept, "{written}");
+    }
+}
+
 /// What a person wrote wins; the rest is the preset's.
 #[test]
 fn a_preset_fills_what_nobody_wrote() {

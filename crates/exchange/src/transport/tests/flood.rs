@@ -96,6 +96,7 @@ async fn a_trunk_is_answered_while_strangers_and_another_trunk_flood() {
             streams: StreamLimits::default(),
             floods,
             certificates: super::nobody(),
+            origins: Origins::default(),
         };
         let wanted = [Listener {
             transport: Transport::Udp,
@@ -122,47 +123,47 @@ async fn a_trunk_is_answered_while_strangers_and_another_trunk_flood() {
         });
         let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let flooded = Arc::new(AtomicU64::new(0));
-        // Strangers as fast as they can, the other trunk at what its queue cannot hold and the reader can.
-        let floods: Vec<_> = [(2_u8, 32), (3, 8)]
+        // Both as fast as they can: the other trunk sends more than its queue holds, the loop answers, or the reader reads.
+        let floods: Vec<_> = [2_u8, 3]
             .into_iter()
-            .map(|(last, at_once)| {
+            .map(|last| {
                 let (ended, flooded) = (ended.clone(), flooded.clone());
                 std::thread::spawn(move || {
                     let socket = std::net::UdpSocket::bind((Ipv4Addr::new(127, 0, 0, last), 0)).expect("a port");
                     while !ended.load(Relaxed) {
                         // What the kernel does not take is no flood.
-                        let sent = (0..at_once).filter(|_| socket.send_to(MESSAGE.as_bytes(), to).is_ok());
+                        let sent = (0..64).filter(|_| socket.send_to(MESSAGE.as_bytes(), to).is_ok());
                         flooded.fetch_add(u64::try_from(sent.count()).unwrap_or_default(), Relaxed);
-                        std::thread::sleep(Duration::from_millis(1));
+                        // Two cores are all there may be; those who flood are elsewhere.
+                        std::thread::sleep(Duration::from_micros(200));
                     }
                 })
             })
             .collect();
         let trunk = UdpSocket::bind(ANY).await.expect("a port");
-        while flooded.load(Relaxed) < 1000 {
+        while flooded.load(Relaxed) < 10_000 {
             sleep(Duration::from_millis(1)).await;
         }
-        let mut answered = 0;
+        // What came before the kernel was asked to thin them is read first, slowly where nothing is optimised.
+        sleep(Duration::from_millis(500)).await;
+        let (mut answered, mut soon) = (0, 0);
         for _ in 0..50 {
-            // The floods may fill the kernel's one buffer for an instant; a trunk then asks again after T1, as all do.
-            for _ in 0..4 {
-                trunk.send_to(MESSAGE.as_bytes(), to).await.expect("loopback");
-                let mut buffer = [0; 64];
-                if timeout(Duration::from_millis(500), trunk.recv(&mut buffer))
-                    .await
-                    .is_ok()
-                {
-                    answered += 1;
-                    break;
-                }
-            }
+            trunk.send_to(MESSAGE.as_bytes(), to).await.expect("loopback");
+            let asked = Instant::now();
+            let answer = timeout(Duration::from_secs(2), trunk.recv(&mut [0; 64])).await;
+            answered += usize::from(answer.is_ok());
+            soon += usize::from(answer.is_ok() && asked.elapsed() <= Duration::from_millis(50));
         }
+        println!("{answered} of 50 answered, {soon} within 50 ms");
         ended.store(true, Relaxed);
         floods.into_iter().for_each(|flood| flood.join().expect("no panic"));
         let sent = flooded.load(Relaxed);
         let dropped = counters.strangers() + counters.flooded.load(Relaxed);
         owner.abort();
-        assert_eq!(answered, 50, "of {sent} other datagrams");
+        // A machine that does something else at times may be late; a buffer or a queue shared with the flood would be
+        // full nearly always.
+        assert!(answered >= 40, "{answered} of 50 beside {sent} other datagrams");
+        assert!(soon >= 30, "{soon} of 50 within 50 ms beside {sent}");
         assert!(dropped > 0, "what is dropped is counted");
     }
 }
@@ -212,6 +213,7 @@ async fn six_is_served_like_four() {
             streams: StreamLimits::default(),
             floods: FloodLimits::default(),
             certificates: super::nobody(),
+            origins: Origins::default(),
         };
         // Somebody else may have taken the port meanwhile.
         if let Ok((_transports, bound, _arrivals)) = Transports::bind(&wanted, wires).await {
@@ -307,6 +309,7 @@ async fn a_trunk_cannot_take_every_connection() {
         },
         floods: FloodLimits::default(),
         certificates: super::nobody(),
+        origins: Origins::default(),
     };
     let wanted = [Listener {
         transport: Transport::Tcp,

@@ -14,7 +14,18 @@ async fn bench(limits: StreamLimits) -> Bench {
 
 /// A browser that asks for these subprotocols.
 async fn browser(to: SocketAddr, protocols: Option<&'static str>) -> Result<WebSocketStream<TcpStream>, Error> {
+    page(to, PAGE, protocols).await
+}
+
+/// The same for a page of this origin.
+async fn page(
+    to: SocketAddr,
+    origin: &'static str,
+    protocols: Option<&'static str>,
+) -> Result<WebSocketStream<TcpStream>, Error> {
     let mut request = format!("ws://{to}/").into_client_request()?;
+    let value = origin.parse().expect("a value");
+    request.headers_mut().insert("Origin", value);
     if let Some(protocols) = protocols {
         let value = protocols.parse().expect("a value");
         request.headers_mut().insert("Sec-WebSocket-Protocol", value);
@@ -87,6 +98,15 @@ async fn only_an_upgrade_to_sip_gets_one() {
         let refused = browser.await.expect("no panic").expect_err("no upgrade");
         assert!(matches!(refused, Error::Http(response) if response.status() == 400));
     }
+    for origin in ["https://evil.example.net", "null", "http://phones.example.com"] {
+        let browser = tokio::spawn(page(to, origin, Some("sip")));
+        bench.ended().await;
+        let refused = browser.await.expect("no panic").expect_err("no upgrade");
+        assert!(
+            matches!(refused, Error::Http(response) if response.status() == 403),
+            "{origin}"
+        );
+    }
     // controls.md §2 row 26: headers without end, many small ones and one large one, and headers that only drip.
     let endless = |line: &'static str| async move {
         let mut stream = TcpStream::connect(to).await.expect("accepted");
@@ -122,7 +142,7 @@ async fn only_an_upgrade_to_sip_gets_one() {
     bench.ended().await;
     let counters = bench.transports.counters();
     assert_eq!(counters.slow.load(Relaxed), 1);
-    assert_eq!(counters.garbage.load(Relaxed), 6);
+    assert_eq!(counters.garbage.load(Relaxed), 9);
     assert_eq!(bench.transports.connections(), 0);
 }
 

@@ -29,7 +29,7 @@ lint: ## Format check, clippy with warnings denied
 bench: setup ## Measure: CPU per call-minute, memory, pacing, set-up time; the table is kept in target/bench
 	@tools/bench
 
-fuzz: ## 10 million mutated inputs over every parser, bounded; FUZZ="wire --each 10000000" for as many each
+fuzz: ## 10 million mutated inputs over every parser, bounded; FUZZ="wire,config --each 10000000" for as many each
 	@tools/fuzz $(FUZZ)
 
 soak: setup ## 1,000 calls in a row, then 200 at once: nothing may be left over
@@ -37,6 +37,9 @@ soak: setup ## 1,000 calls in a row, then 200 at once: nothing may be left over
 
 flood: setup ## 50 conversations under a mixed flood (FLOOD_MINUTES=30 for the full measure): none may be disturbed
 	@FLOOD_MINUTES=$(or $(FLOOD_MINUTES),2) tools/flood
+
+storm: ## Whole calls and the SIP machines under seeded storms, each in so many: SEEDS=100000 for the full measure
+	@SEEDS=$(or $(SEEDS),10000) SIP_SEEDS=$(or $(SEEDS),10000) tools/storm
 
 interop: setup ## Foreign telephones, proxies and scanners: SIPp, baresip, linphone, Kamailio, rtpengine, SIPVicious
 	@tools/interop
@@ -47,4 +50,4 @@ ladders: ## Redraw the golden ladders; the diff is the review
 readme: ## Rewrite the parts of README.md that are made of the code
 	@NIGHTDESK_README=1 $(CARGO) test --quiet -p nightdesk readme
 
-.PHONY: help setup run keys test doctest lint bench fuzz soak flood interop ladders readme
+.PHONY: help setup run keys test doctest lint bench fuzz soak flood storm interop ladders readme

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! fuzz all --inputs 10000000 --seed 1      every target, the inputs shared out by their weights
-//! fuzz wire --each 10000000                ten million for each target whose inputs come from a network
+//! fuzz wire,config --each 10000000         ten million for each target whose inputs come from a network, and the configuration
 //! fuzz sip_message --inputs 1000000        one target
 //! fuzz sip_message --keep 20               and afterwards the 20 shortest inputs that did something new, into fuzz/corpus
 //! fuzz sip_message --file artifact.bin     one input again
@@ -34,6 +34,10 @@ mod nightdesk {
 
 use nightdesk::{config, trunk};
 
+/// What judges a request for a WebSocket, from its source for the same reason.
+#[path = "../../crates/exchange/src/transport/upgrade.rs"]
+mod upgrade;
+
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -52,8 +56,11 @@ const KEPT_BYTES_MAX: usize = 1_536;
 pub const INPUT_BYTES_MAX: usize = 70_000;
 /// One input that takes longer is a finding.
 const SLOWEST: Duration = Duration::from_secs(1);
-/// A job that stands still this long hangs.
-const HANGS: Duration = Duration::from_secs(30);
+/// How often it is looked whether jobs go on.
+const LOOKS_EVERY: Duration = Duration::from_millis(20);
+/// A job that stood still this many looks in a row hangs: half a minute. Time in which this whole program was stopped (SIGSTOP, a
+/// sleeping machine) has no looks and does not count.
+const HANGS_AFTER_LOOKS: u32 = 1_500;
 /// The first share of the inputs, after which memory is expected to stand still.
 const WARM_UP_SHARE: u64 = 10;
 /// What allocator noise may add after the warm-up, on every job together.
@@ -65,7 +72,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(usage) => {
             eprintln!(
-                "{usage}\nusage: fuzz <target>|all|wire|list [--inputs N | --each N] [--seed S] [--jobs J] [--keep K] [--file PATH]"
+                "{usage}\nusage: fuzz <target>|all|wire|list[,…] [--inputs N | --each N] [--seed S] [--jobs J] [--keep K] [--file PATH]"
             );
             ExitCode::from(2)
         }
@@ -104,7 +111,10 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
     }
     let chosen = TARGETS
         .iter()
-        .filter(|target| what == "all" || (what == "wire" && target.wire) || what == target.name)
+        .filter(|target| {
+            what.split(',')
+                .any(|what| what == "all" || (what == "wire" && target.wire) || what == target.name)
+        })
         .collect::<Vec<_>>();
     if chosen.is_empty() {
         return Err(format!("{what}: no such target"));
@@ -165,16 +175,18 @@ fn fuzz(target: &'static Target, inputs: u64, seed: u64, jobs: u64, keep: usize)
                 scope.spawn(move || work(target, corpus, share, seed, job as u64, progress))
             })
             .collect::<Vec<_>>();
-        let mut last = (0, Instant::now());
+        let mut last = (0, 0);
         while !workers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(LOOKS_EVERY);
             let done = progress.iter().map(|done| done.load(Ordering::Relaxed)).sum::<u64>();
             if !is_warm && done >= inputs / WARM_UP_SHARE {
                 (warm, is_warm) = (peak_kib(), true);
             }
             if done != last.0 {
-                last = (done, Instant::now());
-            } else if last.1.elapsed() > HANGS && done > 0 {
+                last = (done, 0);
+            } else if last.1 < HANGS_AFTER_LOOKS {
+                last.1 += 1;
+            } else if done > 0 {
                 eprintln!(
                     "{}: an input of seed {seed} hangs after about {done} inputs",
                     target.name
@@ -244,7 +256,13 @@ fn work(
         enter(target, seed, index, &input);
         let started = Instant::now();
         let verdict = (target.run)(&input);
-        let took = started.elapsed();
+        let mut took = started.elapsed();
+        if took > SLOWEST {
+            // It may have been the machine that stood still, and then it will not do so again.
+            let again = Instant::now();
+            (target.run)(&input);
+            took = took.min(again.elapsed());
+        }
         slowest = slowest.max(took);
         if took > SLOWEST {
             keep_artifact("slow");

@@ -10,6 +10,7 @@ mod flow;
 mod media;
 mod oncall;
 mod sip;
+mod socket;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -125,6 +126,16 @@ pub const TARGETS: &[Target] = &[
         made: edge::strays,
         tokens: edge::WORDS,
         run: edge::stray,
+    },
+    Target {
+        name: "websocket",
+        wire: true,
+        weight: 1_000,
+        folders: &[],
+        texts: &[],
+        made: socket::sockets,
+        tokens: socket::WORDS,
+        run: socket::socket,
     },
     Target {
         name: "stun",

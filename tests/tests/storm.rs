@@ -1,28 +1,34 @@
 //! Storms: whole calls in the virtual world, in bad weather, with callers and people who do whatever they like, by seed.
 //!
 //! Whatever happens, at the end nothing is left over, every call has one outcome, nobody was rung or bridged before the
-//! book had its chance, nothing was recorded without permission, and no urgent call ended with nobody. A failing seed is
+//! book had its chance, nothing was recorded without permission, no urgent call ended with nobody, and nothing was repeated but
+//! when its timer says so. `make storm SEEDS=100000` is the long run, of these and of the `sip` crate's own. A failing seed is
 //! printed; `SEED=n cargo nextest run -p tests --test storm` plays it again and prints its time line, `SEEDS=n` plays more.
 #![allow(
     clippy::disallowed_methods,
     clippy::panic,
-    reason = "a test reads the shipped practice and the seed, and any instant will do for a beginning"
+    clippy::print_stdout,
+    reason = "a test reads the shipped practice and the seed, any instant will do for a beginning, and the long run says what it saw"
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use phi::Phi;
+use sip::locate::{Answer, Question, Srv, Target};
+use sip::message::Host;
+use switchboard::carrier::{Carrier, PASSWORD};
 use switchboard::fact::FieldValue;
 use switchboard::ladder::time_line;
 use switchboard::phone::Answering;
-use switchboard::weather::{Dice, Seen, Weather};
+use switchboard::weather::{Dice, Seen, Sent, Weather};
 use switchboard::world::{Scene, Setting, World};
-use switchboard::{CallId, Counts, Fact, Health, OpenEscalation, Released, Stamped, Ticket};
+use switchboard::{CallId, Counts, Fact, Health, Network, OpenEscalation, Outbound, Released, Stamped, Ticket, Trunk};
 
 /// Seeds of each kind of storm.
 const SEEDS: u64 = 500;
@@ -69,6 +75,101 @@ fn a_bad_wire_loses_no_caller() {
     );
 }
 
+/// Two or three trunks, found by address, by name and by SRV; edges that are dead, full, or ask for a password; name servers that
+/// take their time or have nothing to say; and a wire that is not good either.
+#[test]
+fn bad_carriers_lose_no_caller() {
+    let weather = |dice: &mut Dice| Weather {
+        lost: u16::try_from(dice.below(150)).expect("small"),
+        doubled: u16::try_from(dice.below(150)).expect("small"),
+        late: dice.within(Duration::from_millis(200)),
+        names_slow: dice.within(Duration::from_secs(7)),
+        names_fail: *dice.pick(&[0, 0, 200, 1000]).expect("four"),
+        people_leave: 100,
+        ..Weather::default()
+    };
+    let seen = storm_by(4, weather, carriers);
+    assert!(
+        seen.escalations > 100 && seen.bridged > 20 && seen.exhausted > 20,
+        "{seen:?}"
+    );
+    assert!(seen.edges.len() >= 4, "{seen:?}");
+}
+
+fn carriers(dice: &mut Dice) -> Carrier {
+    let ttl = Duration::from_secs(300);
+    let edge = |last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
+    let mut carrier = Carrier::default();
+    let (mut names, mut dead, mut unavailable) = (Vec::new(), Vec::new(), Vec::new());
+    let srv = |dice: &mut Dice, target: &str| Srv {
+        priority: u16::try_from(dice.below(3)).expect("small"),
+        weight: u16::try_from(dice.below(3)).expect("small"),
+        port: 5060,
+        target: target.to_owned(),
+    };
+    let services = ["a.carrier.example", "b.carrier.example", "c.carrier.example"].map(|name| srv(dice, name));
+    names.push((
+        Question::Srv("_sip._udp.carrier.example".into()),
+        Answer::Srv(services.to_vec(), ttl),
+    ));
+    for (name, addresses) in [
+        ("a.carrier.example", vec![edge(4)]),
+        // The edge that callers come by is there; the others may not be.
+        ("b.carrier.example", vec![edge(5), edge(2)]),
+        ("other.example", vec![edge(6), edge(7)]),
+    ] {
+        names.push((Question::Addresses(name.into()), Answer::Addresses(addresses, ttl)));
+    }
+    for last in 4..8 {
+        match dice.below(5) {
+            0 | 1 => dead.push(edge(last)),
+            2 => unavailable.push(edge(last)),
+            _ => {}
+        }
+    }
+    let named = |name: &str, port| Target {
+        port,
+        transport: port.is_none().then_some(sip::Transport::Udp),
+        ..Target::new(Host::Name(name.to_owned()))
+    };
+    let ways = [
+        Outbound::to(named("carrier.example", None)),
+        Outbound::to(named("other.example", Some(5060))),
+        Outbound::at(sip::Transport::Udp, SocketAddr::new(edge(8), 5060)),
+        Outbound {
+            targets: vec![named("nowhere.example", Some(5060)), named("carrier.example", None)],
+            ..Outbound::to(named("carrier.example", None))
+        },
+    ];
+    let mut trunks = vec![];
+    for (number, first) in carrier.trunks.iter().enumerate() {
+        let way = dice.pick(&ways).cloned();
+        trunks.push(first.clone().calling(way));
+        for more in 0..=dice.below(2) {
+            let sources = [Network::host(edge(u8::try_from(20 + more).expect("small")))];
+            trunks.push(Trunk::new(format!("more {number} {more}"), sources).calling(dice.pick(&ways).cloned()));
+        }
+    }
+    if dice.chance(200) {
+        carrier.challenges = Some("cedar".into());
+        for trunk in &mut trunks {
+            // One of them may know no password.
+            trunk.credentials = dice
+                .chance(800)
+                .then(|| sip::Credentials::new("cedar".into(), PASSWORD.to_owned()));
+        }
+    }
+    Carrier {
+        trunks,
+        names: names.into_iter().collect(),
+        dead: dead.into_iter().collect(),
+        unavailable: unavailable.into_iter().collect(),
+        offers_late: dice.chance(200),
+        by_second_edge: dice.chance(200).then(|| dice.within(Duration::from_millis(900))),
+        ..carrier
+    }
+}
+
 #[test]
 fn a_bad_house_loses_no_caller() {
     let seen = storm(3, |dice| Weather {
@@ -99,9 +200,17 @@ struct Tally {
     exhausted: usize,
     recorded: usize,
     kept: usize,
+    /// Datagrams repeated by a timer.
+    repeated: usize,
+    /// Where our INVITEs went.
+    edges: BTreeSet<IpAddr>,
 }
 
 fn storm(kind: u64, weather: fn(&mut Dice) -> Weather) -> Tally {
+    storm_by(kind, weather, |_| Carrier::default())
+}
+
+fn storm_by(kind: u64, weather: fn(&mut Dice) -> Weather, carrier: fn(&mut Dice) -> Carrier) -> Tally {
     let mut tally = Tally::default();
     let mut wrong = String::new();
     let anchor = Instant::now();
@@ -109,7 +218,7 @@ fn storm(kind: u64, weather: fn(&mut Dice) -> Weather) -> Tally {
     let many = std::env::var("SEEDS").ok().and_then(|many| many.parse().ok());
     let seeds = (0..many.unwrap_or(SEEDS)).map(|n| kind * 1_000_000 + n);
     for seed in seeds.filter(|seed| only.is_none_or(|only| only == *seed)) {
-        let night = Night::play(anchor, seed, weather);
+        let night = Night::play(anchor, seed, weather, carrier);
         let faults = night.judge(&mut tally);
         if !faults.is_empty() {
             let _ = writeln!(wrong, "seed {seed}: {}", faults.join("; "));
@@ -128,8 +237,11 @@ fn storm(kind: u64, weather: fn(&mut Dice) -> Weather) -> Tally {
             exhausted: 9999,
             recorded: 9999,
             kept: 9999,
+            repeated: 9999,
+            edges: (0..9).map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))).collect(),
         };
     }
+    println!("storm {kind}: {} seeds, {tally:?}", many.unwrap_or(SEEDS));
     tally
 }
 
@@ -145,12 +257,13 @@ struct Night {
 }
 
 impl Night {
-    fn play(anchor: Instant, seed: u64, weather: fn(&mut Dice) -> Weather) -> Self {
+    fn play(anchor: Instant, seed: u64, weather: fn(&mut Dice) -> Weather, carrier: fn(&mut Dice) -> Carrier) -> Self {
         let mut dice = Dice::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D));
         let weather = Weather {
             seed,
             ..weather(&mut dice)
         };
+        let carrier = carrier(&mut dice);
         let practice = cedar();
         let mut roster = oncall::Roster::new(Some(practice.on_call.if_nobody.clone()));
         for (role, person) in [
@@ -174,7 +287,7 @@ impl Night {
             book: Some(Duration::from_millis(3)),
             wire: Duration::from_millis(1),
         };
-        let mut world = World::in_weather(anchor, released, setting, weather.clone());
+        let mut world = World::by_carrier(anchor, released, setting, weather.clone(), carrier);
         world.phone().busy_with(
             *dice
                 .pick(&[486, 486, 480, 403, 404, 483, 500, 503, 600, 603])
@@ -237,6 +350,7 @@ impl Night {
         self.one_outcome_each(&mut wrong);
         self.book_before_act(&mut wrong);
         self.nobody_is_forgotten(&mut wrong);
+        tally.repeated += self.every_timer(&mut wrong);
         for stamped in &self.facts {
             let printed = format!("{stamped:?}{}", switchboard::ladder::line(&stamped.fact));
             if printed.contains("5550199") {
@@ -254,6 +368,12 @@ impl Night {
                 _ => {}
             }
         }
+        tally.edges.extend(self.seen.iter().filter_map(|(_, seen)| match seen {
+            Seen::Sent {
+                to, what: Sent::Invite, ..
+            } => Some(to.ip()),
+            _ => None,
+        }));
         wrong
     }
 
@@ -321,9 +441,52 @@ impl Night {
                 Seen::Records { recording } if !permitted.contains(recording) => {
                     wrong.push("recorded before the permission is in the book".to_owned());
                 }
-                Seen::Answered { .. } | Seen::Rings | Seen::Records { .. } | Seen::Clip { .. } => {}
+                Seen::Answered { .. } | Seen::Rings | Seen::Records { .. } | Seen::Clip { .. } | Seen::Sent { .. } => {}
             }
         }
+    }
+
+    /// What a timer repeats, it repeats at its instants and no longer (RFC 3261 §17.1.1.2 and §17.1.2.2: timers A, B, E and F);
+    /// what is said again because it was asked again is not after the transaction (§17.2, and RFC 6026 §7.1: timers H, J and L).
+    /// Gives how many were repeated.
+    fn every_timer(&self, wrong: &mut Vec<String>) -> usize {
+        let mut said: BTreeMap<(SocketAddr, u64), (Sent, Vec<Instant>)> = BTreeMap::new();
+        for (at, seen) in &self.seen {
+            if let Seen::Sent { to, what, octets } = seen {
+                said.entry((*to, *octets)).or_insert((*what, Vec::new())).1.push(*at);
+            }
+        }
+        let mut repeated = 0;
+        // 64*T1, and for what answers a repetition, the time that one was under way.
+        let life = Duration::from_secs(32);
+        for ((to, _), (what, instants)) in said {
+            let Some((first, again)) = instants.split_first() else {
+                continue;
+            };
+            repeated += again.len();
+            let (mut due, mut interval) = (Duration::ZERO, Duration::from_millis(500));
+            for at in again {
+                let after = at.saturating_duration_since(*first);
+                due += interval;
+                let in_time = match what {
+                    Sent::Invite => {
+                        interval *= 2;
+                        after == due && after < life
+                    }
+                    Sent::Request => {
+                        interval = (interval * 2).min(Duration::from_secs(4));
+                        after == due && after < life
+                    }
+                    // §13.3.1.1: each minute while nobody picks up.
+                    Sent::Response(100..200) => true,
+                    Sent::Ack | Sent::Response(_) => after <= life + 2 * self.weather.late,
+                };
+                if !in_time {
+                    wrong.push(format!("{what:?} to {to} again after {after:?}"));
+                }
+            }
+        }
+        repeated
     }
 
     /// Every urgent call reaches somebody, or everybody was tried.

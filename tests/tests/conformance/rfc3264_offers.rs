@@ -455,6 +455,9 @@ fn rfc3264_s6_dtls_srtp_alone_is_488() {
     phone.is_refused(&invite, 488);
 }
 
+/// Half a second, in samples.
+const LATE_MAX: u32 = 4_000;
+
 #[test]
 fn rfc3550_s5_1_one_stream_in_order_paced_by_the_media_clock() {
     let house = house();
@@ -465,7 +468,9 @@ fn rfc3550_s5_1_one_stream_in_order_paced_by_the_media_clock() {
     for pair in packets.windows(2) {
         assert_eq!(pair[1].ssrc, pair[0].ssrc);
         assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1));
-        assert_eq!(pair[1].timestamp, pair[0].timestamp.wrapping_add(160));
+        // A frame that a busy machine made too late is left out, and its time passes all the same.
+        let step = pair[1].timestamp.wrapping_sub(pair[0].timestamp);
+        assert!(step > 0 && step % 160 == 0 && step <= LATE_MAX, "{step} samples on");
     }
     assert!(packets[0].marker, "a talkspurt begins with a marker (RFC 3551 §4.1)");
     phone.hang_up();

@@ -25,7 +25,7 @@ pub mod srtp;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -84,6 +84,40 @@ pub fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Optio
         assert!(began.elapsed() < within, "waited {within:?} for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Waits until some program listens there. The kernel's own table is asked: whoever finds out by binding the address takes
+/// it, for a moment, from the very program that is waited for, and some (dnsmasq) try only once.
+pub(crate) fn listens(who: &str, address: SocketAddr, stream: bool, within: Duration) {
+    wait_for(&format!("{who} at {address}"), within, || {
+        is_bound(address, stream).then_some(())
+    });
+}
+
+fn is_bound(address: SocketAddr, stream: bool) -> bool {
+    let tables = if stream { ["tcp", "tcp6"] } else { ["udp", "udp6"] };
+    tables.iter().any(|table| {
+        let table = std::fs::read_to_string(format!("/proc/self/net/{table}")).unwrap_or_default();
+        table
+            .lines()
+            .filter_map(|line| bound(line, stream))
+            .any(|(ip, port)| port == address.port() && ip.is_none_or(|ip| ip.is_unspecified() || ip == address.ip()))
+    })
+}
+
+/// The local address in a line of `/proc/net/udp` or `tcp` (proc_pid_net(5)); no IP when it is one of version 6.
+fn bound(line: &str, stream: bool) -> Option<(Option<Ipv4Addr>, u16)> {
+    const LISTENS: &str = "0A";
+    let mut words = line.split_whitespace().skip(1);
+    let (ip, port) = words.next()?.split_once(':')?;
+    let state = words.nth(1)?;
+    if stream && state != LISTENS {
+        return None;
+    }
+    // The kernel prints the four bytes, which are in network order, as one number of this machine.
+    let ip = (ip.len() == 8).then(|| u32::from_str_radix(ip, 16)).transpose().ok()?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    Some((ip.map(|ip| Ipv4Addr::from(ip.to_ne_bytes())), port))
 }
 
 /// The folder of the workspace.
@@ -151,4 +185,27 @@ fn descendants(of: u32) -> Vec<u32> {
     let children: Vec<u32> = children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
     let below: Vec<u32> = children.iter().flat_map(|pid| descendants(*pid)).collect();
     children.into_iter().chain(below).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_tells_who_listens_where() {
+        let datagrams = UdpSocket::bind((LOOPBACK, 0)).expect("a port");
+        let stream = TcpListener::bind((LOOPBACK, 0)).expect("a port");
+        let (udp, tcp) = (
+            datagrams.local_addr().expect("bound"),
+            stream.local_addr().expect("bound"),
+        );
+        let other = |of: SocketAddr| SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 9, 8, 7)), of.port());
+        assert!(is_bound(udp, false) && is_bound(tcp, true));
+        assert!(!is_bound(other(udp), false) && !is_bound(other(tcp), true));
+        let connected = std::net::TcpStream::connect(tcp).expect("somebody listens");
+        let connected = connected.local_addr().expect("connected");
+        assert!(!is_bound(connected, true), "a caller's port is not listened on");
+        drop(datagrams);
+        assert!(!is_bound(udp, false));
+    }
 }

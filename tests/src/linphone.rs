@@ -4,14 +4,14 @@
 //! One thing to know: its record of a call is complete once it has quit.
 
 use std::io::Write;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::process::{ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::baresip::{read_wav, write_wav};
-use crate::{Child, LOOPBACK, free_ports, printed, wait_for};
+use crate::{Child, LOOPBACK, free_ports, listens, printed, wait_for};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
@@ -60,7 +60,7 @@ impl Linphone {
         linphone.order("play microphone.wav");
         linphone.order("record heard.wav");
         linphone.tells("Using wav files", STARTS_WITHIN);
-        wait_for("linphonec to listen", STARTS_WITHIN, || UdpSocket::bind(address).err());
+        listens("linphonec", address, false, STARTS_WITHIN);
         linphone
     }
 

@@ -5,14 +5,14 @@
 //! loopback only, and ends with the value that stands for it.
 
 use std::fs::{self, File};
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{BLOCK, Child, LOOPBACK, free_ports, printed, wait_for};
+use crate::{BLOCK, Child, LOOPBACK, free_ports, listens, printed};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
@@ -52,13 +52,7 @@ impl Program {
 
     /// Waits until somebody listens there.
     fn listens(&self, address: SocketAddr, stream: bool) {
-        wait_for(&format!("{} at {address}", self.name), STARTS_WITHIN, || {
-            if stream {
-                TcpListener::bind(address).err().map(drop)
-            } else {
-                UdpSocket::bind(address).err().map(drop)
-            }
-        });
+        listens(self.name, address, stream, STARTS_WITHIN);
     }
 }
 

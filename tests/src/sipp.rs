@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -16,7 +16,7 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 use tempfile::TempDir;
 
-use crate::{BLOCK, Child, LOOPBACK, free_ports, printed, root, wait_for};
+use crate::{BLOCK, Child, LOOPBACK, free_ports, listens, printed, root, wait_for};
 
 /// The first end packet in the captures: there the key is up.
 pub const KEY_LASTS: Duration = Duration::from_millis(140);
@@ -210,13 +210,7 @@ impl Sipp {
         };
         if setup.engine.is_none() {
             // Once its socket is bound, it is ready to be called.
-            wait_for("SIPp to listen", Duration::from_secs(10), || {
-                if setup.tcp {
-                    TcpListener::bind(sipp.line.address()).err()
-                } else {
-                    UdpSocket::bind(sipp.line.address()).err()
-                }
-            });
+            listens("SIPp", sipp.line.address(), setup.tcp, Duration::from_secs(10));
         }
         sipp
     }

@@ -24,12 +24,12 @@ enum About {
     Permission,
     Menu {
         choices: Vec<Choice>,
-        if_no_answer: SectionId,
+        if_no_answer: Option<SectionId>,
     },
     YesOrNo {
         if_yes: SectionId,
         if_no: SectionId,
-        if_no_answer: SectionId,
+        if_no_answer: Option<SectionId>,
     },
 }
 
@@ -73,12 +73,11 @@ pub(super) fn menu(scene: &mut Scene, menu: &Menu) -> Turn {
     let whole = asks.then(options.clone());
     let keys = menu.choices.iter().map(|choice| choice.key).collect();
     let question = Question::new(scene, vec![whole.clone(), whole, options], keys);
-    let if_no_answer = menu.if_no_answer.unwrap_or(scene.flow.every_question.then);
     go_on(
         question.ask(scene),
         About::Menu {
             choices: menu.choices.clone(),
-            if_no_answer,
+            if_no_answer: menu.if_no_answer,
         },
         scene,
     )
@@ -94,7 +93,6 @@ pub(super) fn yes_or_no(
     let keys = scene.phrase(Phrase::YesOrNo);
     let whole = scene.sentence(asks).then(keys.clone());
     let question = Question::new(scene, vec![whole.clone(), whole, keys], vec!['1', '2']);
-    let if_no_answer = if_no_answer.unwrap_or(scene.flow.every_question.then);
     go_on(
         question.ask(scene),
         About::YesOrNo {
@@ -162,7 +160,7 @@ fn go_on(asked: Asked, about: About, scene: &mut Scene) -> Turn {
         }
         About::Menu { choices, if_no_answer } => {
             let Some(choice) = key.and_then(|key| choices.into_iter().find(|choice| choice.key == key)) else {
-                return Turn::To(if_no_answer);
+                return Turn::To(scene.unanswered(if_no_answer));
             };
             if let Some((name, value)) = &choice.remember {
                 scene.remember(name, value);
@@ -176,7 +174,7 @@ fn go_on(asked: Asked, about: About, scene: &mut Scene) -> Turn {
         } => Turn::To(match key {
             Some('1') => if_yes,
             Some(_) => if_no,
-            None => if_no_answer,
+            None => scene.unanswered(if_no_answer),
         }),
     }
 }

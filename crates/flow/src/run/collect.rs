@@ -120,8 +120,7 @@ fn go_on(
         }
         Fielded::Missing { silences: more, mark } => {
             if let About::Field { if_no_answer } = about {
-                let then = if_no_answer.unwrap_or(scene.flow.every_question.then);
-                return Turn::To(then);
+                return Turn::To(scene.unanswered(if_no_answer));
             }
             if let (Some(mark), Some(draft)) = (mark, &mut scene.draft) {
                 draft.mark(mark);
@@ -303,6 +302,7 @@ impl Scene {
 
     /// Starts a ladder whose person calls back, because nobody waits on the line.
     pub(super) fn escalate_without_caller(&mut self, ladder: String, message: Option<MessageId>) {
+        self.owed = None;
         self.ladder = Some(Ladder {
             name: ladder.clone(),
             connect: false,

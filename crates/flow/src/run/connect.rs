@@ -35,6 +35,7 @@ pub(super) fn begin(
     if_no_answer: Option<Then>,
 ) -> Turn {
     scene.ahead.clear();
+    scene.owed = None;
     scene.out.push_back(Do::Connect {
         to: to.to_owned(),
         dial: dial.clone(),

@@ -226,6 +226,7 @@ impl Escalating {
         if let Some(draft) = &mut scene.draft {
             draft.owed = false;
         }
+        scene.owed = None;
         scene.ladder = Some(Ladder {
             name: self.ladder.clone(),
             connect,

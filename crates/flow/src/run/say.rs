@@ -107,6 +107,7 @@ enum Phase {
 
 pub(super) fn call_911(scene: &mut Scene) -> Turn {
     scene.ahead.clear();
+    scene.owed = None;
     scene.note(Note::Told911);
     scene.reach(Outcome::Told911);
     let speaking = direct(scene);

@@ -42,6 +42,8 @@ pub(super) struct Scene {
     /// Silence at a red-flag question: stop asking for details (§5, quiet-caller rule).
     pub(super) quiet: bool,
     pub(super) disposition: Option<Level>,
+    /// Graded urgent, and nobody rung nor 911 named yet: where that leads.
+    pub(super) owed: Option<SectionId>,
     /// What the caller told so far in this call; asked once.
     pub(super) told: BTreeMap<Field, Value>,
     /// The message being gathered or just kept.
@@ -98,6 +100,7 @@ impl Scene {
             ahead: VecDeque::new(),
             quiet: false,
             disposition: None,
+            owed: None,
             told: BTreeMap::new(),
             draft: None,
             call_back_by: None,
@@ -278,6 +281,20 @@ impl Scene {
         } else {
             Outcome::NobodyAccepted { ladder }
         });
+    }
+
+    /// Where an unanswered question leads. A caller graded urgent who falls silent, wherever 0 or another key had taken them,
+    /// did not change their mind: unless the practice says what silence means here, or what urgent asks for was done
+    /// already, they go where urgent leads, once, and are asked nothing more (§5, quiet-caller rule).
+    pub(super) fn unanswered(&mut self, if_no_answer: Option<SectionId>) -> SectionId {
+        if let Some(said) = if_no_answer {
+            return said;
+        }
+        let Some(urgent) = self.owed.take() else {
+            return self.flow.every_question.then;
+        };
+        self.quiet = true;
+        urgent
     }
 
     pub(super) fn ladder_runs_for_caller(&self) -> bool {

@@ -588,6 +588,26 @@ fn silence_at_a_red_flag_is_urgent_and_asks_nothing_more() {
 }
 
 #[test]
+fn an_urgent_caller_who_falls_silent_elsewhere_is_put_through() {
+    let mut flow = flow();
+    flow.every_question.press_zero = Some(SectionId(MENU));
+    let mut walk = Walk::with(flow, Some("+15125550199"));
+    // Fever, so urgent; instead of the number 0, which leads to the menu; there nothing more.
+    walk.go("..1.2.1.0");
+    walk.since();
+    walk.go("....t.t.t k. k");
+    insta::assert_snapshot!(walk.since().replace(" · ", "\n"), @r#"
+    say "How can we help? For a symptom, press 1.…"
+    say "I did not hear a key. How can we help? F…"
+    say "I did not hear a key. For a symptom, pre…"
+    § doctor
+    keep urgent call [] missing ["patient date of birth", "reason"]
+    say "Please stay on the line."
+    escalate to doctor on call with message
+    "#);
+}
+
+#[test]
 fn without_a_number_the_quiet_caller_is_asked_for_one() {
     let mut walk = Walk::calling(None);
     walk.go("..1.t.t.t");

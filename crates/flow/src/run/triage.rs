@@ -131,5 +131,6 @@ fn decide(
     scene.disposition = Some(level);
     scene.note(Note::Disposition { level, question });
     let [emergency, urgent, semi_urgent, routine] = roads;
+    scene.owed = (level == Level::Urgent).then_some(urgent);
     Turn::To(level.choose(emergency, urgent, semi_urgent, routine))
 }

@@ -18,10 +18,7 @@ fn main() -> ExitCode {
         ["soak", binary] => load::soak::soak(binary),
         ["flood", binary] => load::flood::flood(binary),
         ["pour", server, seconds, per_second] => load::flood::pour(server, seconds, per_second),
-        ["calibrate"] => {
-            println!("{:.4}", load::bench::calibrate());
-            Ok(true)
-        }
+        ["calibrate"] => load::bench::print_speed(),
         _ => {
             eprintln!("load bench|soak|flood PATH-OF-NIGHTDESK; tools/bench, tools/soak and tools/flood call it");
             return ExitCode::from(2);

@@ -1,11 +1,12 @@
 //! `make bench`: what calls cost, how evenly packets leave, how fast a call is answered; one table beside its targets.
 //!
-//! Targets are those of `media-plane.md` §3. A shared machine changes speed by 1.6×, so a fixed loop is timed on the
-//! server's core before and after every row and stands beside it: compare rows only with rows of the same speed.
+//! Targets are those of `media-plane.md` §3. A shared machine changes speed by 1.6×, so a fixed loop and the cost of bare
+//! packets are taken on the server's core before and after every row and stand beside it: compare rows only with rows of the
+//! same speed. A cost over its figure, in an hour whose bare packets cost as much more, is called `slow` and not `OVER`.
 //!
 //! `BENCH_SECONDS` (20) and `BENCH_CALLS` (own numbers for each load) make it short; `BENCH_ONLY` names loads.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs;
 use std::hint::black_box;
 use std::io;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use super::caller::Plan;
 use super::doctor::Manner;
 use super::field::{Count, Field};
+use super::floor::{self, Floor};
 use super::server::{ANYWHERE, Server, Setup, Usage};
 use super::spread::Spread;
 use super::wire::{MS, Nanos};
@@ -131,7 +133,7 @@ struct Row {
     /// Share of the server's core that went to others.
     others: f64,
     recordings: Option<usize>,
-    loop_ns: f64,
+    speed: Speed,
     target: f64,
 }
 
@@ -164,7 +166,7 @@ impl Row {
             "bridge_delay": spread(&self.delay), "marks_lost": self.marks_lost, "invite_to_200": spread(&self.answer),
             "first_rtp_after_200": spread(&self.first_packet), "before": usage(&self.idle), "during": usage(&self.during), "after": usage(&self.after),
             "recordings": self.recordings, "others_on_the_core": self.others, "disturbed": self.disturbed(), "generator": {"lateness": spread(&self.lateness), "frames_skipped": self.skipped},
-            "loop_ns": self.loop_ns,
+            "loop_ns": self.speed.loop_ns, "packet_ns": self.speed.floor.0, "packets_slower": self.speed.floor.slowness(),
         })
     }
 }
@@ -195,9 +197,9 @@ pub(crate) fn bench(binary: &str) -> io::Result<bool> {
         streams: false,
     };
     println!(
-        "loop on the server's core: {:.3} ns, on ours: {:.3} ns",
-        calibrate_on(setup.core),
-        calibrate()
+        "the server's core: {}; ours: {}",
+        Speed::of(setup.core)?,
+        Speed::here()?
     );
     let mut rows = Vec::new();
     for workload in WORKLOADS.iter().filter(|w| wanted(w.name)) {
@@ -230,7 +232,7 @@ pub(crate) fn bench(binary: &str) -> io::Result<bool> {
 
 /// Builds up one load, counts for so long, takes it down.
 fn hold(server: &Server, setup: &Setup, workload: &Workload, calls: usize, seconds: u64) -> io::Result<Row> {
-    let before_ns = calibrate_on(setup.core);
+    let before = Speed::of(setup.core)?;
     let recordings_before = recordings(server);
     let mut field = Field::open(server.address, DOCTORS_PORT, |_| Manner::Accepts)?;
     let idle = server.usage();
@@ -321,7 +323,7 @@ fn hold(server: &Server, setup: &Setup, workload: &Workload, calls: usize, secon
         worst_lost,
         others: (others / elapsed).max(0.0),
         recordings,
-        loop_ns: (before_ns + calibrate_on(setup.core)) / 2.0,
+        speed: before.mean(Speed::of(setup.core)?),
         target: workload.target.0,
     };
     Ok(row)
@@ -337,7 +339,7 @@ struct Rate {
     by_thread: Vec<(String, f64)>,
     sustained: u64,
     tried: Vec<Tried>,
-    loop_ns: f64,
+    speed: Speed,
 }
 
 /// One step of the search.
@@ -357,13 +359,13 @@ impl Rate {
             "cpu_by_thread_s": self.by_thread.iter().map(|(name, s)| (name.clone(), json!(s))).collect::<serde_json::Map<_, _>>(),
             "sustained_per_s": self.sustained,
             "tried": self.tried.iter().map(|t| json!({"per_s": t.per_second, "p99_ms": t.p99_ms, "not_answered": t.failed, "left_behind": t.behind, "fine": t.fine})).collect::<Vec<_>>(),
-            "loop_ns": self.loop_ns,
+            "loop_ns": self.speed.loop_ns, "packet_ns": self.speed.floor.0, "packets_slower": self.speed.floor.slowness(),
         })
     }
 }
 
 fn rate(setup: &Setup, seconds: u64) -> io::Result<Rate> {
-    let before_ns = calibrate_on(setup.core);
+    let before = Speed::of(setup.core)?;
     let mut server = Server::start(setup)?;
     let mut field = Field::open(server.address, DOCTORS_PORT, |_| Manner::Accepts)?;
     let used = server.usage();
@@ -378,7 +380,7 @@ fn rate(setup: &Setup, seconds: u64) -> io::Result<Rate> {
         by_thread: spent(&used, &now),
         sustained: 0,
         tried: Vec::new(),
-        loop_ns: 0.0,
+        speed: before,
     };
     println!(
         "100 calls/s: INVITE → 200 p50 {:.2} p99 {:.2} max {:.2} ms, {:.2} ms of CPU a call, {} not answered   {}",
@@ -435,7 +437,7 @@ fn rate(setup: &Setup, seconds: u64) -> io::Result<Rate> {
         field.wait(Duration::from_secs(1));
     }
     rate.sustained = good;
-    rate.loop_ns = (before_ns + calibrate_on(setup.core)) / 2.0;
+    rate.speed = before.mean(Speed::of(setup.core)?);
     server.drain(Duration::from_secs(100), || {
         std::thread::sleep(Duration::from_millis(20))
     });
@@ -565,7 +567,7 @@ fn line(row: &Row) -> String {
     }
     let _ = write!(
         text,
-        "\n          {} | refused {}, failed {}, hung up by the server {} | rss {} → {} → {} KiB, fds {} → {} → {}, threads {} | our lateness p99 {:.2} ms, skipped {} | others on the core {:.0} % | loop {:.3} ns",
+        "\n          {} | refused {}, failed {}, hung up by the server {} | rss {} → {} → {} KiB, fds {} → {} → {}, threads {} | our lateness p99 {:.2} ms, skipped {} | others on the core {:.0} % | {}",
         threads(&row.by_thread),
         row.count.busy,
         row.count.failed,
@@ -580,7 +582,7 @@ fn line(row: &Row) -> String {
         row.lateness.ms(0.99),
         row.skipped,
         row.others * 100.0,
-        row.loop_ns
+        row.speed
     );
     text
 }
@@ -606,17 +608,20 @@ fn memory_per_call(rows: &[&Row]) -> Option<f64> {
 fn table(rows: &[Row], rate: Option<&Rate>) -> String {
     let mut text = String::new();
     let mut say =
-        |what: &str, measured: String, target: String, good: Option<bool>, loop_ns: Option<f64>, disturbed: bool| {
+        |what: &str, measured: String, target: String, good: Option<Verdict>, speed: Option<Speed>, disturbed: bool| {
             let verdict = match good {
-                Some(true) => "met",
-                Some(false) if disturbed => "busy",
-                Some(false) => "OVER",
+                Some(Verdict::Met) => "met",
+                Some(Verdict::Slow) => "slow",
+                Some(Verdict::Over) if disturbed => "busy",
+                Some(Verdict::Over) => "OVER",
                 None => "",
             };
-            let speed = loop_ns.map_or(String::new(), |ns| format!("{ns:.3}"));
+            let speed = speed.map_or(String::new(), |speed| {
+                format!("{:.3} {:5.2}", speed.loop_ns, speed.floor.slowness())
+            });
             let _ = writeln!(
                 text,
-                "{what:<52} {measured:>26}   {target:>18}   {verdict:<5} {speed:>8}"
+                "{what:<52} {measured:>26}   {target:>18}   {verdict:<5} {speed:>12}"
             );
         };
     say("", "measured".into(), "first target".into(), None, None, false);
@@ -630,8 +635,11 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
             format!("{cpu:.1}"),
             format!("≤ {:.0}", row.target),
             // Packets that were not sent cost nothing: such a row proves no economy.
-            Some(row.held > 0 && cpu <= row.target && row.lost + row.unsent <= UNSENT_MAX),
-            Some(row.loop_ns),
+            Some(match row.held > 0 && row.lost + row.unsent <= UNSENT_MAX {
+                true => row.speed.cost(cpu, row.target),
+                false => Verdict::Over,
+            }),
+            Some(row.speed),
             row.disturbed(),
         );
     }
@@ -646,8 +654,8 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
                 row.pacing.max_ms()
             ),
             goal.map_or("p99 ≤ 5".to_owned(), |goal| format!("p99 ≤ {goal}")),
-            Some(row.pacing.ms(0.99) <= goal.unwrap_or(PACING_MS_MAX)),
-            Some(row.loop_ns),
+            Some((row.pacing.ms(0.99) <= goal.unwrap_or(PACING_MS_MAX)).into()),
+            Some(row.speed),
             row.disturbed(),
         );
     }
@@ -659,8 +667,8 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
             ),
             format!("{:.2} / {:.2}", row.delay.ms(0.5), row.delay.ms(0.99)),
             "≤ 6 / 10".into(),
-            Some(row.delay.ms(0.5) <= 6.0 && row.delay.ms(0.99) <= 10.0),
-            Some(row.loop_ns),
+            Some((row.delay.ms(0.5) <= 6.0 && row.delay.ms(0.99) <= 10.0).into()),
+            Some(row.speed),
             row.disturbed(),
         );
     }
@@ -672,7 +680,7 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
             &format!("memory per call, KiB: {}", workload.name),
             format!("{memory:.0}"),
             format!("≤ {:.0}", workload.target.1),
-            Some(memory <= workload.target.1),
+            Some((memory <= workload.target.1).into()),
             None,
             disturbed,
         );
@@ -692,7 +700,7 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
             } else {
                 "–".to_owned()
             },
-            (goal > 0).then_some(most >= goal),
+            (goal > 0).then_some((most >= goal).into()),
             None,
             disturbed,
         );
@@ -706,19 +714,19 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
                 &format!("sealed recordings of {} calls: {}", row.held, workload.name),
                 recordings.to_string(),
                 format!("{}", row.held),
-                Some(recordings >= row.held),
+                Some((recordings >= row.held).into()),
                 None,
                 disturbed,
             );
         }
     }
     if let Some(rate) = rate {
-        let speed = Some(rate.loop_ns);
+        let speed = Some(rate.speed);
         say(
             "INVITE → 200 OK at 100 calls/s, p50/p99 ms",
             format!("{:.2} / {:.2}", rate.answer.ms(0.5), rate.answer.ms(0.99)),
             "≤ 3 / 10".into(),
-            Some(rate.failed == 0 && rate.answer.ms(0.5) <= 3.0 && rate.answer.ms(0.99) <= 10.0),
+            Some((rate.failed == 0 && rate.answer.ms(0.5) <= 3.0 && rate.answer.ms(0.99) <= 10.0).into()),
             speed,
             false,
         );
@@ -726,7 +734,7 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
             "CPU per call set up and taken down, ms",
             format!("{:.2}", rate.cpu_ms_per_call),
             "≤ 1".into(),
-            Some(rate.cpu_ms_per_call <= 1.0),
+            Some(rate.speed.cost(rate.cpu_ms_per_call, 1.0)),
             speed,
             false,
         );
@@ -734,7 +742,7 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
             "first RTP after 200 OK, p50 ms",
             format!("{:.1}", rate.first_packet.ms(0.5)),
             "≤ 25".into(),
-            Some(rate.first_packet.ms(0.5) <= 25.0),
+            Some((rate.first_packet.ms(0.5) <= 25.0).into()),
             speed,
             false,
         );
@@ -742,21 +750,105 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
             "sustained new calls/s, p99 ≤ 100 ms",
             rate.sustained.to_string(),
             "≥ 500".into(),
-            Some(rate.sustained >= 500),
+            Some((rate.sustained >= 500).into()),
             speed,
             false,
         );
     }
     text.push_str(
-        "The last column is the time of a fixed loop on the server's core (ns a round): figures scale with it.\n\
+        "The last columns: a fixed loop on the server's core (ns a round), and how many times dearer than media-plane.md's its\n\
+         bare packets are; figures scale with them. slow: over the target by less than packets are dearer.\n\
          busy: over the target while others used the server's core or ours; measure again on a quiet machine.\n",
     );
     text
 }
 
+/// How fast a core is, now.
+#[derive(Debug, Clone, Copy)]
+struct Speed {
+    /// A round of a fixed loop.
+    loop_ns: f64,
+    floor: Floor,
+}
+
+impl Speed {
+    fn here() -> io::Result<Self> {
+        Ok(Self {
+            loop_ns: calibrate(),
+            floor: floor::measure()?,
+        })
+    }
+
+    /// Another core's, by a copy of this program.
+    fn of(core: Option<usize>) -> io::Result<Self> {
+        let Some(core) = core else { return Self::here() };
+        let output = Command::new("taskset")
+            .args(["-c", &core.to_string()])
+            .arg(std::env::current_exe()?)
+            .arg("calibrate")
+            .output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let figures: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let &[loop_ns, packet_ns] = figures.as_slice() else {
+            return Err(io::Error::other(format!("core {core} is not measured: {text}")));
+        };
+        Ok(Self {
+            loop_ns,
+            floor: Floor(packet_ns),
+        })
+    }
+
+    fn mean(self, later: Self) -> Self {
+        Self {
+            loop_ns: f64::midpoint(self.loop_ns, later.loop_ns),
+            floor: self.floor.mean(later.floor),
+        }
+    }
+
+    /// What a cost is worth in such an hour.
+    fn cost(self, measured: f64, target: f64) -> Verdict {
+        if measured <= target {
+            Verdict::Met
+        } else if measured <= target * self.floor.slowness() {
+            Verdict::Slow
+        } else {
+            Verdict::Over
+        }
+    }
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { loop_ns, floor } = self;
+        write!(f, "loop {loop_ns:.3} ns, packet out and in {:.0} ns", floor.0)
+    }
+}
+
+/// How a figure stands beside its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Met,
+    /// Over it, by less than bare packets cost more than when it was set.
+    Slow,
+    Over,
+}
+
+impl From<bool> for Verdict {
+    fn from(good: bool) -> Self {
+        if good { Self::Met } else { Self::Over }
+    }
+}
+
+/// Prints how fast this core is, for [`Speed::of`].
+pub(crate) fn print_speed() -> io::Result<bool> {
+    let Speed { loop_ns, floor } = Speed::here()?;
+    println!("{loop_ns:.4} {:.1}", floor.0);
+    Ok(true)
+}
+
 /// Nanoseconds a round of a fixed loop takes on this core: the best of several, so that a neighbour who interrupts does
 /// not count as a slower core.
-pub(crate) fn calibrate() -> f64 {
+fn calibrate() -> f64 {
     const ROUNDS: u32 = 2_000_000;
     let once = || {
         let start = Instant::now();
@@ -789,24 +881,6 @@ fn worked(core: Option<usize>) -> f64 {
         .filter(|(at, _)| !matches!(at, 3 | 4))
         .map(|(_, ticks)| ticks / 100.0)
         .sum()
-}
-
-/// The same on another core, by a copy of this program.
-fn calibrate_on(core: Option<usize>) -> f64 {
-    let Some(core) = core else { return calibrate() };
-    let Ok(program) = std::env::current_exe() else {
-        return calibrate();
-    };
-    let output = Command::new("taskset")
-        .arg("-c")
-        .arg(core.to_string())
-        .arg(program)
-        .arg("calibrate")
-        .output();
-    output
-        .ok()
-        .and_then(|output| String::from_utf8(output.stdout).ok()?.trim().parse().ok())
-        .unwrap_or_else(calibrate)
 }
 
 /// Cores of the machine, whatever we ourselves are pinned to.

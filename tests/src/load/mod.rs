@@ -9,6 +9,7 @@ pub(crate) mod caller;
 pub(crate) mod doctor;
 pub(crate) mod field;
 pub(crate) mod flood;
+pub(crate) mod floor;
 pub(crate) mod server;
 pub(crate) mod soak;
 pub(crate) mod spread;

@@ -16,6 +16,7 @@
 //! | `library`, [`words`] | what the engine itself says, and fill-ins made of clips |
 //! | [`proof`] | every way through a flow: what can never happen, and how long it takes at worst |
 //! | `run`, [`rehearse`] | one call; a scripted caller in virtual time |
+//! | [`manual`], [`editor`] | the language as a table; what may be typed next, what a word means |
 //! | [`review`] | a flow on paper: to read, to sign, to compare |
 //!
 //! Recipes stand at the head of `verb.rs` (add a verb), `check.rs` (add a rule) and `library.rs` (add a sentence).
@@ -25,7 +26,9 @@ mod area;
 mod check;
 mod compile;
 mod diagnostic;
+pub mod editor;
 mod library;
+pub mod manual;
 mod model;
 mod parse;
 pub mod proof;

@@ -1,5 +1,6 @@
 //! `nightdesk flow`: check, rehearse, read and compare what practices wrote.
 
+mod lsp;
 mod paper;
 mod simulate;
 
@@ -39,6 +40,14 @@ pub(crate) enum Flow {
     Diff(paper::Diff),
     /// Hold a call at the keyboard: read what is said, type keys, decide what telephones do
     Simulate(simulate::Simulate),
+    /// Print the JSON Schema of a kind of file, for editors that live on it
+    #[command(after_help = "Example: nightdesk flow schema flow > flow.schema.json")]
+    Schema {
+        /// Which kind of file
+        kind: FileKind,
+    },
+    /// Serve an editor by the Language Server Protocol: what is wrong, what may come next, what it means
+    Lsp,
     /// Play the practice's scenarios
     #[command(after_help = "Example: nightdesk flow test practices/cedar --pages")]
     Test {
@@ -59,6 +68,21 @@ pub(crate) enum Flow {
     },
 }
 
+/// A kind of file.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileKind {
+    /// `practice.yaml`
+    Practice,
+    /// `*.flow.yaml`
+    Flow,
+    /// `*.protocol.yaml`
+    Protocol,
+    /// `*.shared.yaml`
+    Shared,
+    /// `*.tests.yaml`
+    Tests,
+}
+
 /// How diagnostics are printed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -77,6 +101,8 @@ pub(crate) fn flow(command: &Flow) -> Result<(), Failure> {
         Flow::Explain(explain) => paper::explain(explain),
         Flow::Diff(diff) => paper::diff(diff),
         Flow::Simulate(simulate) => simulate::simulate(simulate),
+        Flow::Schema { kind } => schema(*kind),
+        Flow::Lsp => lsp::lsp(),
         Flow::Test {
             folder,
             over_sip: false,
@@ -106,6 +132,17 @@ pub(crate) struct Source {
 
 /// Reads and compiles a practice folder.
 pub(crate) fn source(folder: &Path) -> Result<Source, Failure> {
+    let read = folder_of(folder)?;
+    let compiled = flow::compile(&read);
+    Ok(Source {
+        files: read.files,
+        practice: compiled.practice,
+        diagnostics: compiled.diagnostics,
+    })
+}
+
+/// The files of a practice folder.
+fn folder_of(folder: &Path) -> Result<flow::Folder, Failure> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder).map_err(Failure::file(folder))? {
         let path = entry.map_err(Failure::file(folder))?.path();
@@ -117,15 +154,23 @@ pub(crate) fn source(folder: &Path) -> Result<Source, Failure> {
             );
         }
     }
-    let compiled = flow::compile(&flow::Folder {
-        files: files.clone(),
-        ..flow::Folder::default()
-    });
-    Ok(Source {
+    Ok(flow::Folder {
         files,
-        practice: compiled.practice,
-        diagnostics: compiled.diagnostics,
+        ..flow::Folder::default()
     })
+}
+
+fn schema(kind: FileKind) -> Result<(), Failure> {
+    use flow::manual::{FLOW, PRACTICE, PROTOCOL, SHARED, TESTS, schema};
+    let (title, entries) = match kind {
+        FileKind::Practice => ("A practice of Nightdesk", PRACTICE),
+        FileKind::Flow => ("A flow of Nightdesk", FLOW),
+        FileKind::Protocol => ("A protocol of Nightdesk", PROTOCOL),
+        FileKind::Shared => ("A shared piece of Nightdesk", SHARED),
+        FileKind::Tests => ("Scenarios of Nightdesk", TESTS),
+    };
+    out!("{:#}", schema(title, entries));
+    Ok(())
 }
 
 /// Prints one diagnostic with the words it is about.

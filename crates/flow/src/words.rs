@@ -80,6 +80,14 @@ impl Part {
             language,
         }
     }
+
+    /// What `while waiting: hold music` plays. A practice records its own like any sentence; without, the engine has some.
+    pub fn music() -> Self {
+        Self::new(Self::MUSIC, Language::English)
+    }
+
+    /// How music is written where words are: in a list of recordings, on a page.
+    pub const MUSIC: &str = "♪";
 }
 
 /// Bytes of a hash that name a recording.

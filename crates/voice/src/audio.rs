@@ -73,6 +73,31 @@ impl Clip {
         Self::from_samples(&samples)
     }
 
+    /// Music to wait by: four soft chords, three seconds each, made of nothing but sines, so that nobody's rights are in it.
+    /// Quieter than speech, and below what a telephone cuts off at the top.
+    pub(crate) fn music() -> Self {
+        const SECONDS: usize = 3;
+        // C, A minor, F, G: each its root, third and fifth, in hertz.
+        const CHORDS: [[f32; 3]; 4] = [
+            [261.63, 329.63, 392.00],
+            [220.00, 261.63, 329.63],
+            [174.61, 220.00, 261.63],
+            [196.00, 246.94, 293.66],
+        ];
+        let length = CLOCK_RATE as usize * SECONDS;
+        let mut samples = Vec::with_capacity(length * CHORDS.len());
+        for chord in CHORDS {
+            samples.extend((0..length).map(|n| {
+                let (time, progress) = (n as f32 / CLOCK_RATE as f32, n as f32 / length as f32);
+                // It swells and fades, so that no chord begins or ends with a click.
+                let loud = (std::f32::consts::PI * progress).sin().powi(2) * 0.05;
+                let tone = |hertz: f32| (std::f32::consts::TAU * hertz * time).sin();
+                chord.into_iter().map(tone).sum::<f32>() * loud
+            }));
+        }
+        Self::from_samples(&samples)
+    }
+
     pub(crate) fn bytes(&self, law: Law) -> &Arc<[u8]> {
         match law {
             Law::Pcmu => &self.pcmu,

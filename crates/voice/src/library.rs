@@ -175,6 +175,9 @@ impl Library {
                 Err(why) => tracing::warn!(file = %path.display(), why, "recorded words cannot be used"),
             }
         }
+        if *part == Part::music() {
+            return Ok(Clip::music());
+        }
         let Some(engine) = &self.engine else {
             let why = "nobody has recorded it and no program can speak it; run sudo apt-get install -y espeak-ng";
             return Err(why.to_owned());
@@ -372,6 +375,26 @@ mod tests {
         assert!(
             heard.abs_diff(Duration::from_millis(1_120)) < Duration::from_millis(60),
             "{heard:?}"
+        );
+    }
+
+    #[test]
+    fn there_is_music_without_anybody_and_a_practice_s_own_wins() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let words = folder.path().join("words");
+        fs::create_dir(&words).expect("room");
+        let open = || Library::open(folder.path().join("speech"), None, std::slice::from_ref(&words)).expect("a cache");
+        let mut library = open();
+        assert_eq!(library.prepare(&[Part::music()]), []);
+        assert_eq!(library.duration(&Part::music()), Some(Duration::from_secs(12)));
+        let own = wav(&swell(0.2, 1.0, 0.2, 0.5, 44_100), 44_100, 2);
+        fs::write(words.join(file_name(&Part::music())), own).expect("room");
+        let mut library = open();
+        assert_eq!(library.prepare(&[Part::music()]), []);
+        assert!(
+            library
+                .duration(&Part::music())
+                .is_some_and(|length| length < Duration::from_secs(2))
         );
     }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use phi::Phi;
 
-use super::{Amount, Class, Fact, Flow, Known, Sentence, Thing, Value};
+use super::{Act, Amount, Class, Fact, Flow, Known, Sentence, Thing, Value, Waiting};
 use crate::library::Phrase;
 use crate::time::OfficeHours;
 use crate::words::{Language, Part, vocabulary};
@@ -86,6 +86,13 @@ impl Practice {
             .flat_map(|section| &section.steps)
         {
             step.act.spoken(&mut |sentence| parts.extend(sentence.parts()));
+            if let Act::Escalate {
+                while_waiting: Waiting::HoldMusic,
+                ..
+            } = step.act
+            {
+                parts.insert(Part::music());
+            }
         }
         parts.into_iter().collect()
     }

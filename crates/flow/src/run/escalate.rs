@@ -17,6 +17,7 @@ use super::scene::{Ladder, Scene, Speaking};
 use super::{Asks, ClipId, Do, Doing, Escalated, Heard, MessageId, Outcome, Turn, say};
 use crate::library::Phrase;
 use crate::model::{Act, Choice, Field, IfAccepted, IfCallerHangsUp, Then, Waiting};
+use crate::words::{Part, Words};
 
 /// A voice at least this often (§9).
 const WORDS_EVERY: Duration = Duration::from_secs(15);
@@ -53,6 +54,8 @@ enum Phase {
 #[derive(Debug)]
 enum Voice {
     Quiet,
+    /// Begins again when it ends; the next words end it.
+    Music(Speaking),
     Speaking(Speaking),
     Asking(Field, FieldAsk),
 }
@@ -159,12 +162,15 @@ impl Escalating {
                 self.fielded(scene, field, fielded)
             }
             (heard, Voice::Speaking(speaking)) if speaking.over(scene.now, &heard) => self.ask_next(scene),
-            (Heard::Time, Voice::Quiet) if scene.now >= words_at => Voice::Speaking(self.company(scene)),
+            (Heard::Time, Voice::Quiet | Voice::Music(_)) if scene.now >= words_at => {
+                Voice::Speaking(self.company(scene))
+            }
+            (heard, Voice::Music(playing)) if playing.over(scene.now, &heard) => self.between_words(scene),
             (_, voice) => voice,
         };
         // Counted from the end of whatever was said or asked last.
         let words_at = match voice {
-            Voice::Quiet if words_at > scene.now => words_at,
+            Voice::Quiet | Voice::Music(_) if words_at > scene.now => words_at,
             _ => scene.after(WORDS_EVERY),
         };
         self.phase = Phase::Ringing { voice, words_at, until };
@@ -176,6 +182,7 @@ impl Escalating {
             Phase::Keeping { until, .. } => *until,
             Phase::Ringing { voice, words_at, until } => match voice {
                 Voice::Quiet => *words_at,
+                Voice::Music(playing) => playing.until.min(*words_at),
                 Voice::Speaking(speaking) => speaking.until,
                 Voice::Asking(_, ask) => ask.due(),
             }
@@ -274,7 +281,17 @@ impl Escalating {
                 let fielded = FieldAsk::begin(scene, field, SILENCES_MAX);
                 self.fielded(scene, field, fielded)
             }
-            None => Voice::Quiet,
+            None => self.between_words(scene),
+        }
+    }
+
+    fn between_words(&self, scene: &mut Scene) -> Voice {
+        match self.while_waiting {
+            Waiting::HoldMusic => {
+                let parts = vec![Part::music()];
+                Voice::Music(scene.say(Words { parts, private: false }, false))
+            }
+            Waiting::Words | Waiting::CalmWords | Waiting::Quiet => Voice::Quiet,
         }
     }
 

@@ -723,6 +723,30 @@ fn the_crisis_caller_may_leave_by_a_key_and_is_kept_company() {
 }
 
 #[test]
+fn music_plays_between_the_words_and_ends_with_the_waiting() {
+    let mut flow = flow();
+    for step in flow.sections.iter_mut().flat_map(|section| &mut section.steps) {
+        if let Act::Escalate { while_waiting, .. } = &mut step.act {
+            *while_waiting = Waiting::HoldMusic;
+        }
+    }
+    let mut walk = Walk::with(flow, Some("+15125550199"));
+    walk.go("..2.t.t k.k");
+    walk.since();
+    // It ends and begins again; after 15 seconds a voice; then music again, until somebody accepts.
+    walk.go("..tt.A");
+    insta::assert_snapshot!(walk.since().replace(" · ", "\n"), @r#"
+    say "♪"
+    say "♪"
+    say "♪"
+    say "I am still trying to reach someone for y…"
+    say "♪"
+    hush
+    bridge
+    "#);
+}
+
+#[test]
 fn somebody_accepts_while_the_caller_is_told_that_nobody_did() {
     let mut walk = Walk::play("..2. 1t . 02091984 1 . ck. E");
     walk.since();

@@ -11,6 +11,7 @@ use std::ops::Range;
 use crate::compile::Folder;
 use crate::diagnostic::Place;
 use crate::manual::{self, Holds, Kind, Name, Takes, VERBS};
+use crate::parse::condition::FACTS;
 use names::Named;
 use spot::{Scope, Spot};
 
@@ -214,27 +215,14 @@ fn values(folder: &Folder, file: &str, holds: &Holds) -> Vec<(String, String, So
         ))
         .chain(named(Kind::Section))
         .collect(),
-        Some(Takes::Condition) => FACTS
-            .iter()
-            .map(|fact| ((*fact).to_owned(), "A fact the engine knows.".to_owned(), Sort::Value))
+        Some(Takes::Condition) => std::iter::once("any time")
+            .chain(FACTS.iter().map(|(fact, _)| *fact))
+            .map(|fact| (fact.to_owned(), "A fact the engine knows.".to_owned(), Sort::Value))
             .collect(),
         Some(Takes::Words(example)) => vec![(example.to_owned(), "An example.".to_owned(), Sort::Value)],
         None => Vec::new(),
     }
 }
-
-/// Clauses that need nothing beside them (§6).
-const FACTS: &[&str] = &[
-    "any time",
-    "the office is open",
-    "the office is closed",
-    "today is a holiday",
-    "it is lunch time",
-    "nobody is on call",
-    "records are down",
-    "recording is allowed",
-    "this number called in the last hour",
-];
 
 const fn after_colon(holds: &Holds) -> &'static str {
     match holds {

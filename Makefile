@@ -25,6 +25,7 @@ doctest: ## Run the examples in the documentation
 lint: ## Format check, clippy with warnings denied
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --workspace --all-targets --features tests/peers --quiet -- -D warnings
+	@$(CARGO) clippy --manifest-path fuzz/Cargo.toml --locked --target-dir target --quiet -- -D warnings
 
 bench: setup ## Measure: CPU per call-minute, memory, pacing, set-up time; the table is kept in target/bench
 	@tools/bench

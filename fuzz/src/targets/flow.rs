@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use flow::rehearse::Suite;
-use flow::{Compiled, Diagnostic, Folder};
+use flow::{Compiled, Diagnostic, Folder, editor};
 
 use super::{about, verdict};
 
@@ -58,10 +58,20 @@ pub fn compile(bytes: &[u8]) -> u64 {
         _ => "after-hours.es.yaml",
     };
     files.insert(place.to_owned(), text.clone().into_owned());
-    let Compiled { practice, diagnostics } = flow::compile(&Folder {
+    let folder = Folder {
         files,
-        recorded: BTreeSet::new(),
-    });
+        ..Folder::default()
+    };
+    // Somebody may be typing anywhere in it.
+    let at = bytes.iter().fold(0usize, |at, byte| at.wrapping_mul(31).wrapping_add((*byte).into())) % (text.len() + 1);
+    black_box((
+        editor::suggest(&folder, place, at),
+        editor::meaning(&folder, place, at),
+        editor::definition(&folder, place, at),
+    ));
+    let Compiled {
+        practice, diagnostics, ..
+    } = flow::compile(&folder);
     for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.file == place) {
         points_into(diagnostic, &text);
     }

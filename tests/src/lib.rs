@@ -88,7 +88,7 @@ pub fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Optio
 
 /// Waits until some program listens there. The kernel's own table is asked: whoever finds out by binding the address takes
 /// it, for a moment, from the very program that is waited for, and some (dnsmasq) try only once.
-pub(crate) fn listens(who: &str, address: SocketAddr, stream: bool, within: Duration) {
+pub fn listens(who: &str, address: SocketAddr, stream: bool, within: Duration) {
     wait_for(&format!("{who} at {address}"), within, || {
         is_bound(address, stream).then_some(())
     });

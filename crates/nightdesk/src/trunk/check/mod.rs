@@ -235,9 +235,11 @@ impl Check<'_> {
     }
 
     fn note(&mut self, item: Item, grade: Grade, words: impl Into<String>) {
+        let before = self.card.line(item).cloned();
         self.card.note(item, grade, words);
-        if let Some(line) = self.card.line(item).cloned() {
-            (self.tell)(&line);
+        // What failed once stays so, and is told once.
+        if let Some(line) = self.card.line(item).filter(|line| before.as_ref() != Some(*line)) {
+            (self.tell)(line);
         }
     }
 

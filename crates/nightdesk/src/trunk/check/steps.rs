@@ -599,8 +599,15 @@ impl Check<'_> {
                 ..self.offering()
             };
             match self.call(Some(alone), &[]) {
-                Came::Answered { session, .. } => {
-                    taken.push(codec.name());
+                Came::Answered { session, answer } => {
+                    let agreed = self.wire.audio.as_ref().and_then(|audio| audio.leg.as_ref());
+                    // Some answer with what they like best, whatever was offered (RFC 3264 §6.1 forbids it).
+                    if agreed.is_some_and(|leg| leg.stream().codec == codec) {
+                        taken.push(codec.name());
+                    } else {
+                        let named = answer.as_deref().map(formats).unwrap_or_default();
+                        refused.push(format!("{} answered with {named}", codec.name()));
+                    }
                     self.hang_up(session);
                 }
                 Came::Refused(status) => refused.push(format!("{} refused with {status}", codec.name())),

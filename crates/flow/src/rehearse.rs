@@ -3,21 +3,27 @@
 //! [`Suite`] reads a `*.tests.yaml`; an [`Actor`] is the caller of one scenario and acts on what it hears, wherever the
 //! words come from; [`Expectation::judge`] compares what happened with what was asked for. [`solo`] is the smallest
 //! world there is, a run alone on a virtual clock; the true world, with phones and ladders, stands on the same pieces.
+//! [`must_have`] writes the scenarios no practice may go without, [`Coverage`] says what all of a practice's own walk, and
+//! [`measured`] sends a thousand strangers through a flow with a stop-watch.
 //!
 //! One thing to know: an actor never looks inside a run. It hears words, waits until the line is quiet, and presses or
 //! speaks, as a caller would; the same scenario therefore plays in memory, over SIP, and by a manager's telephone.
 
 mod actor;
+mod coverage;
 mod judge;
 mod must_have;
 mod script;
 pub mod solo;
+mod strangers;
 mod suite;
 
 pub use actor::{Act, Actor, QUIET};
+pub use coverage::{Branch, Coverage};
 pub use judge::{Failure, Observed};
 pub use must_have::{must_have, unrehearsed};
 pub use solo::{Awaited, Rehearsed};
+pub use strangers::measured;
 pub use suite::{Expectation, ExpectedMessage, Failing, Phone, Scenario, Suite, Turn};
 
 /// Letters and digits only, in lower case: how what is heard is compared with what a scenario expects to hear.

@@ -23,8 +23,10 @@ mod message;
 mod record;
 mod say;
 mod scene;
+mod trail;
 mod triage;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +41,8 @@ use crate::library::Phrase;
 use crate::model::{Act, Field, Flow, Level, Practice, SectionId, Show, Target};
 use crate::words::{Language, Words};
 use scene::Scene;
+use trail::Trail;
+pub(crate) use trail::{By, Taken, Went};
 
 /// Steps and repeated questions of one call before it is taken to the safety net.
 pub const STEPS_MAX: u16 = 200;
@@ -54,6 +58,8 @@ const TURNS_MAX: usize = 2 * STEPS_MAX as usize + 64;
 pub struct Run {
     scene: Scene,
     doing: Doing,
+    /// Which roads it took, when somebody follows it.
+    trail: Option<Trail>,
 }
 
 /// Who is calling, and on which of the practice's lines.
@@ -396,20 +402,42 @@ enum Turn {
 impl Run {
     /// Begins a call; what it does first is already waiting in [`poll`](Self::poll).
     pub fn start(practice: Arc<Practice>, flow: Arc<Flow>, caller: Caller, now: Timestamp) -> Self {
+        Self::begin(practice, flow, caller, now, None)
+    }
+
+    /// The same call, and [`trail`](Self::trail) tells every road it takes: how a rehearsal knows what it has walked.
+    pub(crate) fn start_followed(practice: Arc<Practice>, flow: Arc<Flow>, caller: Caller, now: Timestamp) -> Self {
+        Self::begin(practice, flow, caller, now, Some(Trail::default()))
+    }
+
+    fn begin(practice: Arc<Practice>, flow: Arc<Flow>, caller: Caller, now: Timestamp, trail: Option<Trail>) -> Self {
         let start = flow.start;
         let mut run = Self {
             scene: Scene::new(practice, flow, caller, now),
             doing: Doing::Over,
+            trail,
         };
         run.settle(Turn::To(start));
         run
+    }
+
+    /// Every road taken so far, when the call is followed.
+    pub(crate) fn trail(&self) -> &[Taken] {
+        self.trail.as_ref().map_or(&[], Trail::taken)
     }
 
     /// Tells the run what happened. Drain [`poll`](Self::poll) afterwards.
     pub fn hear(&mut self, now: Timestamp, heard: Heard) {
         self.scene.now = now.max(self.scene.now);
         let doing = std::mem::replace(&mut self.doing, Doing::Over);
+        let before = self
+            .trail
+            .is_some()
+            .then(|| trail::Before::new(self.place(), &doing, &heard));
         let turn = self.turn(doing, heard);
+        if let (Some(trail), Some(before)) = (&mut self.trail, before) {
+            trail.heard(before, &turn);
+        }
         self.settle(turn);
     }
 
@@ -439,16 +467,12 @@ impl Run {
 
     /// What is asked at the moment.
     pub(crate) fn asks(&self) -> Asks {
-        match &self.doing {
-            Doing::Choosing(choosing) => choosing.asks(),
-            Doing::Triaging(triaging) => triaging.asks(),
-            Doing::Collecting(collecting) => collecting.asks(),
-            Doing::Escalating(escalating) => escalating.asks(),
-            Doing::Connecting(_) | Doing::Bridged(_) => Asks::Person,
-            Doing::Saying(_) | Doing::Lingering(_) | Doing::Recording(_) | Doing::Parting(_) | Doing::Over => {
-                Asks::Nothing
-            }
-        }
+        self.doing.asks()
+    }
+
+    /// The call shows its number, so 1 is enough to be called back at it.
+    pub(crate) fn knows_the_number(&self) -> bool {
+        self.scene.caller.number.is_some()
     }
 
     /// The step being taken.
@@ -544,6 +568,28 @@ impl Run {
 
     /// Takes the next step of the section.
     fn take(&mut self) -> Turn {
+        let ahead = self.trail.is_some().then(|| {
+            let step = self.scene.flow.step(self.scene.section, self.scene.next_step);
+            let by_key = matches!(
+                step.map(|step| &step.act),
+                Some(Act::Menu(_) | Act::AskYesOrNo { .. } | Act::ChooseLanguage)
+            );
+            // Keys pressed ahead of anything else may be digits of a number, which nobody notes.
+            if by_key {
+                self.scene.ahead.clone()
+            } else {
+                VecDeque::new()
+            }
+        });
+        let turn = self.take_step();
+        if let (Some(trail), Some(ahead)) = (&mut self.trail, ahead) {
+            let place = (self.scene.section, self.scene.next_step.saturating_sub(1));
+            trail.took(place, &ahead, self.scene.ahead.len(), &turn);
+        }
+        turn
+    }
+
+    fn take_step(&mut self) -> Turn {
         let scene = &mut self.scene;
         let flow = scene.flow.clone();
         let Some(step) = flow.step(scene.section, scene.next_step) else {
@@ -555,6 +601,9 @@ impl Run {
         };
         scene.next_step += 1;
         if step.only_if.as_ref().is_some_and(|condition| !condition.holds(&*scene)) {
+            if let Some(trail) = &mut self.trail {
+                trail.passed_by();
+            }
             return Turn::Next;
         }
         if !scene.spend() && !scene.in_net {
@@ -653,6 +702,17 @@ impl Run {
 }
 
 impl Doing {
+    fn asks(&self) -> Asks {
+        match self {
+            Self::Choosing(choosing) => choosing.asks(),
+            Self::Triaging(triaging) => triaging.asks(),
+            Self::Collecting(collecting) => collecting.asks(),
+            Self::Escalating(escalating) => escalating.asks(),
+            Self::Connecting(_) | Self::Bridged(_) => Asks::Person,
+            Self::Saying(_) | Self::Lingering(_) | Self::Recording(_) | Self::Parting(_) | Self::Over => Asks::Nothing,
+        }
+    }
+
     fn hear(self, scene: &mut Scene, heard: Heard) -> Turn {
         match self {
             Self::Saying(saying) => saying.hear(scene, heard),

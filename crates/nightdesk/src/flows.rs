@@ -7,10 +7,10 @@ mod simulate;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::{Subcommand, ValueEnum};
-use flow::rehearse::Suite;
+use flow::rehearse::{Coverage, Scenario, Suite};
 use flow::{Diagnostic, Practice, Severity};
 
 use crate::{Failure, out, over_sip};
@@ -56,12 +56,15 @@ pub(crate) enum Flow {
         /// With a real engine, real SIP, real audio and digits on loopback, instead of in memory
         #[arg(long)]
         over_sip: bool,
-        /// Only scenarios whose name contains this
+        /// Only scenarios whose name contains this, or those of the file of this name
         #[arg(long)]
         only: Option<String>,
         /// Print each call on a page
         #[arg(long)]
         pages: bool,
+        /// Fail unless the practice's scenarios walk every emergency and urgent path and 95 of 100 branches
+        #[arg(long)]
+        require: bool,
         /// Over SIP: how much faster than life ladders are climbed
         #[arg(long, default_value_t = 10)]
         ladder_speed: u32,
@@ -108,8 +111,9 @@ pub(crate) fn flow(command: &Flow) -> Result<(), Failure> {
             over_sip: false,
             only,
             pages,
+            require,
             ..
-        } => test(folder, only.as_deref(), *pages),
+        } => test(folder, only.as_deref(), *pages, *require),
         Flow::Test {
             folder,
             only,
@@ -217,7 +221,8 @@ fn check(folder: &Path, format: Format, speech: Option<&str>) -> Result<(), Fail
             }
         }
     }
-    let missing = unheard(folder, &practice, speech)?;
+    let mut library = library(folder, speech)?;
+    let missing = library.prepare(&practice.all_parts());
     for sentence in &missing {
         out!("cannot be heard: “{}”: {}", sentence.part.text, sentence.why);
     }
@@ -232,12 +237,20 @@ fn check(folder: &Path, format: Format, speech: Option<&str>) -> Result<(), Fail
         practice.name,
         practice.all_parts().len()
     );
+    let lengths = paper::Lengths(library);
+    for flow in &practice.flows {
+        let at_most = flow::review::explain::at_once(&practice, flow, &lengths);
+        let told =
+            |seconds: Option<f64>| seconds.map_or("no way".to_owned(), |seconds| format!("{:.0} s", seconds.ceil()));
+        out!(
+            "{}: at most {} to “call 911”, {} to the first ring, {} to a person, for a caller who answers at once (`flow explain worst-times`)",
+            flow.file,
+            told(at_most.to_911),
+            told(at_most.to_first_ring),
+            told(at_most.to_a_person)
+        );
+    }
     Ok(())
-}
-
-/// What nobody could hear: neither recorded nor spoken by a program.
-fn unheard(folder: &Path, practice: &Practice, speech: Option<&str>) -> Result<Vec<voice::Missing>, Failure> {
-    Ok(library(folder, speech)?.prepare(&practice.all_parts()))
 }
 
 /// The recorded words of a folder, and a program's voice for the rest.
@@ -277,6 +290,14 @@ pub(crate) fn suites(source: &Source) -> Result<Vec<Suite>, Failure> {
     Ok(suites)
 }
 
+/// The scenarios of a suite that `--only` means.
+pub(crate) fn meant(suite: Suite, only: Option<&str>) -> Vec<Scenario> {
+    let whole = only.is_none_or(|only| suite.file == only);
+    let mut scenarios = suite.scenarios;
+    scenarios.retain(|scenario| whole || only.is_some_and(|only| scenario.name.contains(only)));
+    scenarios
+}
+
 /// The practice of a folder, or a failure that says to check it.
 pub(crate) fn practice(source: &Source, folder: &Path) -> Result<Arc<Practice>, Failure> {
     source.practice.clone().ok_or_else(|| {
@@ -285,44 +306,101 @@ pub(crate) fn practice(source: &Source, folder: &Path) -> Result<Arc<Practice>, 
     })
 }
 
-fn test(folder: &Path, only: Option<&str>, pages: bool) -> Result<(), Failure> {
+fn test(folder: &Path, only: Option<&str>, pages: bool, require: bool) -> Result<(), Failure> {
     let source = source(folder)?;
     let practice = practice(&source, folder)?;
+    let suites = suites(&source)?;
     let began = Instant::now();
+    let cpu_before = cpu();
     let (mut passed, mut failed) = (0, 0);
-    for scenario in suites(&source)?.iter().flat_map(|suite| &suite.scenarios) {
-        if only.is_some_and(|only| !scenario.name.contains(only)) {
-            continue;
-        }
-        let rehearsed = switchboard::rehearse::play(began, &practice, scenario);
-        let outcome = rehearsed
-            .observed
-            .outcome
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        out!(
-            "{}  {}  ({outcome})",
-            if rehearsed.failures.is_empty() { "ok  " } else { "FAIL" },
-            scenario.name
-        );
-        rehearsed.failures.iter().for_each(|failure| out!("      {failure}"));
-        if pages || !rehearsed.failures.is_empty() {
-            out!("{}", rehearsed.page);
-        }
+    let mut count = |rehearsed: &switchboard::rehearse::Rehearsed| {
         if rehearsed.failures.is_empty() {
-            passed += 1
+            passed += 1;
         } else {
-            failed += 1
+            failed += 1;
+        }
+    };
+    for scenario in suites.iter().cloned().flat_map(|suite| meant(suite, only)) {
+        let rehearsed = switchboard::rehearse::play(began, &practice, &scenario);
+        told(&rehearsed, pages);
+        count(&rehearsed);
+    }
+    let (mut enough, mut generated_failed) = (true, 0);
+    // Any night of theirs will do for what every flow must have.
+    if let (None, Some(night)) = (
+        only,
+        suites
+            .iter()
+            .flat_map(|suite| &suite.scenarios)
+            .map(|one| one.now)
+            .next(),
+    ) {
+        for flow in &practice.flows {
+            let scenarios = flow::rehearse::must_have(&practice, flow, night);
+            let mut good = 0;
+            for scenario in &scenarios {
+                let rehearsed = switchboard::rehearse::play(began, &practice, scenario);
+                if !rehearsed.failures.is_empty() {
+                    told(&rehearsed, pages);
+                }
+                good += usize::from(rehearsed.failures.is_empty());
+            }
+            generated_failed += scenarios.len() - good;
+            out!(
+                "{}  {}: {good} of {} generated scenarios (faults of telephones, callers and the house) end with a person, a promise or a direction",
+                if good == scenarios.len() { "ok  " } else { "FAIL" },
+                flow.file,
+                scenarios.len()
+            );
+        }
+        for flow in &practice.flows {
+            let own = suites.iter().filter(|suite| suite.tests_for == flow.file);
+            let coverage = Coverage::of(&practice, flow, own.flat_map(|suite| &suite.scenarios));
+            enough &= coverage.is_enough();
+            out!("{}, by the practice's own scenarios:", flow.file);
+            out!("{}", coverage.to_text().trim_end());
         }
     }
-    verdict(passed, failed, began)
+    let spent = cpu()
+        .zip(cpu_before)
+        .map(|(after, before)| after.saturating_sub(before));
+    verdict(passed, failed + generated_failed, began, spent)?;
+    if require && !enough {
+        return Err(Failure::new(
+            "the scenarios leave emergency or urgent paths, or more than 5 of 100 branches, unrehearsed",
+            "write a scenario for each that is named above; `nightdesk flow simulate` writes one as you go",
+        ));
+    }
+    Ok(())
+}
+
+/// One line for a scenario, and its page when it failed or pages are wanted.
+fn told(rehearsed: &switchboard::rehearse::Rehearsed, pages: bool) {
+    let outcome = rehearsed.observed.outcome.as_ref().map(ToString::to_string);
+    let good = rehearsed.failures.is_empty();
+    out!(
+        "{}  {}  ({})",
+        if good { "ok  " } else { "FAIL" },
+        rehearsed.name,
+        outcome.unwrap_or_default()
+    );
+    rehearsed.failures.iter().for_each(|failure| out!("      {failure}"));
+    if pages || !good {
+        out!("{}", rehearsed.page);
+    }
+}
+
+/// The processor time of this thread; rehearsals use no other. `None` where the system does not say.
+fn cpu() -> Option<Duration> {
+    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    spent.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
 /// The closing line, and the exit status.
-pub(crate) fn verdict(passed: usize, failed: usize, began: Instant) -> Result<(), Failure> {
+pub(crate) fn verdict(passed: usize, failed: usize, began: Instant, cpu: Option<Duration>) -> Result<(), Failure> {
+    let cpu = cpu.map_or_else(String::new, |cpu| format!(", {:.2} s of CPU", cpu.as_secs_f64()));
     out!(
-        "{passed} passed, {failed} failed in {:.2} s",
+        "{passed} passed, {failed} failed in {:.2} s{cpu}",
         began.elapsed().as_secs_f64()
     );
     if failed > 0 {

@@ -37,8 +37,7 @@ pub(crate) fn test(folder: &Path, only: Option<&str>, pages: bool, ladder_speed:
     let began = Instant::now();
     let scenarios: Vec<Scenario> = flows::suites(&source)?
         .into_iter()
-        .flat_map(|suite| suite.scenarios)
-        .filter(|scenario| only.is_none_or(|only| scenario.name.contains(only)))
+        .flat_map(|suite| flows::meant(suite, only))
         .collect();
     let stage = Arc::new(Stage::set(folder, &practice, &scenarios, ladder_speed)?);
     let runtime = serve::runtime()?;
@@ -71,7 +70,7 @@ pub(crate) fn test(folder: &Path, only: Option<&str>, pages: bool, ladder_speed:
             failed += 1
         }
     }
-    flows::verdict(passed, failed, began)
+    flows::verdict(passed, failed, began, None)
 }
 
 /// What the scenarios share.
@@ -149,12 +148,18 @@ impl Stage {
             }),
         })
         .map_err(Failure::file(Path::new("the telephone's socket")))?;
+        let trunk_down = scenario.failing.contains(&Failing::Trunk);
         for (person, answers) in &scenario.phones {
             if let Some(known) = self.practice.people.get(person) {
-                handset.plan(
-                    known.call.expose(),
-                    answers.iter().copied().map(rehearse::answering).collect(),
-                );
+                let answers = answers
+                    .iter()
+                    .copied()
+                    .map(|answers| match rehearse::answering(answers) {
+                        // The far end is our own here; to whoever waits, a way out that refuses is a line that is busy.
+                        _ if trunk_down => Answering::Busy,
+                        answers => answers,
+                    });
+                handset.plan(known.call.expose(), answers.collect());
             }
         }
 
@@ -188,7 +193,7 @@ impl Stage {
             .unwrap_or(SocketAddr::new(LOOPBACK, 0));
         let everything_down =
             scenario.failing.contains(&Failing::Everything) || scenario.failing.contains(&Failing::Speech);
-        let book_down = scenario.failing.contains(&Failing::Database);
+        let book_down = scenario.failing.contains(&Failing::Database) || scenario.failing.contains(&Failing::Disk);
         runtime.block_on(handle.drill(Health {
             everything_down,
             book_down,

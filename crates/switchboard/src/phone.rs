@@ -41,7 +41,8 @@ impl FromStr for Answering {
             "declines" => Ok(Self::Declines),
             "busy" => Ok(Self::Busy),
             "no answer" => Ok(Self::NoAnswer),
-            "voicemail" => Ok(Self::Voicemail),
+            // A robot that screens calls is a machine that picks up, talks and presses nothing.
+            "voicemail" | "screening" => Ok(Self::Voicemail),
             other => Err(UnknownAnswering(other.to_owned())),
         }
     }
@@ -49,7 +50,7 @@ impl FromStr for Answering {
 
 /// A word that is no way of answering.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a way of answering: accepts, passes on, declines, busy, no answer, voicemail")]
+#[error("`{0}` is not a way of answering: accepts, passes on, declines, busy, no answer, voicemail, screening")]
 pub struct UnknownAnswering(String);
 
 /// What a phone wants.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use flow::rehearse::{Act, Actor, Failing, Failure, Observed, Phone as Scripted, Scenario};
 
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, EDGE};
 use crate::door::{Health, Released};
 use crate::fact::{Fact, Stamped};
 use crate::ladder::time_line;
@@ -53,14 +53,22 @@ pub fn play_by(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scena
         practice: practice.clone(),
         roster: Arc::new(roster_of(practice, &scenario.on_call)),
     };
+    let mut carrier = carrier;
+    if scenario.failing.contains(&Failing::Trunk) {
+        carrier.unavailable.insert(EDGE.ip());
+    }
     let setting = Setting {
         now,
         health: Health {
             everything_down: scenario.failing.contains(&Failing::Everything)
                 || scenario.failing.contains(&Failing::Speech),
+            recordings_down: scenario.failing.contains(&Failing::Disk),
             ..Health::default()
         },
-        book: (!scenario.failing.contains(&Failing::Database)).then_some(Duration::from_millis(3)),
+        book: [Failing::Database, Failing::Disk]
+            .iter()
+            .all(|failing| !scenario.failing.contains(failing))
+            .then_some(Duration::from_millis(3)),
         wire: Duration::from_millis(1),
     };
     let mut world = World::by_carrier(anchor, released, setting, Weather::default(), carrier);

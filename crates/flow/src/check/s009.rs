@@ -19,7 +19,7 @@ pub(super) fn check(draft: &FlowDraft, practice: &PracticeDraft, out: &mut Vec<D
             .into_iter()
             .filter_map(|at| {
                 let cost = |road: &_| Reach::Attentive.seconds(road);
-                let takes = |road: &_| Reach::Attentive.takes(road);
+                let takes = |at, road: &_| Reach::Attentive.takes(&roads, at, road);
                 longest(&roads, at, &cost, &takes, &|at| directs(&roads, at))
             })
             .max_by(f64::total_cmp);

@@ -20,7 +20,7 @@ pub(super) fn check(draft: &FlowDraft, practice: &PracticeDraft, out: &mut Vec<D
         for &language in &flow.languages {
             let roads = Roads::of(&practice.practice, flow, language, &Estimate);
             // 0 is the caller's own wish, not the way this flow goes.
-            let takes = |road: &Road| road.does != Does::PressesZero;
+            let takes = |_, road: &Road| road.does != Does::PressesZero;
             let words = |road: &Road| road.words;
             let seconds = longest(&roads, At::Step(*if_urgent, 0), &words, &takes, &|at| rings(&roads, at));
             if let Some(seconds) = seconds.filter(|seconds| *seconds > SECONDS_MAX) {

@@ -1,17 +1,40 @@
 //! A flow as points and roads.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use phi::Phi;
 
 use crate::library::Phrase;
 use crate::model::{
     Act, EveryQuestion, Field, Flow, Level, Practice, Recording, SectionId, Sentence, Step, Then, Wanted,
 };
-use crate::words::{Language, Part, Piece, split};
+use crate::words::{self, Fill, Language, Part, Piece, Words, split};
 
 /// How long words take: from the audio itself where there is some, else [`Estimate`].
 pub trait Length {
     /// Seconds one clip lasts.
     fn seconds(&self, part: &Part) -> f64;
+
+    /// What fill-ins take at most, where that is known beforehand; else the longest clips are looked for.
+    fn fill_ins(&self, language: Language) -> Option<FillIns> {
+        let _ = language;
+        None
+    }
+}
+
+/// Seconds that fill-ins take at most, in one language.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FillIns {
+    /// Ten digits.
+    pub number: f64,
+    /// A date of birth.
+    pub date: f64,
+    /// By when somebody calls.
+    pub deadline: f64,
+    /// A time of day.
+    pub time: f64,
 }
 
 /// Fifteen characters a second, the rate the rehearsed timings of §18 were taken at.
@@ -24,12 +47,51 @@ impl Length for Estimate {
         let characters = part.text.chars().count() as f64;
         characters / crate::rehearse::solo::CHARACTERS_PER_SECOND
     }
+
+    fn fill_ins(&self, language: Language) -> Option<FillIns> {
+        // Characters of the longest; a test counts them again.
+        let [number, date, deadline, time] = match language {
+            Language::English => [12.0, 16.0, 34.0, 8.0],
+            Language::Spanish => [12.0, 22.0, 62.0, 25.0],
+        };
+        let seconds = |characters: f64| characters / crate::rehearse::solo::CHARACTERS_PER_SECOND;
+        Some(FillIns {
+            number: seconds(number),
+            date: seconds(date),
+            deadline: seconds(deadline),
+            time: seconds(time),
+        })
+    }
 }
 
-/// What a fill-in takes at most: "by 10:15 am on Wednesday, September 23".
-const FILL_SECONDS: f64 = 4.0;
-/// A date or a number read back.
-const READ_BACK_SECONDS: f64 = 3.0;
+/// The longest clips each kind of fill-in can be made of.
+fn longest_fill_ins(length: &dyn Length, language: Language) -> FillIns {
+    let longest = |of: &mut dyn Iterator<Item = Words>| {
+        let seconds = |words: Words| words.parts.iter().map(|part| length.seconds(part)).sum::<f64>();
+        of.map(seconds).max_by(f64::total_cmp).unwrap_or_default()
+    };
+    let one = |words: Words| longest(&mut std::iter::once(words));
+    let birth_date = |day: Date| words::birth_date(Phi::new(day), language);
+    let days = || Date::constant(2021, 1, 1).series(jiff::Span::new().days(1)).take(365);
+    let midnight = jiff::civil::Time::midnight();
+    // A number is as long as ten of its longest digit.
+    let mut digits = (0..=9).map(|digit| words::number(&Phi::new(digit.to_string().repeat(10)), language));
+    let mut years = (1910..=2030).map(|year| birth_date(Date::constant(year, 1, 1)));
+    let mut days_of_year = days().map(birth_date);
+    let mut times = (0..24 * 4).map(|quarter| {
+        let time = midnight.wrapping_add(jiff::Span::new().minutes(15 * quarter));
+        words::time_of_day(time, language)
+    });
+    let time = longest(&mut times);
+    let today = Date::constant(2020, 1, 1);
+    let mut deadlines = days().map(|day| words::deadline(day.to_datetime(midnight), today, language));
+    FillIns {
+        number: longest(&mut digits),
+        date: longest(&mut years) + (longest(&mut days_of_year) - one(birth_date(Date::constant(2021, 1, 1)))).max(0.0),
+        deadline: longest(&mut deadlines) + (time - one(words::time_of_day(midnight, language))).max(0.0),
+        time,
+    }
+}
 
 /// Where a call can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,6 +175,8 @@ pub struct Road {
     pub does: Does,
     /// Seconds of our words before it, for a caller who hears each once and to its end.
     pub words: f64,
+    /// Seconds of the same caller with what they do themselves: reach for the key, type, speak.
+    pub answered: f64,
     /// Seconds at most: every repeat, every wait, every ring; a caller who asks to hear things again apart.
     pub at_most: f64,
 }
@@ -140,6 +204,7 @@ impl<'a> Roads<'a> {
             flow,
             language,
             length,
+            fills: OnceCell::new(),
         };
         let mut points = BTreeMap::new();
         for (section, steps) in flow.sections.iter().enumerate() {
@@ -181,23 +246,43 @@ impl<'a> Roads<'a> {
 const LINGER: f64 = 20.0;
 const CLIP_NOTHING: f64 = 5.0;
 const CONNECT_GRACE: f64 = 10.0;
-const SAID_AGAIN_MAX: f64 = 3.0;
 /// Silences in a row after which details are no longer asked for.
 const SILENCES: f64 = 2.0;
-/// What a tone and the answer of the book take.
-const TONE: f64 = 0.3;
+/// A lone 1 for "this number" is waited for this long, in case it is the first of eleven digits.
+const LONE_ONE: f64 = 1.5;
+/// What a tone takes.
+pub(crate) const TONE: f64 = 0.3;
+/// The answer of a book that is well; one that is not leads to the safety net, which asks for nothing.
+pub(super) const KEPT: f64 = 0.01;
+
+/// How the caller who answers at once behaves: a key so soon after the words, a digit so soon after the last, so much
+/// said after a tone.
+pub(crate) const REACTION: f64 = 1.0;
+pub(crate) const DIGIT_EVERY: f64 = 0.5;
+pub(crate) const SPEAKS: f64 = 5.0;
+/// So much silence ends what is said: less where no long story is expected.
+const PAUSE: f64 = 4.0;
+const SHORT_PAUSE: f64 = 3.0;
+const STORY: u32 = 30;
+/// How a telephone behaves that is answered at once.
+pub(crate) const PICKED_UP: f64 = 6.0;
+pub(crate) const ACCEPTS_AFTER: f64 = 1.0;
+/// An answered telephone is waited at for the key this long, as the ladder does (`oncall::Ladder::THEY_HEAR_FOR`).
+pub(crate) const WAITED_FOR_THE_KEY: f64 = 20.0;
 
 struct Builder<'b> {
     practice: &'b Practice,
     flow: &'b Flow,
     language: Language,
     length: &'b dyn Length,
+    fills: OnceCell<FillIns>,
 }
 
-/// Seconds of a question: once for the attentive, and with every repeat and wait.
+/// Seconds of a question: its words once, answered at once, and with every repeat and wait.
 #[derive(Clone, Copy)]
 struct Asked {
     words: f64,
+    answered: f64,
     at_most: f64,
 }
 
@@ -207,9 +292,20 @@ impl Builder<'_> {
             .iter()
             .map(|piece| match piece {
                 Piece::Said(part) => self.length.seconds(part),
-                Piece::Fill(_) => FILL_SECONDS,
+                Piece::Fill(Fill::CallerNumber) => self.fills().number,
+                Piece::Fill(Fill::CallBackBy) => self.fills().deadline,
+                Piece::Fill(Fill::Time) => self.fills().time,
+                // Nothing is said of an appointment before a match.
+                Piece::Fill(Fill::Appointment) => 0.0,
             })
             .sum()
+    }
+
+    fn fills(&self) -> FillIns {
+        *self.fills.get_or_init(|| {
+            let known = self.length.fill_ins(self.language);
+            known.unwrap_or_else(|| longest_fill_ins(self.length, self.language))
+        })
     }
 
     fn said(&self, sentence: &Sentence) -> f64 {
@@ -234,8 +330,10 @@ impl Builder<'_> {
                 at_most += sorry;
             }
         }
+        let words = says.first().copied().unwrap_or_default();
         Asked {
-            words: says.first().copied().unwrap_or_default(),
+            words,
+            answered: words + REACTION,
             at_most,
         }
     }
@@ -246,12 +344,7 @@ impl Builder<'_> {
         let mut roads = Vec::new();
         self.roads(section, index, step, next, &mut roads, points);
         if step.only_if.is_some() {
-            roads.push(Road {
-                to: next,
-                does: Does::PassesBy,
-                words: 0.0,
-                at_most: 0.0,
-            });
+            roads.push(Road::new(next, Does::PassesBy, plain(0.0)));
         }
         points.insert(here, Point { roads });
     }
@@ -272,19 +365,12 @@ impl Builder<'_> {
             ..
         } = self.flow.every_question;
         let to = |section: SectionId| At::Step(section, 0);
-        let mut road = |to: At, does: Does, words: f64, at_most: f64| {
-            roads.push(Road {
-                to,
-                does,
-                words,
-                at_most,
-            });
-        };
+        let mut road = |to: At, does: Does, asked: Asked| roads.push(Road::new(to, does, asked));
         match &step.act {
-            Act::Answer | Act::Remember { .. } | Act::Notify { .. } => road(next, Does::Listens, 0.0, 0.0),
+            Act::Answer | Act::Remember { .. } | Act::Notify { .. } => road(next, Does::Listens, plain(0.0)),
             Act::Say { words, .. } | Act::Play { words, .. } => {
-                let seconds = self.said(words);
-                road(next, Does::Listens, seconds, seconds);
+                let language = self.language_at(section, index);
+                road(next, Does::Listens, plain(self.text(words.text(language), language)));
             }
             Act::EmergencyNotice(notice) => {
                 let phrase = Phrase::notice(*notice);
@@ -292,7 +378,7 @@ impl Builder<'_> {
                 let seconds = languages
                     .map(|language| self.length.seconds(&phrase.part(*language)))
                     .sum();
-                road(next, Does::Listens, seconds, seconds);
+                road(next, Does::Listens, plain(seconds));
             }
             Act::ChooseLanguage if self.flow.languages.len() > 1 => {
                 let words = self.flow.languages.iter().zip('1'..='9');
@@ -300,35 +386,32 @@ impl Builder<'_> {
                     .map(|(language, key)| self.length.seconds(&Phrase::ChooseLanguage.with_key(*language, key)))
                     .sum();
                 let asked = self.asked([words; 3], ask_again.min(1));
-                road(next, Does::Presses('1', "a language".to_owned()), words, asked.at_most);
-                road(next, Does::StaysSilent, words, asked.at_most);
+                for (language, key) in self.flow.languages.iter().zip('1'..='9') {
+                    road(next, Does::Presses(key, language.name().to_owned()), asked);
+                }
+                road(next, Does::StaysSilent, asked);
             }
             Act::AskPermissionToRecord if self.flow.recording == Recording::AskFirst => {
                 let words = self.phrase(Phrase::AskPermission);
                 let after = self.phrase(Phrase::WillRecord).max(self.phrase(Phrase::WillNotRecord));
-                let asked = self.asked([words; 3], 0);
-                let about = "the recording".to_owned();
-                road(
-                    next,
-                    Does::Answers("yes or no", about),
-                    words + after,
-                    asked.at_most + after,
-                );
-                road(next, Does::StaysSilent, words + after, asked.at_most + after);
+                let asked = self.asked([words; 3], 0).and(plain(after));
+                for answer in ["yes", "no"] {
+                    road(next, Does::Answers(answer, "the recording".to_owned()), asked);
+                }
+                road(next, Does::StaysSilent, asked);
             }
-            Act::ChooseLanguage | Act::AskPermissionToRecord => road(next, Does::Listens, 0.0, 0.0),
+            Act::ChooseLanguage | Act::AskPermissionToRecord => road(next, Does::Listens, plain(0.0)),
             Act::Menu(menu) => {
                 let question = self.said(&menu.question);
                 let options: f64 = menu.choices.iter().map(|choice| self.said(&choice.spoken)).sum();
                 let asked = self.asked([question + options, question + options, options], ask_again);
                 for choice in &menu.choices {
                     let does = Does::Presses(choice.key, choice.label.text(Language::English).to_owned());
-                    road(choice.go_to.map_or(next, to), does, asked.words, asked.at_most);
+                    road(choice.go_to.map_or(next, to), does, asked);
                 }
-                let silent = menu.if_no_answer.unwrap_or(then);
-                road(to(silent), Does::StaysSilent, asked.words, asked.at_most);
+                road(to(menu.if_no_answer.unwrap_or(then)), Does::StaysSilent, asked);
                 if let Some(zero) = press_zero {
-                    road(to(zero), Does::PressesZero, asked.words, asked.at_most);
+                    road(to(zero), Does::PressesZero, asked);
                 }
             }
             Act::AskYesOrNo {
@@ -341,38 +424,32 @@ impl Builder<'_> {
                 let whole = self.said(question) + keys;
                 let asked = self.asked([whole, whole, keys], ask_again);
                 let about = || question.text(Language::English).to_owned();
-                road(to(*if_yes), Does::Answers("yes", about()), asked.words, asked.at_most);
-                road(to(*if_no), Does::Answers("no", about()), asked.words, asked.at_most);
-                let silent = if_no_answer.unwrap_or(then);
-                road(to(silent), Does::StaysSilent, asked.words, asked.at_most);
+                road(to(*if_yes), Does::Answers("yes", about()), asked);
+                road(to(*if_no), Does::Answers("no", about()), asked);
+                road(to(if_no_answer.unwrap_or(then)), Does::StaysSilent, asked);
                 if let Some(zero) = press_zero {
-                    road(to(zero), Does::PressesZero, asked.words, asked.at_most);
+                    road(to(zero), Does::PressesZero, asked);
                 }
             }
             Act::Ask { field, if_no_answer } => {
                 let asked = self.field(*field);
-                road(next, Does::Tells, asked.words, asked.at_most);
-                road(
-                    to(if_no_answer.unwrap_or(then)),
-                    Does::StaysSilent,
-                    asked.words,
-                    asked.at_most,
-                );
+                road(next, Does::Tells, asked);
+                road(to(if_no_answer.unwrap_or(then)), Does::StaysSilent, asked);
                 if let Some(zero) = press_zero {
-                    road(to(zero), Does::PressesZero, asked.words, asked.at_most);
+                    road(to(zero), Does::PressesZero, asked);
                 }
             }
             Act::Collect(name) | Act::TakeMessage(name) | Act::TakeRefill(name) => {
                 let mut asked = self.fields(self.flow.messages.get(name).map_or(&[][..], |kind| &kind.ask));
                 if matches!(step.act, Act::TakeRefill(_)) {
                     let words = self.phrase(Phrase::Controlled) + self.phrase(Phrase::YesOrNo);
-                    let controlled = self.asked([words; 3], ask_again);
-                    asked.words += controlled.words;
-                    asked.at_most += controlled.at_most;
+                    asked = asked.and(self.asked([words; 3], ask_again));
                 }
-                road(next, Does::Tells, asked.words, asked.at_most);
+                asked.answered += KEPT;
+                asked.at_most += KEPT;
+                road(next, Does::Tells, asked);
                 if let Some(zero) = press_zero {
-                    road(to(zero), Does::PressesZero, asked.words, asked.at_most);
+                    road(to(zero), Does::PressesZero, asked);
                 }
             }
             Act::Triage {
@@ -390,21 +467,14 @@ impl Builder<'_> {
                         graded(protocol.if_every_answer_is_no)
                     }
                 };
-                road(point(0), Does::Listens, 0.0, 0.0);
+                road(point(0), Does::Listens, plain(0.0));
                 for (nth, question) in protocol.questions.iter().enumerate() {
                     let words = self.said(&question.words);
                     let keys = self.phrase(Phrase::YesOrNo);
                     let asked = self.asked([words, words + keys, words], ask_again);
                     let about = || question.words.text(Language::English).to_owned();
                     let mut roads = Vec::new();
-                    let mut road = |to: At, does: Does| {
-                        roads.push(Road {
-                            to,
-                            does,
-                            words: asked.words,
-                            at_most: asked.at_most,
-                        });
-                    };
+                    let mut road = |to: At, does: Does| roads.push(Road::new(to, does, asked));
                     road(graded(question.level), Does::Answers("yes", about()));
                     road(point(nth + 1), Does::Answers("no", about()));
                     road(graded(protocol.if_unclear), Does::StaysSilent);
@@ -412,49 +482,47 @@ impl Builder<'_> {
                         road(to(zero), Does::PressesZero);
                     }
                     if question.only_if.is_some() {
-                        roads.push(Road {
-                            to: point(nth + 1),
-                            does: Does::PassesBy,
-                            words: 0.0,
-                            at_most: 0.0,
-                        });
+                        roads.push(Road::new(point(nth + 1), Does::PassesBy, plain(0.0)));
                     }
                     points.insert(At::Question(section, index, nth), Point { roads });
                 }
             }
             Act::TellToCall911 => {
                 let twice = 2.0 * self.phrase(Phrase::Call911Now);
-                let at_most = (twice + LINGER) * (1.0 + SAID_AGAIN_MAX);
-                road(next, Does::Listens, twice + LINGER, at_most);
+                road(next, Does::Listens, plain(twice + LINGER));
                 if let Some(zero) = press_zero {
-                    road(to(zero), Does::PressesZero, twice, at_most);
+                    let asked = Asked {
+                        words: twice,
+                        answered: twice + REACTION,
+                        at_most: twice + LINGER,
+                    };
+                    road(to(zero), Does::PressesZero, asked);
                 }
             }
             Act::RecordMessage { longest } => {
                 let words = self.phrase(Phrase::LeaveAMessage);
-                road(
-                    next,
-                    Does::Tells,
+                let asked = Asked {
                     words,
-                    words + TONE + longest.as_secs_f64() + CONNECT_GRACE,
-                );
+                    answered: words + TONE + SPEAKS + PAUSE + KEPT,
+                    at_most: words + TONE + longest.as_secs_f64() + CONNECT_GRACE + KEPT,
+                };
+                road(next, Does::Tells, asked);
             }
             Act::FindPatient { if_not_found, .. } => {
-                let words = self.phrase(Phrase::RecordsDown);
-                road(to(*if_not_found), Does::RecordsDoNotHelp, words, words);
-                let asked = self.field(Field::PatientDateOfBirth);
-                road(next, Does::RecordsHelp, asked.words, asked.at_most);
+                let words = plain(self.phrase(Phrase::RecordsDown));
+                road(to(*if_not_found), Does::RecordsDoNotHelp, words);
+                road(next, Does::RecordsHelp, self.field(Field::PatientDateOfBirth));
             }
             Act::OfferAppointments {
                 if_nothing_fits,
                 if_records_are_down,
                 ..
             } => {
-                let words = self.phrase(Phrase::RecordsDown);
-                road(to(*if_records_are_down), Does::RecordsDoNotHelp, words, words);
-                road(next, Does::RecordsHelp, words, words);
+                let words = plain(self.phrase(Phrase::RecordsDown));
+                road(to(*if_records_are_down), Does::RecordsDoNotHelp, words);
+                road(next, Does::RecordsHelp, words);
                 if let Some(section) = if_nothing_fits {
-                    road(to(*section), Does::RecordsDoNotHelp, words, words);
+                    road(to(*section), Does::RecordsDoNotHelp, words);
                 }
             }
             Act::Escalate {
@@ -465,21 +533,23 @@ impl Builder<'_> {
             } => {
                 let longest = self.ladder_seconds(ladder);
                 let option = or_press.as_ref().map_or(0.0, |choice| self.said(&choice.spoken));
-                road(
-                    At::End(End::Person),
-                    Does::IsConnected(ladder.clone()),
-                    self.first_answer_seconds(ladder),
-                    longest,
-                );
+                let first = self.first_answer_seconds(ladder);
+                let asked = |words: f64, answered: f64| Asked {
+                    words,
+                    answered: answered + KEPT,
+                    at_most: longest + KEPT,
+                };
+                let does = Does::IsConnected(ladder.clone());
+                road(At::End(End::Person), does, asked(first, first));
                 if let Some(choice) = or_press {
                     let does = Does::Presses(choice.key, choice.label.text(Language::English).to_owned());
-                    road(choice.go_to.map_or(next, to), does, option, longest);
+                    road(choice.go_to.map_or(next, to), does, asked(option, option + REACTION));
                 }
                 let nobody = match if_no_one_accepts {
                     Then::Continue => next,
                     Then::Section(section) => to(*section),
                 };
-                road(nobody, Does::NobodyAccepts(ladder.clone()), longest, longest);
+                road(nobody, Does::NobodyAccepts(ladder.clone()), asked(longest, longest));
             }
             Act::Connect {
                 to: name,
@@ -488,79 +558,127 @@ impl Builder<'_> {
                 ..
             } => {
                 let ring = ring_for.as_secs_f64();
-                road(At::End(End::Person), Does::IsConnected(name.clone()), PICKED_UP, ring);
+                let answered = Asked {
+                    words: PICKED_UP,
+                    answered: PICKED_UP,
+                    at_most: ring,
+                };
+                road(At::End(End::Person), Does::IsConnected(name.clone()), answered);
                 let nobody = match if_no_answer {
                     Then::Continue => next,
                     Then::Section(section) => to(*section),
                 };
-                road(nobody, Does::NobodyAnswers(name.clone()), ring, ring + CONNECT_GRACE);
+                let unanswered = Asked {
+                    at_most: ring + CONNECT_GRACE,
+                    ..plain(ring)
+                };
+                road(nobody, Does::NobodyAnswers(name.clone()), unanswered);
             }
             Act::Transfer { to: name, .. } => {
-                road(At::End(End::Person), Does::IsConnected(name.clone()), 0.0, 0.0);
+                road(At::End(End::Person), Does::IsConnected(name.clone()), plain(0.0));
             }
-            Act::GoTo(section) => road(to(*section), Does::Listens, 0.0, 0.0),
-            Act::HangUp => road(At::End(End::HungUp), Does::Listens, 0.0, 0.0),
+            Act::GoTo(section) => road(to(*section), Does::Listens, plain(0.0)),
+            Act::HangUp => road(At::End(End::HungUp), Does::Listens, plain(0.0)),
+        }
+    }
+
+    /// Words before the caller chose a language are said in the flow's first one.
+    fn language_at(&self, section: SectionId, index: usize) -> Language {
+        let steps = self
+            .flow
+            .sections
+            .get(section.0)
+            .map_or(&[][..], |section| &section.steps);
+        let chosen_later = steps
+            .get(index..)
+            .unwrap_or_default()
+            .iter()
+            .any(|step| step.act == Act::ChooseLanguage);
+        match self.flow.languages.first() {
+            Some(first) if chosen_later && section == self.flow.start => *first,
+            _ => self.language,
         }
     }
 
     /// Every field of a message: two silences in a row end the asking, so only the first of each counts.
     fn fields(&self, fields: &[Field]) -> Asked {
-        fields.iter().map(|field| self.field(*field)).fold(
-            Asked {
-                words: 0.0,
-                at_most: 0.0,
-            },
-            |sum, asked| Asked {
-                words: sum.words + asked.words,
-                at_most: sum.at_most + asked.at_most,
-            },
-        )
+        fields
+            .iter()
+            .map(|field| self.field(*field))
+            .fold(plain(0.0), Asked::and)
     }
 
     fn field(&self, field: Field) -> Asked {
-        let again = f64::from(self.flow.every_question.ask_again);
-        let prompt = self.phrase(Phrase::asks(field));
-        let sorry = self.phrase(Phrase::StillThere).max(self.phrase(Phrase::NothingHeard));
-        match field.wanted() {
+        let prompt = match field {
+            // Which of the two is said hangs on whether the call shows its number.
+            Field::CallbackNumber => self
+                .phrase(Phrase::CallbackNumberThis)
+                .max(self.phrase(Phrase::CallbackNumberAny)),
+            field => self.phrase(Phrase::asks(field)),
+        };
+        let (still_there, nothing) = (self.phrase(Phrase::StillThere), self.phrase(Phrase::NothingHeard));
+        let wait = self.wait();
+        let (digits, read_back) = match field.wanted() {
             Wanted::YesOrNo => {
                 let words = prompt + self.phrase(Phrase::YesOrNo);
-                self.asked([words; 3], 1)
+                return self.asked([words; 3], 1);
             }
-            Wanted::Clip { seconds_max } => Asked {
-                words: prompt,
-                at_most: (prompt + sorry + TONE + CLIP_NOTHING) * (SILENCES - 1.0)
-                    + prompt
-                    + TONE
-                    + f64::from(seconds_max),
-            },
-            wanted => {
-                let digits = match wanted {
-                    Wanted::Number => 11.0,
-                    Wanted::Date => 8.0,
-                    _ => 3.0,
+            Wanted::Clip { seconds_max } => {
+                return Asked {
+                    words: prompt,
+                    answered: prompt
+                        + TONE
+                        + SPEAKS.min(f64::from(seconds_max))
+                        + if u32::from(seconds_max) > STORY {
+                            PAUSE
+                        } else {
+                            SHORT_PAUSE
+                        },
+                    at_most: (prompt + TONE + CLIP_NOTHING + nothing) * (SILENCES - 1.0)
+                        + prompt
+                        + TONE
+                        + f64::from(seconds_max),
                 };
-                let wrong = self.phrase(Phrase::NotANumber).max(self.phrase(Phrase::NotABirthDate));
-                let confirm = self.phrase(Phrase::YouEntered) + READ_BACK_SECONDS + self.phrase(Phrase::IsThatRight);
-                let confirmed = self.asked([confirm; 3], self.flow.every_question.ask_again);
-                let once = wrong.max(sorry) + prompt + digits * self.wait();
-                Asked {
-                    words: prompt + confirm,
-                    at_most: (again + 1.0) * (once + confirmed.at_most)
-                        + (SILENCES - 1.0) * (prompt + sorry + self.wait()),
-                }
             }
+            // Eleven digits begin with a 1, which waits less for the next; ten do not.
+            Wanted::Number => (10.0 * wait + LONE_ONE.max(wait), self.fills().number),
+            Wanted::Date => (8.0 * wait, self.fills().date),
+            // An age is not read back.
+            _ => (3.0 * wait, 0.0),
+        };
+        let typed = match field.wanted() {
+            Wanted::Number => 11.0,
+            Wanted::Date => 8.0,
+            _ => 3.0,
+        };
+        let tries = f64::from(self.flow.every_question.ask_again) + 1.0;
+        let silence = prompt + wait + still_there;
+        if read_back == 0.0 {
+            let wrong = self.phrase(Phrase::NotUnderstood);
+            return Asked {
+                words: prompt,
+                answered: prompt + REACTION + typed * DIGIT_EVERY,
+                at_most: tries * (prompt + digits) + (tries - 1.0) * wrong + silence,
+            };
+        }
+        let confirm = self.phrase(Phrase::YouEntered) + read_back + self.phrase(Phrase::IsThatRight);
+        let confirmed = self.asked([confirm; 3], 1);
+        Asked {
+            words: prompt + confirm,
+            answered: prompt + REACTION + typed * DIGIT_EVERY + confirmed.answered,
+            at_most: tries * (prompt + digits + confirmed.at_most) + silence,
         }
     }
 
-    /// From the first ring until the last phone has been given up.
+    /// From the first ring until the last phone has been given up: each rings out, or is answered by somebody, or some
+    /// machine, that presses nothing.
     fn ladder_seconds(&self, ladder: &str) -> f64 {
         self.practice.ladders.get(ladder).map_or(0.0, |ladder| {
-            let whisper = self.said(&ladder.they_hear) + PICKED_UP + KEY;
             ladder
                 .rungs
                 .iter()
                 .map(|rung| {
-                    let once = rung.ring_for.as_secs_f64() + whisper;
+                    let once = rung.ring_for.as_secs_f64() + WAITED_FOR_THE_KEY;
                     rung.apart.as_secs_f64().max(once) * f64::from(rung.tries.saturating_sub(1)) + once
                 })
                 .sum()
@@ -569,13 +687,65 @@ impl Builder<'_> {
 
     /// The first phone rings and is picked up, its owner hears why and presses the key.
     fn first_answer_seconds(&self, ladder: &str) -> f64 {
-        self.practice
-            .ladders
-            .get(ladder)
-            .map_or(0.0, |ladder| PICKED_UP + self.said(&ladder.they_hear) + KEY)
+        self.practice.ladders.get(ladder).map_or(0.0, |ladder| {
+            // Whoever is rung hears English.
+            PICKED_UP + self.text(ladder.they_hear.text(Language::English), Language::English) + ACCEPTS_AFTER
+        })
     }
 }
 
-/// A person takes so long to pick up, and to press a key.
-const PICKED_UP: f64 = 6.0;
-const KEY: f64 = 1.0;
+impl Road {
+    fn new(to: At, does: Does, asked: Asked) -> Self {
+        Self {
+            to,
+            does,
+            words: asked.words,
+            answered: asked.answered,
+            at_most: asked.at_most,
+        }
+    }
+}
+
+impl Asked {
+    /// This, then that.
+    fn and(self, next: Self) -> Self {
+        Self {
+            words: self.words + next.words,
+            answered: self.answered + next.answered,
+            at_most: self.at_most + next.at_most,
+        }
+    }
+}
+
+/// Nobody can make it longer or shorter.
+const fn plain(seconds: f64) -> Asked {
+    Asked {
+        words: seconds,
+        answered: seconds,
+        at_most: seconds,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_estimate_knows_its_longest_fill_ins() {
+        for language in Language::ALL {
+            let counted = longest_fill_ins(&Estimate, language);
+            let known = Estimate.fill_ins(language).expect("it knows them");
+            for (counted, known) in [
+                (counted.number, known.number),
+                (counted.date, known.date),
+                (counted.deadline, known.deadline),
+                (counted.time, known.time),
+            ] {
+                assert!(
+                    (counted - known).abs() < 0.001,
+                    "{language}: {counted} s, not {known} s"
+                );
+            }
+        }
+    }
+}

@@ -5,7 +5,13 @@ use std::time::Duration;
 
 use super::suite::Expectation;
 use super::{squeezed, worded};
+use crate::library::Phrase;
+use crate::model::Notice;
 use crate::run::{Message, Outcome};
+use crate::words::Language;
+
+/// The outcome every call must have, whichever it is: what a scenario writes when it does not matter which.
+pub(crate) const SOMEONE: &str = "a person, a promise or a direction";
 
 /// What a world saw of one scenario.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +46,32 @@ impl fmt::Display for Failure {
     }
 }
 
+impl Observed {
+    /// The call ended with a person, a promise, or a direction beside the notice every call begins with.
+    fn ends_well(&self) -> bool {
+        match &self.outcome {
+            Some(
+                Outcome::Connected { .. }
+                | Outcome::CallingBack { .. }
+                | Outcome::Told911
+                | Outcome::StillPaging { .. }
+                | Outcome::Message { .. },
+            ) => true,
+            Some(Outcome::NobodyAccepted { .. } | Outcome::Ended) => {
+                let notices = Language::ALL.into_iter().flat_map(|language| {
+                    [Notice::General, Notice::BehavioralHealth, Notice::Obstetric]
+                        .map(|notice| Phrase::notice(notice).text(language))
+                });
+                let heard = notices.fold(self.transcript.clone(), |heard, notice| heard.replace(notice, ""));
+                ["911", "988", "emergency room", "emergencias"]
+                    .iter()
+                    .any(|direction| heard.contains(direction))
+            }
+            Some(Outcome::CallerHungUp) | None => false,
+        }
+    }
+}
+
 impl Expectation {
     /// Everything that is not as expected; nothing when the scenario passes.
     pub fn judge(&self, observed: &Observed) -> Vec<Failure> {
@@ -54,6 +86,7 @@ impl Expectation {
             .map_or_else(|| "nothing".to_owned(), ToString::to_string);
         if let Some(wanted) = &self.outcome
             && *wanted != outcome
+            && !(wanted == SOMEONE && observed.ends_well())
         {
             fail(format!("the outcome is `{outcome}`, not `{wanted}`"));
         }
@@ -173,5 +206,24 @@ mod tests {
         let failures: Vec<String> = expectation.judge(&observed).iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(failures.join("\n"));
         assert_eq!(Expectation::default().judge(&Observed::default()), []);
+    }
+
+    #[test]
+    fn a_call_that_only_heard_the_notice_has_nothing() {
+        let wanted = Expectation {
+            outcome: Some(SOMEONE.to_owned()),
+            ..Expectation::default()
+        };
+        let notice = Phrase::notice(Notice::General).text(Language::English);
+        let mut observed = Observed {
+            outcome: Some(Outcome::Ended),
+            transcript: format!("{notice}\nGoodbye."),
+            ..Observed::default()
+        };
+        assert_eq!(wanted.judge(&observed).len(), 1);
+        observed.transcript.push_str(" If it gets worse, call 911.");
+        assert_eq!(wanted.judge(&observed), []);
+        observed.outcome = Some(Outcome::CallerHungUp);
+        assert_eq!(wanted.judge(&observed).len(), 1);
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! [`must_have`] walks the flow as callers could, key by key and with what they told remembered, so that a question that
 //! only parents of a newborn are asked is reached the way they reach it. It gives one scenario for each emergency
-//! question, each disposition, silence at each triage, a hang-up at each question, and each thing that can break.
+//! question, each disposition, silence at each triage, a hang-up at each question, and each thing that can break; and
+//! faults: silence and wrong keys at each question, every way a telephone can fail wherever one is rung, a gap in the
+//! schedule, no way out, a full disk, the nights the clocks change. Whatever is at fault, the call ends with a person, a
+//! promise or a direction.
 //! [`unrehearsed`] says which of them neither these nor a practice's own scenarios come to.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,6 +16,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use phi::Phi;
 
+use super::judge::SOMEONE;
 use super::solo;
 use super::suite::{Expectation, Failing, Phone, Scenario, Suite, Turn};
 use crate::diagnostic::{Diagnostic, Place};
@@ -25,10 +29,12 @@ const PLACES_MAX: usize = 4_000;
 const EVENTS_MAX: usize = 600;
 /// Hang-ups that are written out.
 const HANG_UPS_MAX: usize = 60;
+/// Questions at which silence and wrong keys are written out.
+const AT_A_LOSS_MAX: usize = 60;
 /// A reserved number (555-01xx) for the scenarios' caller.
 const CALLER: &str = "+12025550199";
 /// A phone answers at most so often in one call.
-const ANSWERS: usize = 4;
+const ANSWERS: usize = 12;
 
 /// What must have been rehearsed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +54,8 @@ pub fn must_have(practice: &Arc<Practice>, flow: &Arc<Flow>, now: DateTime) -> V
     let found = Walk::through(practice, flow, now);
     let mut scenarios: Vec<Scenario> = found.reached.into_values().collect();
     scenarios.extend(found.hang_ups);
+    scenarios.extend(found.at_a_loss);
+    scenarios.extend(found.faults);
     scenarios
 }
 
@@ -102,6 +110,13 @@ pub fn unrehearsed(practice: &Arc<Practice>, flow: &Arc<Flow>, suites: &[Suite],
             )
         })
         .collect()
+}
+
+/// Nobody answers the first two times, so that the caller has time to press the key that leads away.
+fn ring_first(scenario: &mut Scenario) {
+    for answers in scenario.phones.values_mut() {
+        answers.splice(..0, [Phone::NoAnswer; 2]);
+    }
 }
 
 fn came_to(wanted: &Wanted, scenario: &Scenario, notes: &[Note]) -> bool {
@@ -174,6 +189,11 @@ struct Walk<'a> {
     now: DateTime,
     reached: BTreeMap<Wanted, Scenario>,
     hang_ups: Vec<Scenario>,
+    /// Silence, and wrong keys.
+    at_a_loss: Vec<Scenario>,
+    faults: Vec<Scenario>,
+    /// Places whose faults are written out: where a telephone rings, where a message is kept.
+    tried: BTreeSet<(SectionId, usize)>,
 }
 
 /// Where one caller with these keys has come to.
@@ -186,6 +206,11 @@ struct Come {
     asked: Option<(Asks, (SectionId, usize), String)>,
     /// A detail was told, a grade given, a phone rung: a hang-up would leave something behind.
     left_something: bool,
+    /// A key led away from telephones that ring: they must not be answered before it is pressed.
+    left_a_ladder: bool,
+    /// Where a telephone rang, and where a message was kept, with what the caller had done by then.
+    rang: Option<((SectionId, usize), Vec<Turn>)>,
+    kept: Option<((SectionId, usize), Vec<Turn>)>,
 }
 
 impl<'a> Walk<'a> {
@@ -196,6 +221,9 @@ impl<'a> Walk<'a> {
             now,
             reached: BTreeMap::new(),
             hang_ups: Vec::new(),
+            at_a_loss: Vec::new(),
+            faults: Vec::new(),
+            tried: BTreeSet::new(),
         };
         walk.everything_broken();
         let mut seen = BTreeSet::new();
@@ -206,6 +234,7 @@ impl<'a> Walk<'a> {
             }
             let come = walk.come(&keys);
             walk.learn(&come);
+            walk.faults(&come);
             let Some((
                 Asks::Key {
                     keys: offered,
@@ -220,6 +249,7 @@ impl<'a> Walk<'a> {
             if !seen.insert((place, question, memory)) {
                 continue;
             }
+            walk.at_a_loss(&come.turns, come.left_a_ladder, place, &offered);
             for key in offered {
                 let mut next = keys.clone();
                 next.push(key);
@@ -248,6 +278,9 @@ impl<'a> Walk<'a> {
             steps: BTreeSet::new(),
             asked: None,
             left_something: false,
+            left_a_ladder: false,
+            rang: None,
+            kept: None,
         };
         let (mut said, mut clip): (Option<SayId>, Option<ClipId>) = (None, None);
         for _ in 0..EVENTS_MAX {
@@ -258,9 +291,13 @@ impl<'a> Walk<'a> {
                     Do::RecordClip { id, .. } => clip = Some(id),
                     Do::Keep { id, .. } => {
                         come.left_something = true;
+                        come.kept.get_or_insert_with(|| (run.place(), come.turns.clone()));
                         heard = Some(Heard::Kept(id));
                     }
-                    Do::Escalate { .. } => come.left_something = true,
+                    Do::Escalate { .. } | Do::Connect { .. } => {
+                        come.left_something = true;
+                        come.rang.get_or_insert_with(|| (run.place(), come.turns.clone()));
+                    }
                     Do::Note(note) => {
                         come.left_something |= matches!(note, Note::Disposition { .. } | Note::Told911);
                         come.notes.push(note);
@@ -293,6 +330,9 @@ impl<'a> Walk<'a> {
                     asks @ Asks::Key { .. } => match keys.next() {
                         Some(key) => {
                             come.turns.push(Turn::Presses(key.to_string()));
+                            let (section, step) = run.place();
+                            let act = self.flow.step(section, step).map(|step| &step.act);
+                            come.left_a_ladder |= matches!(act, Some(Act::Escalate { .. }));
                             Heard::Key(Phi::new(*key))
                         }
                         None => {
@@ -392,7 +432,10 @@ impl<'a> Walk<'a> {
         }
         for (wanted, name, turns, expects) in found {
             if !self.reached.contains_key(&wanted) {
-                let scenario = self.scenario(name, turns, expects);
+                let mut scenario = self.scenario(name, turns, expects);
+                if come.left_a_ladder {
+                    ring_first(&mut scenario);
+                }
                 self.reached.insert(wanted, scenario);
             }
         }
@@ -421,6 +464,116 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Silence, and keys that mean nothing, at this question.
+    fn at_a_loss(&mut self, turns: &[Turn], left_a_ladder: bool, place: (SectionId, usize), offered: &[char]) {
+        let rings = |step: &crate::model::Step| matches!(step.act, Act::Escalate { .. });
+        // A key that means nothing while telephones ring changes nothing.
+        if self.at_a_loss.len() >= 2 * AT_A_LOSS_MAX || self.flow.step(place.0, place.1).is_some_and(rings) {
+            return;
+        }
+        let nth = self.at_a_loss.len() / 2 + 1;
+        let wrong = ['9', '8', '7', '6', '5', '#']
+            .into_iter()
+            .find(|key| !offered.contains(key));
+        let wrong = Turn::Presses(wrong.unwrap_or('#').to_string());
+        let loses = [
+            (format!("Silence at a question ({nth})"), vec![Turn::StaysSilent]),
+            (
+                format!("Wrong keys at a question ({nth})"),
+                vec![wrong; usize::from(self.flow.every_question.ask_again) + 1],
+            ),
+        ];
+        for (name, then) in loses {
+            let turns = turns.iter().cloned().chain(then).collect();
+            let mut scenario = self.scenario(name, turns, Some(SOMEONE.to_owned()));
+            if left_a_ladder {
+                ring_first(&mut scenario);
+            }
+            self.at_a_loss.push(scenario);
+        }
+    }
+
+    /// Everything that can go wrong where a telephone is rung, or a message kept.
+    fn faults(&mut self, come: &Come) {
+        if let Some((place, turns)) = &come.rang
+            && self.tried.insert(*place)
+        {
+            let section = self.flow.section(place.0).name.clone();
+            for phone in Phone::ALL {
+                let name = format!("Every telephone rung by `{section}`: {}", phone.name());
+                let mut scenario = self.scenario(name, turns.clone(), Some(SOMEONE.to_owned()));
+                for answers in scenario.phones.values_mut() {
+                    *answers = vec![phone; ANSWERS];
+                }
+                self.faults.push(scenario);
+            }
+            // Nobody is listed in any of these scenarios; here that is what is looked at.
+            let gap = match self.flow.step(place.0, place.1).map(|step| &step.act) {
+                Some(Act::Escalate { ladder, .. }) => self.first_on(ladder),
+                _ => None,
+            };
+            if let Some(person) = gap {
+                let name = format!("A gap in the schedule at `{section}`");
+                let outcome = format!("connected to {person}");
+                let scenario = self.scenario(name, turns.clone(), Some(outcome));
+                self.faults.push(scenario);
+            }
+            for failing in [Failing::Trunk, Failing::Disk, Failing::Database, Failing::Internet] {
+                let name = format!("Failing when `{section}` rings: {}", failing.name());
+                self.fails(name, turns, failing);
+            }
+            self.when_clocks_change(&section, turns);
+        }
+        if let Some((place, turns)) = &come.kept
+            && self.tried.insert(*place)
+        {
+            let section = self.flow.section(place.0).name.clone();
+            let before = self.faults.len();
+            for failing in [Failing::Disk, Failing::Database, Failing::Trunk] {
+                let name = format!("Failing when `{section}` keeps a message: {}", failing.name());
+                self.fails(name, turns, failing);
+            }
+            self.when_clocks_change(&section, turns);
+            if come.left_a_ladder {
+                self.faults.iter_mut().skip(before).for_each(ring_first);
+            }
+        }
+    }
+
+    fn fails(&mut self, name: String, turns: &[Turn], failing: Failing) {
+        // Nobody is asked to speak when nothing said could be kept.
+        let speaks = failing != Failing::Disk;
+        let turns = turns.iter().filter(|turn| speaks || !matches!(turn, Turn::Says(_)));
+        let mut scenario = self.scenario(name, turns.cloned().collect(), Some(SOMEONE.to_owned()));
+        scenario.failing.insert(failing);
+        self.faults.push(scenario);
+    }
+
+    /// The same call a minute before the next two changes of the clock.
+    fn when_clocks_change(&mut self, section: &str, turns: &[Turn]) {
+        let zone = &self.practice.time_zone;
+        let Ok(from) = self.now.to_zoned(zone.clone()) else {
+            return;
+        };
+        let nights: Vec<DateTime> = zone
+            .following(from.timestamp())
+            .take(2)
+            .filter_map(|change| {
+                let before = change
+                    .timestamp()
+                    .checked_sub(jiff::SignedDuration::from_mins(1))
+                    .ok()?;
+                Some(before.to_zoned(zone.clone()).datetime())
+            })
+            .collect();
+        for night in nights {
+            let name = format!("The clocks change while `{section}` is under way, {}", night.date());
+            let mut scenario = self.scenario(name, turns.to_vec(), Some(SOMEONE.to_owned()));
+            scenario.now = night;
+            self.faults.push(scenario);
+        }
+    }
+
     fn everything_broken(&mut self) {
         let expects = self
             .flow
@@ -435,6 +588,13 @@ impl<'a> Walk<'a> {
         let mut scenario = self.scenario("Everything is broken".to_owned(), vec![Turn::StaysSilent], expects);
         scenario.failing.insert(Failing::Everything);
         self.reached.insert(Wanted::Failing(Failing::Everything), scenario);
+        let mut scenario = self.scenario(
+            "There is no voice".to_owned(),
+            vec![Turn::StaysSilent],
+            Some(SOMEONE.to_owned()),
+        );
+        scenario.failing.insert(Failing::Speech);
+        self.faults.push(scenario);
     }
 
     fn scenario(&self, name: String, conversation: Vec<Turn>, outcome: Option<String>) -> Scenario {

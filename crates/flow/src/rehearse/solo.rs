@@ -14,7 +14,7 @@ use phi::Phi;
 
 use super::{Act, Actor, Failing, Failure, Observed, Phone, QUIET, Scenario};
 use crate::model::{Flow, Practice};
-use crate::run::{Broken, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, Run, SayId};
+use crate::run::{Broken, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, Run, SayId, Taken};
 use crate::words::{Language, Words};
 
 /// How fast the rehearsal's voice speaks (§18).
@@ -32,6 +32,8 @@ const PICKED_UP_AFTER: Duration = Duration::from_secs(6);
 const KEY_AFTER: Duration = Duration::from_secs(1);
 /// A machine picks up, and is given up.
 const MACHINE_AFTER: Duration = Duration::from_secs(12);
+/// A screening robot picks up at once.
+const SCREENED_AFTER: Duration = Duration::from_secs(1);
 const MACHINE_GIVEN: Duration = Duration::from_secs(10);
 const BUSY_AFTER: Duration = Duration::from_secs(1);
 /// A conversation of the rehearsal, after which the caller hangs up.
@@ -60,6 +62,8 @@ pub struct Rehearsed {
     pub notes: Vec<Note>,
     /// Everything the caller heard, in order, for whoever wants to hear it too.
     pub spoken: Vec<Words>,
+    /// Every road the call took through its flow.
+    pub(crate) trail: Vec<Taken>,
     /// What the call waits for, when it was played [up to a question](play_up_to_a_question).
     pub waits_for: Option<Awaited>,
 }
@@ -101,7 +105,7 @@ fn play_by(practice: &Arc<Practice>, flow: &Arc<Flow>, scenario: &Scenario, paus
             called_lately: Some(false),
         },
     };
-    let run = Run::start(practice.clone(), flow.clone(), caller, start);
+    let run = Run::start_followed(practice.clone(), flow.clone(), caller, start);
     let mut world = World {
         practice: practice.clone(),
         scenario,
@@ -115,7 +119,9 @@ fn play_by(practice: &Arc<Practice>, flow: &Arc<Flow>, scenario: &Scenario, paus
         silent_since: start,
         quiet_told: false,
         clip: None,
-        keeps: !scenario.failing.contains(&Failing::Database) && !scenario.failing.contains(&Failing::Everything),
+        keeps: ![Failing::Database, Failing::Disk, Failing::Everything]
+            .iter()
+            .any(|failing| scenario.failing.contains(failing)),
         messages: Vec::new(),
         kept: BTreeSet::new(),
         tries: BTreeMap::new(),
@@ -200,6 +206,9 @@ impl World<'_> {
                 Failing::Records => Broken::Records,
                 Failing::Speech => Broken::Speech,
                 Failing::Everything => Broken::Everything,
+                Failing::Disk => Broken::Recordings,
+                // Met when a telephone is rung.
+                Failing::Trunk => continue,
                 // Noticed only when something is to be kept; nothing a run waits for goes over the internet.
                 Failing::Database | Failing::Internet => continue,
             };
@@ -442,7 +451,7 @@ impl World<'_> {
                     Phone::Accepts => (PICKED_UP_AFTER, Heard::Connected),
                     Phone::Busy | Phone::Declines => (BUSY_AFTER, Heard::NotConnected),
                     // A line outside has no accept key: a machine is an answer.
-                    Phone::Voicemail => (MACHINE_AFTER, Heard::Connected),
+                    Phone::Voicemail | Phone::Screening => (MACHINE_AFTER, Heard::Connected),
                     Phone::NoAnswer => (ring_for, Heard::NotConnected),
                 };
                 let connected = heard == Heard::Connected;
@@ -550,6 +559,7 @@ impl World<'_> {
                     }
                     Phone::Declines => later(begins, PICKED_UP_AFTER + prompt + KEY_AFTER),
                     Phone::Voicemail => later(begins, MACHINE_AFTER + prompt + MACHINE_GIVEN),
+                    Phone::Screening => later(begins, SCREENED_AFTER + prompt + MACHINE_GIVEN),
                     Phone::NoAnswer => later(begins, rung.ring_for),
                     Phone::Busy => later(begins, BUSY_AFTER),
                 };
@@ -574,6 +584,10 @@ impl World<'_> {
             .and_then(|phones| phones.get(*tried))
             .copied();
         *tried += 1;
+        if self.scenario.failing.contains(&Failing::Trunk) {
+            // Refused at once, like a busy line.
+            return Phone::Busy;
+        }
         phone.unwrap_or(Phone::NoAnswer)
     }
 
@@ -615,6 +629,7 @@ impl World<'_> {
             page: self.page,
             notes: self.notes,
             spoken: self.spoken,
+            trail: self.run.trail().to_vec(),
             waits_for: self.waits_for,
         }
     }

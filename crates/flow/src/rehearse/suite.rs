@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::civil::{Date, DateTime, Weekday};
 
+use super::judge::SOMEONE;
 use crate::diagnostic::{Diagnostic, Place, nearest};
 use crate::source::{Kind, Name, Node, read};
 use crate::time::reading;
@@ -58,6 +59,8 @@ pub enum Phone {
     NoAnswer,
     /// Busy.
     Busy,
+    /// A robot picks up at once, asks who calls, and presses nothing.
+    Screening,
 }
 
 /// What is broken.
@@ -71,6 +74,10 @@ pub enum Failing {
     Database,
     /// Everything behind it that is not in the house.
     Internet,
+    /// The disk: nothing can be kept, no recording and no message.
+    Disk,
+    /// The way out: no telephone can be rung.
+    Trunk,
     /// All of it but the telephone line.
     Everything,
 }
@@ -371,6 +378,7 @@ impl Reading {
         let known = words == "told to call 911"
             || words == "the caller hung up"
             || words == "ended"
+            || words == SOMEONE
             || ["connected to ", "still paging ", "message in ", "nobody accepted on "]
                 .iter()
                 .any(|start| words.starts_with(start))
@@ -379,7 +387,7 @@ impl Reading {
             self.value(
                 &node.at,
                 "no call ends in these words",
-                "Write one of: connected to …, told to call 911, … is calling back, still paging …, nobody accepted on …, message in …, the caller hung up.",
+                "Write one of: connected to …, told to call 911, … is calling back, still paging …, nobody accepted on …, message in …, the caller hung up; or: a person, a promise or a direction.",
             );
         }
         known.then_some(words)
@@ -568,12 +576,13 @@ impl Reading {
 }
 
 impl Phone {
-    const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Accepts,
         Self::Declines,
         Self::Voicemail,
         Self::NoAnswer,
         Self::Busy,
+        Self::Screening,
     ];
 
     /// The word a scenario writes.
@@ -584,6 +593,7 @@ impl Phone {
             Self::Voicemail => "voicemail",
             Self::NoAnswer => "no answer",
             Self::Busy => "busy",
+            Self::Screening => "screening",
         }
     }
 
@@ -593,11 +603,13 @@ impl Phone {
 }
 
 impl Failing {
-    const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Records,
         Self::Speech,
         Self::Database,
         Self::Internet,
+        Self::Disk,
+        Self::Trunk,
         Self::Everything,
     ];
 
@@ -608,6 +620,8 @@ impl Failing {
             Self::Speech => "speech",
             Self::Database => "database",
             Self::Internet => "internet",
+            Self::Disk => "disk",
+            Self::Trunk => "trunk",
             Self::Everything => "everything",
         }
     }

@@ -1,9 +1,14 @@
 //! The flow as a written protocol: what counts as urgent, where messages go, how long a caller waits (P11, TRI-15, MSG-10).
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::page::{Document, Page, Row};
 use super::read::protocols;
 use super::wording::{self, heading, section};
 use crate::model::{Act, Flow, Level, Practice, SectionId, Target};
+use crate::proof::{Awaits, Bounds, Length, Reach, Roads, bounds, longest_way};
+use crate::rehearse::measured;
 use crate::words::Language;
 
 /// What counts as urgent, in writing, and where it goes.
@@ -125,6 +130,107 @@ pub fn delivery(practice: &Practice) -> Document {
         document.pages.push(page);
     }
     document
+}
+
+/// How long a caller waits at worst for each thing that helps: proved over every way through each flow, and beside it the
+/// longest that so many simulated strangers waited (P3).
+pub fn worst_times(practice: &Arc<Practice>, length: &dyn Length, calls: u32) -> Document {
+    let mut document = Document {
+        title: format!("How long callers of {} wait at worst", practice.name),
+        front: vec![
+            Row::new(
+                "At once",
+                "A caller who hears every sentence once and answers at once, and a first telephone that is picked up.",
+            ),
+            Row::new(
+                "At worst",
+                "The slowest caller on the longest way: lets every wait run out, types each digit just before it is too \
+                 late, denies what is read back; every telephone rings to its end. Who asks to hear things again, or goes \
+                 round, waits as long as they like.",
+            ),
+            Row::new(
+                "Measured",
+                format!("The longest of {calls} simulated random callers of each kind, walked through the engine."),
+            ),
+        ],
+        pages: Vec::new(),
+    };
+    for flow in &practice.flows {
+        let mut page = Page::new(flow.name.clone());
+        let (at_once, at_worst) = (
+            at_once(practice, flow, length),
+            in_every_language(practice, flow, length, Reach::Slowest),
+        );
+        let seen = |reach: Reach| measured(practice, flow, length, reach, calls, u64::from(calls));
+        let (seen_at_once, seen_at_worst) = (seen(Reach::Attentive), seen(Reach::Slowest));
+        for (what, awaits) in [
+            ("Told to call 911", Awaits::Direction),
+            ("First ring", Awaits::Ring),
+            ("A person", Awaits::Person),
+        ] {
+            let roads = Roads::of(practice, flow, Language::English, length);
+            let Some(worst) = at_worst.seconds(awaits) else {
+                page.row(what, "No way of this flow leads there.");
+                continue;
+            };
+            let row = |bound: Option<f64>, seen: Option<f64>| match (bound, seen) {
+                (Some(bound), Some(seen)) => format!("{} (measured {})", long(bound), long(seen)),
+                (Some(bound), None) => long(bound),
+                (None, _) => "only after a wait".to_owned(),
+            };
+            let way = longest_way(&roads, Reach::Slowest, awaits);
+            page.row(
+                what,
+                format!(
+                    "At once: {}\nAt worst: {}\nThe longest way: the caller {}",
+                    row(at_once.seconds(awaits), seen_at_once.seconds(awaits)),
+                    row(Some(worst), seen_at_worst.seconds(awaits)),
+                    in_short(&way),
+                ),
+            );
+        }
+        document.pages.push(page);
+    }
+    document
+}
+
+/// How long a caller waits who hears every sentence once and answers at once, at most, in whichever language.
+pub fn at_once(practice: &Practice, flow: &Flow, length: &dyn Length) -> Bounds {
+    in_every_language(practice, flow, length, Reach::Attentive)
+}
+
+fn in_every_language(practice: &Practice, flow: &Flow, length: &dyn Length, reach: Reach) -> Bounds {
+    let each = flow.languages.iter().map(|&language| {
+        let roads = Roads::of(practice, flow, language, length);
+        bounds(&roads, reach)
+    });
+    each.fold(Bounds::default(), Bounds::max)
+}
+
+/// A way in a line or two: questions answered alike are counted.
+fn in_short(way: &[String]) -> String {
+    if way.is_empty() {
+        return "only listens".to_owned();
+    }
+    let no = |step: &String| step.starts_with("answers no to ");
+    let told: Vec<String> = way
+        .chunk_by(|a, b| no(a) && no(b))
+        .flat_map(|alike| match alike {
+            [_, _, ..] => vec![format!("answers no to {} questions", alike.len())],
+            one => one.to_vec(),
+        })
+        .collect();
+    told.join(", then ")
+}
+
+/// `95 s`, `12 min 5 s`
+fn long(seconds: f64) -> String {
+    // Rounded up: a bound must not be told shorter than it is.
+    let whole = Duration::from_secs_f64(seconds.max(0.0).ceil()).as_secs();
+    match (whole / 60, whole % 60) {
+        (0 | 1, _) => format!("{whole} s"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
 }
 
 /// Where the levels of a protocol lead in a flow.

@@ -13,6 +13,9 @@ use super::{Failure, out, practice, source};
 /// Exit status of `flow diff` when some caller gets less than before: one approver is not enough.
 pub(crate) const NEEDS_SECOND_APPROVER: u8 = 3;
 
+/// Simulated callers whose waits are shown beside the proofs.
+const STRANGERS: u32 = 1_000;
+
 /// `flow read`
 #[derive(Args)]
 #[command(after_help = "Example: nightdesk flow read practices/cedar --html --out review.html")]
@@ -73,6 +76,9 @@ pub(crate) struct Explain {
     what: What,
     /// The practice's folder
     folder: PathBuf,
+    /// Worst times: the speech program whose voice is timed; recorded words are timed as they are
+    #[arg(long)]
+    speech: Option<String>,
     /// As a web page that prints
     #[arg(long)]
     html: bool,
@@ -88,6 +94,8 @@ enum What {
     Urgent,
     /// Where each kind of message goes, and how it is kept
     Delivery,
+    /// How long callers wait at worst: for the 911 direction, the first ring, a person
+    WorstTimes,
 }
 
 /// `flow diff`
@@ -161,6 +169,10 @@ pub(crate) fn explain(explain: &Explain) -> Result<(), Failure> {
     let document = match explain.what {
         What::Urgent => explain::urgent(&practice),
         What::Delivery => explain::delivery(&practice),
+        What::WorstTimes => {
+            let lengths = lengths(&explain.folder, &practice, explain.speech.as_deref())?;
+            explain::worst_times(&practice, &lengths, STRANGERS)
+        }
     };
     give(&printed(&document, explain.html), explain.out.as_deref())
 }
@@ -214,12 +226,20 @@ fn give(text: &str, file: Option<&Path>) -> Result<(), Failure> {
 }
 
 /// How long the clips of a practice last, recorded or spoken.
-pub(super) struct Lengths(voice::Library);
+pub(super) struct Lengths(pub(super) voice::Library);
 
 impl Lengths {
     /// One clip's; `None` when nobody speaks it here.
     pub(super) fn of(&self, part: &Part) -> Option<Duration> {
         self.0.duration(part)
+    }
+}
+
+/// As they are heard; what nobody speaks here is estimated.
+impl flow::proof::Length for Lengths {
+    fn seconds(&self, part: &Part) -> f64 {
+        self.of(part)
+            .map_or_else(|| flow::proof::Estimate.seconds(part), |length| length.as_secs_f64())
     }
 }
 

@@ -50,7 +50,7 @@ const PLAYERS: [(&str, &[&str]); 3] = [
 /// `flow simulate`
 #[derive(Args)]
 #[command(
-    after_help = "Type keys (1, 02091984, #), an empty line or `wait 90` to wait, what you would say after a tone, `hang up`.\nWhen a telephone rings: accepts, declines, voicemail, busy, or an empty line for no answer.\n`save NAME` prints the call as a scenario for your *.tests.yaml, `quit` ends.\nExample: nightdesk flow simulate practices/cedar --now \"Saturday 2026-11-21 11:40 pm\""
+    after_help = "Type keys (1, 02091984, #), an empty line or `wait 90` to wait, what you would say after a tone, `hang up`.\nWhen a telephone rings: accepts, declines, voicemail, screening, busy, or an empty line for no answer.\n`save NAME` prints the call as a scenario for your *.tests.yaml, `quit` ends.\nExample: nightdesk flow simulate practices/cedar --now \"Saturday 2026-11-21 11:40 pm\""
 )]
 pub(crate) struct Simulate {
     /// The practice's folder
@@ -160,7 +160,7 @@ pub(crate) fn simulate(simulate: &Simulate) -> Result<(), Failure> {
 }
 
 const HELP: &str = "keys as on a telephone (1, 02091984, #), typed at once · an empty line waits for the next words, `wait 90` so many seconds · after a tone, what you would say \
-· hang up · save NAME · quit\nwhen a telephone rings: accepts, declines, voicemail, busy, or an empty line for no answer";
+· hang up · save NAME · quit\nwhen a telephone rings: accepts, declines, voicemail, screening, busy, or an empty line for no answer";
 
 enum Typed {
     Turn(Turn),
@@ -177,6 +177,7 @@ fn turn(awaited: &Awaited, line: &str) -> Option<Typed> {
         (Awaited::Phone(_), "declines") => Typed::Phone(Phone::Declines),
         (Awaited::Phone(_), "voicemail") => Typed::Phone(Phone::Voicemail),
         (Awaited::Phone(_), "busy") => Typed::Phone(Phone::Busy),
+        (Awaited::Phone(_), "screening") => Typed::Phone(Phone::Screening),
         (Awaited::Phone(_), _) => return None,
         (_, "") => Typed::Turn(Turn::Waits(WAIT)),
         (_, wait)

@@ -30,6 +30,12 @@ lint: ## Format check, clippy with warnings denied
 bench: setup ## Measure: CPU per call-minute, memory, pacing, set-up time; the table is kept in target/bench
 	@tools/bench
 
+bench-flow: ## Measure: checking a flow of 1,000 sections, and playing all scenarios of each shipped practice
+	@$(CARGO) bench --quiet -p flow
+
+mutate: ## Break the shipped flows in every way people do: the checker or a scenario must find each fault
+	@MUTANTS=all $(CARGO) test --quiet -p flow --test shipped every_fault -- --nocapture
+
 fuzz: ## 10 million mutated inputs over every parser, bounded; FUZZ="wire,config --each 10000000" for as many each
 	@tools/fuzz $(FUZZ)
 
@@ -51,4 +57,4 @@ ladders: ## Redraw the golden ladders; the diff is the review
 readme: ## Rewrite the parts of README.md that are made of the code
 	@NIGHTDESK_README=1 $(CARGO) test --quiet -p nightdesk readme
 
-.PHONY: help setup run keys test doctest lint bench fuzz soak flood storm interop ladders readme
+.PHONY: help setup run keys test doctest lint bench bench-flow mutate fuzz soak flood storm interop ladders readme

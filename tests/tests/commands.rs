@@ -72,10 +72,58 @@ fn flow_check_names_the_line_and_the_fix_in_a_broken_flow() {
 }
 
 #[test]
-fn the_ten_scenarios_pass_in_memory() {
-    let output = nightdesk(&["flow", "test", "flows/cedar-family-medicine"]);
-    assert!(output.status.success(), "{}", said(&output));
-    assert!(said(&output).contains("10 passed, 0 failed"), "{}", said(&output));
+fn the_scenarios_pass_in_memory_with_what_every_flow_must_have() {
+    for folder in [
+        "flows/cedar-family-medicine",
+        "flows/bright-harbor-pediatrics",
+        "flows/stillwater-behavioral-health",
+    ] {
+        let output = nightdesk(&["flow", "test", folder, "--require"]);
+        let said = said(&output);
+        assert!(output.status.success(), "{said}");
+        assert!(
+            said.contains(" passed, 0 failed in ") && said.contains(" s of CPU"),
+            "{said}"
+        );
+        assert!(said.contains("generated scenarios") && !said.contains("FAIL"), "{said}");
+        let paths = said.lines().find(|line| line.contains("emergency and urgent paths"));
+        assert!(paths.is_some_and(|paths| paths.trim_end().ends_with("100 %")), "{said}");
+    }
+}
+
+#[test]
+fn a_release_is_not_rehearsed_while_an_urgent_path_has_no_scenario() {
+    let folder = cedar_with("more.tests.yaml", "passed out", "passed away");
+    std::fs::remove_file(folder.path().join("more.tests.yaml")).expect("the other scenarios are taken away");
+    let path = folder.path().to_str().expect("a plain path");
+    let output = nightdesk(&["flow", "test", path, "--require"]);
+    let said = said(&output);
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains("10 passed, 0 failed"), "{said}");
+    assert!(
+        said.contains("no scenario walks:") && said.contains("bleeding that will not stop"),
+        "{said}"
+    );
+    assert!(
+        nightdesk(&["flow", "test", path]).status.success(),
+        "it is told and forgiven without --require"
+    );
+}
+
+#[test]
+fn worst_times_are_proved_and_measured() {
+    let output = nightdesk(&["flow", "explain", "worst-times", "flows/stillwater-behavioral-health"]);
+    let said = said(&output);
+    assert!(output.status.success(), "{said}");
+    for wanted in [
+        "Told to call 911",
+        "First ring",
+        "A person",
+        "measured",
+        "The longest way",
+    ] {
+        assert!(said.contains(wanted), "{wanted}:\n{said}");
+    }
 }
 
 #[test]
@@ -85,6 +133,8 @@ fn the_ten_scenarios_pass_over_sip_with_real_audio_and_digits() {
         "test",
         "flows/cedar-family-medicine",
         "--over-sip",
+        "--only",
+        "after-hours.tests.yaml",
         "--ladder-speed",
         "10",
     ]);

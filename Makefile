@@ -31,7 +31,7 @@ bench: setup ## Measure: CPU per call-minute, memory, pacing, set-up time; the t
 	@tools/bench
 
 bench-flow: ## Measure: checking a flow of 1,000 sections, and playing all scenarios of each shipped practice
-	@$(CARGO) bench --quiet -p flow
+	@$(CARGO) bench --quiet -p flow --bench check
 
 mutate: ## Break the shipped flows in every way people do: the checker or a scenario must find each fault
 	@MUTANTS=all $(CARGO) test --quiet -p flow --test shipped every_fault -- --nocapture

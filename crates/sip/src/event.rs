@@ -19,7 +19,7 @@ pub struct SessionId(pub(crate) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OfferId(pub(crate) u64);
 
-/// One request of ours outside any dialog.
+/// One request of ours whose answer somebody awaits: outside any dialog, or the BYE of [`crate::Endpoint::hang_up_and_ask`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub(crate) u64);
 
@@ -139,7 +139,7 @@ pub enum Event {
         /// What it carried.
         body: Body,
     },
-    /// A `request` of ours came to this; told exactly once for each.
+    /// A `request` of ours, or the BYE of `hang_up_and_ask`, came to this; told exactly once for each.
     Response {
         /// Which of ours.
         request: RequestId,

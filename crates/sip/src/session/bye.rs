@@ -5,9 +5,9 @@ use std::time::Instant;
 use super::{By, Ending, Session, State, User};
 use crate::dialog::Dialog;
 use crate::endpoint::Endpoint;
-use crate::event::{Ended, Refusal, SessionId};
+use crate::event::{Ended, Event, Refusal, RequestId, SessionId};
 use crate::fault::Fault;
-use crate::message::{Method, Request};
+use crate::message::{Method, Request, Response};
 use crate::transaction::table::Arrived;
 use crate::transport::Flow;
 
@@ -29,6 +29,32 @@ impl Endpoint {
             }
             State::Over(_) => {}
         });
+    }
+
+    /// As [`Endpoint::hang_up`], for whoever judges how a peer behaves: what the BYE came to is told once, as
+    /// [`Event::Response`]. `None` when no BYE leaves now; the session is hung up all the same.
+    pub fn hang_up_and_ask(&mut self, now: Instant, session: SessionId) -> Option<RequestId> {
+        let asked = self.new_request_id();
+        let leaves = self.with_session(session, |_, session| match &session.state {
+            State::Established(established) if !established.unacked.iter().any(|unacked| unacked.first) => {
+                session.farewell = Some(asked);
+                true
+            }
+            _ => false,
+        });
+        self.hang_up(now, session);
+        leaves.unwrap_or(false).then_some(asked)
+    }
+
+    /// Our BYE has its final response, or there will be none.
+    pub(super) fn said_goodbye(&mut self, session: &mut Session, status: u16, response: Option<&Response>) {
+        if let Some(request) = session.farewell.take() {
+            self.tell(Event::Response {
+                request,
+                status,
+                response: response.cloned().map(Box::new),
+            });
+        }
     }
 
     /// Takes back a call of ours; `status` is what the application will be told.

@@ -135,8 +135,12 @@ impl Endpoint {
                 });
             }
             User::Bye(id) => {
+                let status = response.status.code();
                 self.with_session(id, |endpoint, session| {
-                    endpoint.try_again_with_credentials(now, session, client, User::Bye(id), response);
+                    let again = endpoint.try_again_with_credentials(now, session, client, User::Bye(id), response);
+                    if again.is_none() && status >= 200 {
+                        endpoint.said_goodbye(session, status, Some(response));
+                    }
                 });
             }
             User::Asked(id) => self.asked_response(now, id, client, response),
@@ -185,15 +189,17 @@ impl Endpoint {
                     endpoint.accept_next(now, session);
                 });
             }
-            User::Bye(session) if status == 503 => {
+            User::Bye(session) => {
                 // A stream that had quietly closed: once more over a new one.
-                let stale = self.transactions.flow(id).filter(|flow| flow.connection.is_some());
+                let flow = self.transactions.flow(id).filter(|_| status == 503);
+                let stale = flow.filter(|flow| flow.connection.is_some());
                 self.with_session(session, |endpoint, session| {
-                    let State::Over(Over { dialog: kept, .. }) = &mut session.state else {
-                        return;
+                    let kept = match &mut session.state {
+                        State::Over(over) if stale.is_some() => over.dialog.take(),
+                        _ => None,
                     };
-                    let (Some(stale), Some(mut dialog)) = (stale, kept.take()) else {
-                        return;
+                    let (Some(stale), Some(mut dialog)) = (stale, kept) else {
+                        return endpoint.said_goodbye(session, status, None);
                     };
                     dialog.connection_lost(stale);
                     endpoint.send_bye(now, session, &mut dialog);
@@ -203,7 +209,7 @@ impl Endpoint {
                 });
             }
             User::Asked(request) => self.asked_in_vain(request, id, status),
-            User::Info(_) | User::Prack(_) | User::Bye(_) | User::Nobody => {}
+            User::Info(_) | User::Prack(_) | User::Nobody => {}
         }
     }
 

@@ -99,6 +99,8 @@ pub(crate) struct Session {
     pub(crate) invites: Vec<TransactionId>,
     /// Refreshes of theirs, by UPDATE or re-INVITE.
     pub(crate) refreshed: u32,
+    /// Who asked what our BYE comes to.
+    pub(crate) farewell: Option<RequestId>,
     pub(crate) armed: Option<Instant>,
 }
 
@@ -291,6 +293,7 @@ impl Session {
             live: 0,
             invites: Vec::new(),
             refreshed: 0,
+            farewell: None,
             armed: None,
         }
     }

@@ -28,6 +28,38 @@ fn a_call_is_answered_and_the_caller_hangs_up() {
 }
 
 #[test]
+fn whoever_asks_is_told_once_what_the_bye_came_to() {
+    for (transport, swallowed, told) in [
+        (Transport::Udp, "nothing", "Response 200"),
+        (Transport::Tcp, "nothing", "Response 200"),
+        (Transport::Udp, "SIP/2.0 200", "Response 408"),
+    ] {
+        let mut world = World::new(3, transport, Weather::FAIR);
+        let (caller, _) = world.established();
+        world.swallow.push((swallowed, CALLEE, usize::MAX));
+        assert!(world.hang_up_and_ask(CALLER, caller));
+        assert_eq!(kinds(&world.take(CALLER)), ["Ended ByOurBye"]);
+        world.run_ms(33_000);
+        assert_eq!(kinds(&world.take(CALLER)), [told], "{transport:?}");
+        assert!(!world.hang_up_and_ask(CALLER, caller), "it is over");
+        world.finish();
+    }
+}
+
+#[test]
+fn where_no_bye_leaves_nothing_is_told_of_it() {
+    let mut world = World::fair();
+    world.call();
+    world.run_ms(100);
+    let callee = world.incoming();
+    assert!(!world.hang_up_and_ask(CALLEE, callee), "a refusal is no BYE");
+    world.run_ms(100);
+    assert_eq!(kinds(&world.take(CALLER)), ["Refused 480"]);
+    assert_eq!(kinds(&world.take(CALLEE)), ["Ended ByOurRefusal"]);
+    world.finish();
+}
+
+#[test]
 fn over_a_stream_nothing_is_repeated() {
     let mut world = World::new(
         2,

@@ -193,7 +193,7 @@ fn storm(seed: u64) -> (Vec<String>, usize) {
     // In the end everybody hangs up.
     for (side, sessions) in open.into_iter().enumerate() {
         for session in sessions {
-            world.on(side, |endpoint, now| endpoint.hang_up(now, session));
+            hang_up(&mut world, side, session);
         }
     }
     let limit = world.now + Duration::from_secs(1_000);
@@ -258,9 +258,18 @@ fn hear(world: &mut World, chance: &mut Chance, side: usize, open: &mut [Vec<Ses
     }
 }
 
+/// One side wants to know what its BYEs come to, and is told exactly once.
+fn hang_up(world: &mut World, side: usize, session: SessionId) {
+    if side == 0 {
+        world.hang_up_and_ask(side, session);
+    } else {
+        world.on(side, |endpoint, now| endpoint.hang_up(now, session));
+    }
+}
+
 fn wish(world: &mut World, chance: &mut Chance, side: usize, session: SessionId) {
     match chance.below(12) {
-        0 => world.on(side, |endpoint, now| endpoint.hang_up(now, session)),
+        0 => hang_up(world, side, session),
         1 => world.on(side, |endpoint, now| endpoint.refuse(now, session, Refusal::of(486))),
         2 | 3 => world.on(side, |endpoint, now| endpoint.accept(now, session, Body::sdp("answer"))),
         4 => world.on(side, |endpoint, now| endpoint.ring(now, session)),

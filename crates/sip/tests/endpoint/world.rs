@@ -369,6 +369,14 @@ impl World {
         self.drain();
     }
 
+    /// Hangs up, and is told once what the BYE comes to; whether one left.
+    pub(crate) fn hang_up_and_ask(&mut self, side: usize, session: SessionId) -> bool {
+        let asked = self.sides[side].hang_up_and_ask(self.now, session);
+        self.tally[side].asked.extend(asked);
+        self.drain();
+        asked.is_some()
+    }
+
     pub(crate) fn no_offer_is_outstanding(&self) {
         for tally in &self.tally {
             for (session, count) in &tally.offers {

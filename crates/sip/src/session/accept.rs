@@ -17,7 +17,8 @@ use crate::transport::Flow;
 pub(super) const PROVISIONAL_AGAIN: Duration = Duration::from_secs(60);
 
 impl Endpoint {
-    /// Tells the caller that somebody is being alerted (180).
+    /// Tells the caller that somebody is being alerted (180); not one who wants that acknowledged and made no offer, for then it
+    /// would have to bring ours (RFC 3262 §5).
     pub fn ring(&mut self, now: Instant, session: SessionId) {
         let ringing = Provisional {
             status: 180,

@@ -181,10 +181,9 @@ impl Endpoint {
     }
 
     fn offer_accepted(&mut self, now: Instant, session: &mut Session, client: TransactionId, response: &Response) {
-        let is_invite = self
-            .transactions
-            .request(client)
-            .is_some_and(|request| request.method == Method::Invite);
+        let request = self.transactions.request(client);
+        let is_invite = request.is_some_and(|request| request.method == Method::Invite);
+        let asked = request.is_some_and(|request| request.headers.session_expires().is_some());
         if is_invite && !self.acknowledge_within(session, client, response) {
             return;
         }
@@ -197,8 +196,12 @@ impl Endpoint {
         let body = early.or_else(|| super::description(&response.headers, &response.body));
         talk.agree(Some(offer), body.clone(), false);
         if let State::Established(established) = &mut session.state {
-            // RFC 4028 §7.2: any re-INVITE refreshes the session.
-            renew(&mut established.refresh, Refresh::granted(now, &response.headers));
+            // RFC 4028 §7.2: any re-INVITE refreshes the session. An UPDATE of the early dialog asked for no timer, and its 2xx,
+            // which may be overtaken by the INVITE's, ends none.
+            let granted = Refresh::granted(now, &response.headers);
+            if asked || granted.is_some() {
+                renew(&mut established.refresh, granted);
+            }
         }
         self.tell(Event::OfferAnswered {
             session: session.id,

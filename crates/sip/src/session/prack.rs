@@ -106,6 +106,13 @@ impl Endpoint {
         let described =
             invited.talk.settled || reliably.describes() || reliably.waiting.iter().any(|(_, body)| body.is_some());
         let Provisional { status, body, .. } = provisional;
+        // §5: to an INVITE without an offer the first reliable response brings ours. What has none to bring is sent unreliably,
+        // and not at all to who insists.
+        let brings_none = late && !described && body.is_none();
+        if brings_none && reliably.required {
+            return;
+        }
+        let reliable = reliable && !brings_none;
         let body = body.filter(|_| !described && (reliable || !late));
         if reliable {
             if reliably.waiting.len() >= PROVISIONALS_MAX {

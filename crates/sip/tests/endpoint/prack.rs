@@ -203,6 +203,29 @@ fn our_offer_in_a_provisional_is_answered_in_the_prack() {
     assert_eq!(alone.take(), ["Confirmed"]);
 }
 
+/// RFC 3262 §5: where the INVITE brought no offer, the first reliable response must.
+#[test]
+fn without_their_offer_no_reliable_provisional_leaves_without_ours() {
+    let mut alone = Alone::new();
+    let session = invited(&mut alone, "Supported: 100rel\n", "");
+    alone.act(|endpoint, now| endpoint.progress(now, session, early(183, "")));
+    let ringing = alone.response();
+    assert_eq!((ringing.status.code(), ringing.rseq()), (183, None));
+    alone.act(|endpoint, now| endpoint.progress(now, session, early(183, "our offer")));
+    let described = alone.response();
+    assert_eq!(
+        (described.rseq().is_some(), &described.body[..]),
+        (true, &b"our offer"[..])
+    );
+    let mut alone = Alone::new();
+    let session = invited(&mut alone, "Require: 100rel\n", "");
+    alone.act(|endpoint, now| endpoint.ring(now, session));
+    assert_eq!(alone.lines(), [""; 0], "whoever insists hears nothing before the 200");
+    alone.act(|endpoint, now| endpoint.accept(now, session, Body::sdp("our offer")));
+    let answer = alone.response();
+    assert_eq!((answer.status.code(), &answer.body[..]), (200, &b"our offer"[..]));
+}
+
 #[test]
 fn an_offer_in_the_prack_is_answered_in_its_200() {
     let mut alone = Alone::new();
@@ -404,6 +427,24 @@ fn a_callee_may_update_an_early_session_of_ours() {
         alone.lines()[0].starts_with("ACK sip:peer@192.0.2.1:5060"),
         "the early Contact stands"
     );
+}
+
+/// Found by a storm: the 2xx of the INVITE brings a session timer, and the 2xx of the UPDATE before it comes later and names none.
+#[test]
+fn an_early_update_that_is_overtaken_by_the_answer_ends_no_session_timer() {
+    let mut alone = Alone::new();
+    let (session, invite) = alone.calling();
+    alone.reply(&invite, 183, "one", &reliable("9"), "answer");
+    alone.sent.clear();
+    alone
+        .act(|endpoint, now| endpoint.reinvite(now, session, Body::sdp("ours")))
+        .unwrap();
+    let update = alone.requests().remove(0);
+    let timer = ("Session-Expires", "300;refresher=uas");
+    alone.reply(&invite, 200, "one", &[CONTACT, timer], "");
+    alone.reply(&update, 200, "one", &[], "agreed");
+    let vitals = alone.endpoint.vitals(session).expect("it is established");
+    assert_eq!((vitals.interval_s, vitals.we_refresh), (Some(300), false));
 }
 
 #[test]

@@ -100,6 +100,8 @@ faults! {
     Cancelled => 487, "cancelled by the caller";
 
     // who they are and whom they want
+    /// A call from anywhere, where a trunk may be anywhere; answered with WWW-Authenticate (§22.2).
+    Unproved => 401, "caller of a trunk that must prove itself by digest";
     /// From an address no trunk is configured for.
     Stranger => 403, "source is no configured trunk";
     /// A dialog's request from somewhere else than its peer.
@@ -169,5 +171,13 @@ mod tests {
             .collect::<Vec<_>>()
             .join("\n");
         insta::assert_snapshot!(table);
+    }
+
+    /// 486 and 603 stop a carrier from trying the other site (integrations.md §1.2), and what is wrong with us is none of the
+    /// callee's doing.
+    #[test]
+    fn no_row_keeps_a_carrier_from_the_next_site() {
+        let final_for_all = Fault::ALL.iter().filter(|fault| matches!(fault.status(), 486 | 600..));
+        assert_eq!(final_for_all.collect::<Vec<_>>(), [] as [&Fault; 0]);
     }
 }

@@ -305,6 +305,8 @@ impl Desk {
                 self.put_off(now, id);
             }
             match self.wires.endpoint.poll_output() {
+                // Whoever has yet to prove himself gets one datagram for one, and that is the challenge.
+                sip::Output::Transmit(transmit) if self.wires.is_trying_unproved(&transmit) => {}
                 sip::Output::Transmit(transmit) => self.wires.out.push_back(Output::Transmit(transmit)),
                 sip::Output::Event(event) => self.signalled(now, event),
                 sip::Output::Timeout(at) => {
@@ -324,8 +326,9 @@ impl Desk {
                 status,
                 response,
             } => {
-                if let Some((visit, status)) = self.wires.asked_and_told(now, request, status, response.as_deref()) {
-                    self.visit_asked(now, visit, status);
+                let told = self.wires.asked_and_told(now, request, status, response.as_deref());
+                if let Some((visit, question, status)) = told {
+                    self.visit_asked(now, visit, question, status);
                 }
                 return;
             }

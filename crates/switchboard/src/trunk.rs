@@ -205,12 +205,19 @@ impl Default for TrunkLimits {
 pub struct Ping {
     /// How often.
     pub every: Duration,
-    /// A question not answered within this is missed.
+    /// A question not answered within this is missed, or when the next one is due.
     pub answer_within: Duration,
     /// So many missed in a row: it is down.
     pub down_after: u8,
     /// So many answered in a row: it is up again.
     pub up_after: u8,
+}
+
+impl Ping {
+    /// How long a question may stay open: the next one takes its place.
+    pub(crate) fn patience(&self) -> Duration {
+        self.answer_within.min(self.every)
+    }
 }
 
 impl Default for Ping {

@@ -12,6 +12,8 @@ use flow::{Diagnostic, Severity};
 
 /// The longest password or token that is read from a file.
 const SECRET_BYTES_MAX: usize = 1024;
+/// The longest time that may be written, a year: nothing here waits longer, and a clock can count so far.
+const TIME_S_MAX: u64 = 366 * 24 * 3_600;
 
 /// Collects diagnostics while values are read.
 pub(super) struct Reader {
@@ -257,7 +259,8 @@ fn length_of_time(text: &str) -> Option<Duration> {
         "hour" => 3_600,
         _ => return None,
     };
-    amount.checked_mul(seconds).map(Duration::from_secs)
+    let seconds = amount.checked_mul(seconds).filter(|seconds| *seconds <= TIME_S_MAX)?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// `udp 127.0.0.1:5060`

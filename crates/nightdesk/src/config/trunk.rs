@@ -611,6 +611,16 @@ fn session_timer(reader: &mut Reader, layers: &Layers<'_>) -> Option<SessionTime
 fn ping(reader: &mut Reader, layers: &Layers<'_>) -> Option<Ping> {
     let node = layers.pick("options every").filter(|node| node.text() != Some("off"))?;
     let usual = Ping::default();
+    let every = reader.duration_at(node)?;
+    if every.is_zero() {
+        reader.wrong(
+            node,
+            "this asks without a pause",
+            "the carrier would take us for a flood, and its calls would wait",
+            "write at least `1 second`; 30 seconds is usual",
+        );
+        return None;
+    }
     let mut count = |name, default| {
         let node = layers.pick(name)?;
         let count = reader.number_at(node, 1..=100)?;
@@ -619,7 +629,7 @@ fn ping(reader: &mut Reader, layers: &Layers<'_>) -> Option<Ping> {
     let down_after = count("down after", None).unwrap_or(usual.down_after);
     let up_after = count("up after", None).unwrap_or(usual.up_after);
     Some(Ping {
-        every: reader.duration_at(node)?,
+        every,
         down_after,
         up_after,
         ..usual

@@ -6,6 +6,7 @@ use super::{Session, State, User};
 use crate::digest::{CHALLENGES_MAX, Challenge, Credentials};
 use crate::endpoint::{Endpoint, Sent};
 use crate::event::{Ended, SessionId};
+use crate::fault::Fault;
 use crate::message::{HeaderName, Method, Request, Response};
 use crate::transaction::table::TransactionId;
 
@@ -44,7 +45,7 @@ impl Endpoint {
             let State::Invited(invited) = &session.state else {
                 return;
             };
-            let mut response = endpoint.reply(&invited.request, 401, &session.local_tag);
+            let mut response = endpoint.refusal(&invited.request, Fault::Unproved, &session.local_tag);
             for challenge in challenges {
                 response.headers.push(HeaderName::WwwAuthenticate, challenge);
             }

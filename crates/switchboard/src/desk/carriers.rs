@@ -561,6 +561,21 @@ fn a_trunk_that_stops_answering_is_down_and_calls_go_elsewhere() {
     assert_eq!(story, ["up", "down", "up"]);
 }
 
+/// Whoever asks more often than an answer may take counts the open question as missed when the next one is due.
+#[test]
+fn a_silent_trunk_is_down_however_often_it_is_asked() {
+    for every_s in [1, 5, 7, 8, 9] {
+        let mut bench = Bench::with(64, |config| {
+            config.trunks[0].ping = Some(Ping {
+                every: Duration::from_secs(every_s),
+                ..Ping::default()
+            });
+        });
+        bench.wait_s(4 * every_s.max(8));
+        assert_eq!(bench.desk.trunks(bench.now)[0].reach, Reach::Down, "every {every_s} s");
+    }
+}
+
 /// Somebody is rung every ten seconds, and is busy wherever the INVITE goes. Gives where each went first, and when.
 fn rings_again_and_again(bench: &mut Bench, seconds: u64) -> Vec<(u64, SocketAddr)> {
     let mut went = Vec::new();
@@ -788,6 +803,7 @@ fn a_trunk_without_a_place_of_its_own_answers_a_challenge() {
     bench.receive_from(anywhere, &invite("asked", CALLER, CEDAR, ""));
     let challenge = bench.sent("SIP/2.0 401").expect("asked");
     assert_eq!(bench.began_calls(), 0);
+    assert!(bench.sent("SIP/2.0 100").is_none(), "one datagram for one");
     let Ok(Message::Response(challenge)) = Message::parse(challenge.as_bytes()) else {
         panic!("a response");
     };

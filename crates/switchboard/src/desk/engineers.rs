@@ -117,6 +117,23 @@ impl Bench {
         cards.collect()
     }
 
+    /// The engineer's side answers our BYE.
+    fn answers_the_bye(&mut self, status: u16) {
+        let bye = self.sent("BYE ").expect("we hang up");
+        let copied: Vec<&str> = bye
+            .lines()
+            .filter(|line| {
+                let name = line.split(':').next().unwrap_or_default();
+                ["Via", "From", "To", "Call-ID", "CSeq"].contains(&name)
+            })
+            .collect();
+        let answer = format!(
+            "SIP/2.0 {status} So\r\n{}\r\nContent-Length: 0\r\n\r\n",
+            copied.join("\r\n")
+        );
+        self.receive_from(TRUNK, &answer);
+    }
+
     /// What only a patient's call leaves.
     fn rows_of_calls(&self) -> usize {
         self.facts
@@ -203,7 +220,7 @@ fn what_an_engineer_did_stands_in_the_card_and_what_nobody_did_was_not_tried() {
     bench.presses_a_key('#', Way::Event);
     assert!(bench.said().contains("Your report."), "{}", bench.said());
     bench.hears_it_out();
-    assert!(bench.sent("BYE ").is_some());
+    bench.answers_the_bye(200);
     let quality = Quality {
         sent: 500,
         received: 480,
@@ -256,9 +273,33 @@ fn an_offer_made_late_is_answered_in_the_ack_or_the_card_says_so() {
         if expected == Grade::Pass {
             assert!(bench.said().contains("mu law"), "{}", bench.said());
             bench.receive_from(TRUNK, &request("BYE", "late", 2, &tag, "", ""));
+        } else {
+            bench.answers_the_bye(200);
         }
         bench.audio_is_closed(Quality::default());
         assert_eq!(grade(bench.card(), Item::LateOffer), expected, "{}", bench.card());
+        bench.holds_nothing();
+    }
+}
+
+#[test]
+fn our_bye_is_answered_or_the_card_says_so() {
+    for (status, expected) in [(Some(200), Grade::Pass), (Some(481), Grade::Fail), (None, Grade::Fail)] {
+        let mut bench = bench();
+        bench.calls_the_card("bye", "", EVENTS);
+        bench.hears_it_out();
+        let tag = bench.tag();
+        bench.receive_from(TRUNK, &request("ACK", "bye", 1, &tag, "", ""));
+        bench.presses_a_key('#', Way::Event);
+        bench.hears_it_out();
+        bench.audio_is_closed(Quality::default());
+        assert!(bench.cards().is_empty(), "the answer to the BYE is awaited");
+        match status {
+            Some(status) => bench.answers_the_bye(status),
+            None => bench.wait(Duration::from_secs(8)),
+        }
+        let card = bench.card();
+        assert_eq!(grade(card, Item::HangUp), expected, "{status:?}\n{card}");
         bench.holds_nothing();
     }
 }

@@ -15,7 +15,7 @@ use super::register::Registering;
 use super::{Desk, Wires};
 use crate::door::{CallId, Output};
 use crate::fact::Fact;
-use crate::trunk::{AddressStatus, Reach, RefusedCalls, Registered, Trunk, TrunkStatus};
+use crate::trunk::{AddressStatus, Ping, Reach, RefusedCalls, Registered, Trunk, TrunkStatus};
 
 /// Addresses of one trunk that are asked after their health.
 const PULSES_MAX: usize = 4;
@@ -90,7 +90,7 @@ impl TrunkState {
     }
 
     fn timeout(&self, trunk: &Trunk) -> Option<Instant> {
-        let within = trunk.ping.as_ref().map(|ping| ping.answer_within).unwrap_or_default();
+        let within = trunk.ping.as_ref().map(Ping::patience).unwrap_or_default();
         let open = self.pulses.iter().filter_map(|pulse| pulse.open);
         let registering = self.registering.as_ref().and_then(Registering::timeout);
         open.map(|(_, sent)| sent + within)
@@ -107,8 +107,17 @@ pub(crate) enum Asked {
     Ping(usize),
     /// The registration with this trunk.
     Register(usize),
-    /// Whether this visitor's network lets a large datagram through.
-    Large(CallId),
+    /// About this visitor.
+    Visit(CallId, Question),
+}
+
+/// What is asked about a visitor by a request of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// Whether their network lets a large datagram through.
+    Large,
+    /// Whether they answer the BYE that ends the visit.
+    Bye,
 }
 
 /// So many a second, and no more than a second's worth at once (the generic cell rate algorithm).
@@ -199,6 +208,25 @@ impl Wires {
         } else {
             Standing::Stranger
         }
+    }
+
+    /// A 100 to somebody who may be anywhere and has not answered our challenge: the refusal or the call follows at once, so RFC 3261
+    /// §17.2.1 does not ask for it.
+    pub(crate) fn is_trying_unproved(&self, transmit: &sip::Transmit) -> bool {
+        let anywhere =
+            |trunk: &Trunk| trunk.inbound_digest.is_some() && trunk.sources.is_empty() && trunk.client_names.is_empty();
+        transmit.bytes.starts_with(b"SIP/2.0 100 ")
+            && self.config.trunks.iter().any(anywhere)
+            && !self
+                .acquaintances
+                .hosts
+                .contains_key(&transmit.flow.remote.ip().to_canonical())
+            && match self.standing(&transmit.flow) {
+                Standing::Trunks(trunks) => trunks
+                    .iter()
+                    .all(|index| self.config.trunks.get(*index).is_some_and(anywhere)),
+                Standing::Host | Standing::Stranger => false,
+            }
     }
 
     /// Whether a message on this flow is to or from a trunk: by its networks, the name it proved, its registrar, or a host
@@ -314,8 +342,7 @@ impl Wires {
                 .trunks
                 .get_mut(index)
                 .map(|state| {
-                    let late =
-                        |pulse: &&mut Pulse| pulse.open.is_some_and(|(_, sent)| sent + ping.answer_within <= now);
+                    let late = |pulse: &&mut Pulse| pulse.open.is_some_and(|(_, sent)| sent + ping.patience() <= now);
                     let late = state.pulses.iter_mut().filter(late);
                     late.map(|pulse| {
                         if let Some((request, _)) = pulse.open.take() {
@@ -392,19 +419,19 @@ impl Wires {
         }
     }
 
-    /// A request of ours outside any call came to this. Given back: what a visitor's large datagram came to, no status when
-    /// nobody answered it.
+    /// A request of ours outside any call came to this. Given back: what one about a visitor came to, no status when nobody
+    /// answered it.
     pub(crate) fn asked_and_told(
         &mut self,
         now: Instant,
         request: sip::RequestId,
         status: u16,
         response: Option<&Response>,
-    ) -> Option<(CallId, Option<u16>)> {
+    ) -> Option<(CallId, Question, Option<u16>)> {
         match self.asked.remove(&request) {
             Some(Asked::Ping(index)) => self.pinged(now, index, request, status),
             Some(Asked::Register(index)) => self.registered(now, index, request, status, response),
-            Some(Asked::Large(visit)) => return Some((visit, response.map(|_| status))),
+            Some(Asked::Visit(visit, question)) => return Some((visit, question, response.map(|_| status))),
             None => {}
         }
         None

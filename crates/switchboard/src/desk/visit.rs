@@ -13,7 +13,7 @@ use phi::Phi;
 use sip::fault::Fault;
 use sip::message::{Host, Method, Request, Uri};
 
-use super::trunks::Asked;
+use super::trunks::{Asked, Question};
 use super::{Desk, Wires};
 use crate::call::{answer_reoffer, fault_of, is_sdp, local_description, reoffer_answered};
 use crate::card::{self, CLEAR, Card, Checkup, Do, ENCRYPTED, Grade, Heard, Item, formats};
@@ -27,6 +27,8 @@ pub(super) const VISITS_MAX: usize = 8;
 const EARLY_AT_MOST: Duration = Duration::from_secs(3);
 /// The figures of the audio come back within this, or the card is written without them.
 const FIGURES_WITHIN: Duration = Duration::from_secs(3);
+/// Our BYE is answered within this, four repetitions of it included, or the card says that it was not.
+const BYE_WITHIN: Duration = Duration::from_secs(8);
 /// A request of this size takes three fragments on Ethernet.
 const LARGE: usize = 3_600;
 /// How long a key is said to have been held when it is echoed by INFO.
@@ -62,6 +64,10 @@ pub(super) struct Visit {
     answered: Option<Instant>,
     first_packet: Option<Instant>,
     hanging_up: bool,
+    /// Our BYE is out, and its answer is awaited.
+    bye_awaited: bool,
+    /// The figures of the audio, once it is over.
+    figures: Option<Quality>,
 }
 
 /// Where it is.
@@ -73,7 +79,7 @@ enum Stage {
     Answered,
     /// Acknowledged: two who hear each other.
     Here,
-    /// Over; the figures of its audio are awaited.
+    /// Over; the figures of its audio, and the answer to our BYE, are awaited.
     Closing { until: Instant },
     /// The card is in the book.
     Over,
@@ -124,7 +130,8 @@ impl Visit {
             checkup: None,
             card: Card::default(),
             vitals: sip::Vitals::default(),
-            reliably: invite.request.headers.supports("100rel"),
+            // Without an offer of theirs a reliable response would have to bring ours, and early media is not tried.
+            reliably: invite.request.headers.supports("100rel") && invite.offer.is_some(),
             offered_late: stream.is_none(),
             codec: None,
             encrypted: false,
@@ -135,6 +142,8 @@ impl Visit {
             answered: None,
             first_packet: None,
             hanging_up: false,
+            bye_awaited: false,
+            figures: None,
         };
         visit.note_arrival(wires, proved, invite);
         wires.media(MediaCommand::Open {
@@ -213,7 +222,9 @@ impl Visit {
         } else {
             card.note(Item::EarlyMedia, Grade::NotTried, "their INVITE had no offer");
         }
-        if !self.reliably {
+        if late {
+            card.note(Item::Prack, Grade::NotTried, "their INVITE had no offer");
+        } else if !self.reliably {
             card.note(Item::Prack, Grade::NotTried, "their INVITE does not support 100rel");
         }
         if transport != sip::Transport::Udp {
@@ -276,7 +287,7 @@ impl Visit {
         match self.stage {
             Stage::Early { answer_at } if answer_at <= now => self.accept(now, wires),
             Stage::Here => self.hear(now, wires, Heard::Time),
-            Stage::Closing { until } if until <= now => self.write(now, wires, None),
+            Stage::Closing { until } if until <= now => self.write(now, wires),
             Stage::Early { .. } | Stage::Answered | Stage::Closing { .. } | Stage::Over => {}
         }
     }
@@ -386,7 +397,7 @@ impl Visit {
         );
         request.headers.push("X-Fill", "x".repeat(LARGE));
         let asked = wires.endpoint.request(now, self.flow, request, None);
-        wires.asked.insert(asked, Asked::Large(self.id));
+        wires.asked.insert(asked, Asked::Visit(self.id, Question::Large));
         self.card.note(
             Item::Mtu,
             Grade::NotTried,
@@ -441,7 +452,12 @@ impl Visit {
                     .note(Item::AudioIn, Grade::Fail, "no audio could be opened on our side");
                 self.hang_up(now, wires);
             }
-            MediaEvent::Closed { quality, .. } => self.write(now, wires, Some(&quality)),
+            MediaEvent::Closed { quality, .. } => {
+                self.figures = Some(quality);
+                if !self.bye_awaited {
+                    self.write(now, wires);
+                }
+            }
             MediaEvent::Played { .. }
             | MediaEvent::ClipEnded { .. }
             | MediaEvent::RecordingSealed { .. }
@@ -503,7 +519,28 @@ impl Visit {
     fn hang_up(&mut self, now: Instant, wires: &mut Wires) {
         if !std::mem::replace(&mut self.hanging_up, true) {
             self.look(wires);
-            wires.endpoint.hang_up(now, self.session);
+            if let Some(asked) = wires.endpoint.hang_up_and_ask(now, self.session) {
+                wires.asked.insert(asked, Asked::Visit(self.id, Question::Bye));
+                self.bye_awaited = true;
+            }
+        }
+    }
+
+    /// What our BYE came to; `None`: nobody answered.
+    fn bye_answered(&mut self, now: Instant, wires: &mut Wires, status: Option<u16>) {
+        self.bye_awaited = false;
+        match status {
+            Some(status @ 200..=299) => {
+                self.card
+                    .note(Item::HangUp, Grade::Pass, format!("our BYE was answered: {status}"));
+            }
+            Some(status) => self
+                .card
+                .note(Item::HangUp, Grade::Fail, format!("our BYE was answered: {status}")),
+            None => self.card.note(Item::HangUp, Grade::Fail, BYE_UNANSWERED),
+        }
+        if self.figures.is_some() {
+            self.write(now, wires);
         }
     }
 
@@ -554,10 +591,12 @@ impl Visit {
         }
         match why {
             sip::Ended::ByTheirBye => self.card.note(Item::HangUp, Grade::Pass, "their BYE came"),
+            // What the BYE comes to is told later, if at all.
+            sip::Ended::ByOurBye if self.bye_awaited => {}
             sip::Ended::ByOurBye => self.card.note(
                 Item::HangUp,
                 Grade::NotTried,
-                "we hung up: end the call yourself to try it",
+                "we hung up as soon as the call was acknowledged",
             ),
             sip::Ended::Expired => self.card.note(
                 Item::HangUp,
@@ -575,13 +614,12 @@ impl Visit {
         }
         wires.disown_session(self.session);
         wires.media(MediaCommand::Close { leg: self.leg });
-        self.stage = Stage::Closing {
-            until: now + FIGURES_WITHIN,
-        };
+        let within = if self.bye_awaited { BYE_WITHIN } else { FIGURES_WITHIN };
+        self.stage = Stage::Closing { until: now + within };
     }
 
     /// The card is whole, and goes into the book.
-    fn write(&mut self, now: Instant, wires: &mut Wires, quality: Option<&Quality>) {
+    fn write(&mut self, now: Instant, wires: &mut Wires) {
         // Audio that ends before its session is the end of the engine; what is known is kept.
         if self.stage == Stage::Over {
             return;
@@ -590,8 +628,11 @@ impl Visit {
         if let Some(checkup) = &self.checkup {
             checkup.write(&mut self.card);
         }
-        self.write_audio(quality);
+        self.write_audio();
         self.write_timer();
+        if self.bye_awaited {
+            self.card.note(Item::HangUp, Grade::Fail, BYE_UNANSWERED);
+        }
         for item in Item::ALL {
             if self.card.line(*item).is_none() {
                 self.card
@@ -610,8 +651,8 @@ impl Visit {
     }
 
     /// The probe for one-way audio: what came from them, and what they say of ours.
-    fn write_audio(&mut self, quality: Option<&Quality>) {
-        let Some(quality) = quality else { return };
+    fn write_audio(&mut self) {
+        let Some(quality) = self.figures.take() else { return };
         if let (Some(first), Some(answered)) = (self.first_packet, self.answered) {
             let after = first.saturating_duration_since(answered).as_millis();
             let mut words = format!(
@@ -677,6 +718,7 @@ impl Visit {
 
 /// A stream that loses more is not fit for speech.
 const TOO_LOSSY: f32 = 0.05;
+const BYE_UNANSWERED: &str = "our BYE was not answered: look at the route set and Contact";
 /// RFC 4028 §4.
 const SHORTEST_SESSION_S: u32 = 90;
 
@@ -716,8 +758,11 @@ impl Desk {
         self.with_visit(now, id, |visit, wires| visit.media(now, wires, event));
     }
 
-    pub(super) fn visit_asked(&mut self, now: Instant, id: CallId, status: Option<u16>) {
-        self.with_visit(now, id, |visit, wires| visit.large_answered(wires, status));
+    pub(super) fn visit_asked(&mut self, now: Instant, id: CallId, question: Question, status: Option<u16>) {
+        self.with_visit(now, id, |visit, wires| match question {
+            Question::Large => visit.large_answered(wires, status),
+            Question::Bye => visit.bye_answered(now, wires, status),
+        });
     }
 
     /// When a visit wants the clock.

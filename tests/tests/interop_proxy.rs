@@ -127,6 +127,56 @@ fn secure(front: Front, certificates: &Certificates) -> (String, String) {
     (trunk, further)
 }
 
+/// An engine, Kamailio in front of it, and the line of a telephone behind that.
+struct Chain {
+    proxy: Kamailio,
+    rtpengine: Option<Rtpengine>,
+    telephone: Line,
+    _desk: Desk,
+    house: House,
+    _certificates: Option<Certificates>,
+}
+
+impl Chain {
+    /// Kamailio and the engine speak by TCP.
+    fn in_clear() -> Self {
+        let front = Front::free();
+        let trunk = format!("    from: [127.0.0.1]\n    outbound: tcp {}\n", front.address());
+        Self::of(front, engine(&trunk, ""), "tcp", None, None)
+    }
+
+    /// They speak by TLS, and rtpengine stands in the audio.
+    fn encrypted() -> Self {
+        let (front, certificates) = (Front::free(), Certificates::make());
+        let (trunk, further) = secure(front, &certificates);
+        let audio = Some(Rtpengine::start());
+        Self::of(front, engine(&trunk, &further), "tls", Some(certificates), audio)
+    }
+
+    fn of(
+        front: Front,
+        (house, desk): (House, Desk),
+        transport: &str,
+        certificates: Option<Certificates>,
+        rtpengine: Option<Rtpengine>,
+    ) -> Self {
+        let telephone = Line::free();
+        let way = Way {
+            numbers: "^\\+1512555012".into(),
+            engine: format!("{};transport={transport}", desk.at(&transport.to_uppercase())),
+            telephone: telephone.address(),
+        };
+        Self {
+            proxy: Kamailio::start(front, &way, certificates.as_ref(), rtpengine.as_ref()),
+            rtpengine,
+            telephone,
+            _desk: desk,
+            house,
+            _certificates: certificates,
+        }
+    }
+}
+
 /// Requests of ours that the proxy had to send on by Route, because their request line names the private Contact.
 fn within(proxy: &Kamailio, method: &str) -> usize {
     let printed = proxy.printed();
@@ -143,16 +193,9 @@ fn within(proxy: &Kamailio, method: &str) -> usize {
 
 #[test]
 fn calls_through_kamailio_keep_to_its_route() {
-    let (front, telephone) = (Front::free(), Line::free());
-    let trunk = format!("    from: [127.0.0.1]\n    outbound: tcp {}\n", front.address());
-    let (house, desk) = engine(&trunk, "");
-    let way = Way {
-        numbers: "^\\+1512555012".into(),
-        engine: format!("{};transport=tcp", desk.at("TCP")),
-        telephone: telephone.address(),
-    };
-    let proxy = Kamailio::start(front, &way, None, None);
-    let [caller, doctor] = they_talk(&house, proxy.address(), telephone);
+    let chain = Chain::in_clear();
+    let (house, proxy) = (&chain.house, &chain.proxy);
+    let [caller, doctor] = they_talk(house, proxy.address(), chain.telephone);
     // By UDP on one side and TCP on the other, Kamailio puts itself into the route twice.
     let routes = |messages: &[Message], of: &dyn Fn(&&Message) -> bool| {
         let message = messages.iter().find(of).expect("it came");
@@ -166,7 +209,7 @@ fn calls_through_kamailio_keep_to_its_route() {
     assert_eq!(routes(&doctor, &|m| !m.sent && m.is("INVITE")), 2);
     // Our ACK to the doctor, and our BYE to the caller once the doctor hung up.
     assert_eq!(
-        (within(&proxy, "ACK"), within(&proxy, "BYE")),
+        (within(proxy, "ACK"), within(proxy, "BYE")),
         (1, 1),
         "{}",
         proxy.printed()
@@ -175,17 +218,9 @@ fn calls_through_kamailio_keep_to_its_route() {
 
 #[test]
 fn calls_through_rtpengine_are_encrypted_on_our_side_alone() {
-    let (front, telephone, certificates) = (Front::free(), Line::free(), Certificates::make());
-    let (trunk, further) = secure(front, &certificates);
-    let (house, desk) = engine(&trunk, &further);
-    let rtpengine = Rtpengine::start();
-    let way = Way {
-        numbers: "^\\+1512555012".into(),
-        engine: format!("{};transport=tls", desk.at("TLS")),
-        telephone: telephone.address(),
-    };
-    let proxy = Kamailio::start(front, &way, Some(&certificates), Some(&rtpengine));
-    let [caller, doctor] = they_talk(&house, proxy.address(), telephone);
+    let chain = Chain::encrypted();
+    let (house, proxy) = (&chain.house, &chain.proxy);
+    let [caller, doctor] = they_talk(house, proxy.address(), chain.telephone);
     for (who, messages) in [("the caller", &caller), ("the doctor", &doctor)] {
         let session = messages
             .iter()
@@ -202,11 +237,12 @@ fn calls_through_rtpengine_are_encrypted_on_our_side_alone() {
         "the record says that ours was not"
     );
     assert_eq!(
-        (within(&proxy, "ACK"), within(&proxy, "BYE")),
+        (within(proxy, "ACK"), within(proxy, "BYE")),
         (1, 1),
         "{}",
         proxy.printed()
     );
+    let rtpengine = chain.rtpengine.as_ref().expect("it stands in the audio");
     println!(
         "{}",
         rtpengine
@@ -221,16 +257,8 @@ fn calls_through_rtpengine_are_encrypted_on_our_side_alone() {
 /// rtpengine has an SRTP of its own. Its offer names one suite at a time: we are heard as we speak, and a key is heard by us.
 #[test]
 fn every_suite_is_spoken_with_a_stranger() {
-    let (front, certificates) = (Front::free(), Certificates::make());
-    let (trunk, further) = secure(front, &certificates);
-    let (house, desk) = engine(&trunk, &further);
-    let rtpengine = Rtpengine::start();
-    let way = Way {
-        numbers: "^\\+1512555012".into(),
-        engine: format!("{};transport=tls", desk.at("TLS")),
-        telephone: Line::free().address(),
-    };
-    let proxy = Kamailio::start(front, &way, Some(&certificates), Some(&rtpengine));
+    let chain = Chain::encrypted();
+    let (house, proxy) = (&chain.house, &chain.proxy);
     let words = child::words_of(Path::new(PRACTICE));
     let carrier = CARRIERS
         .iter()
@@ -299,15 +327,8 @@ fn every_suite_is_spoken_with_a_stranger() {
 /// A carrier behind the proxy that answers early, by a provisional that wants a PRACK: both go through it (RFC 3262 §4).
 #[test]
 fn an_early_answer_is_acknowledged_through_the_proxy() {
-    let (front, telephone) = (Front::free(), Line::free());
-    let trunk = format!("    from: [127.0.0.1]\n    outbound: tcp {}\n", front.address());
-    let (house, desk) = engine(&trunk, "");
-    let way = Way {
-        numbers: "^\\+1512555012".into(),
-        engine: format!("{};transport=tcp", desk.at("TCP")),
-        telephone: telephone.address(),
-    };
-    let proxy = Kamailio::start(front, &way, None, None);
+    let chain = Chain::in_clear();
+    let (house, proxy, telephone) = (&chain.house, &chain.proxy, chain.telephone);
     let words = child::words_of(Path::new(PRACTICE));
     let carrier = CARRIERS
         .iter()
@@ -340,7 +361,7 @@ fn an_early_answer_is_acknowledged_through_the_proxy() {
     );
     caller.succeeds(SOON);
     doctor.succeeds(SOON);
-    assert_eq!(within(&proxy, "PRACK"), 1, "{}", proxy.printed());
+    assert_eq!(within(proxy, "PRACK"), 1, "{}", proxy.printed());
     let joined = |stamped: &Stamped| matches!(&stamped.fact, Fact::Joined { party, .. } if party == "Dr. Vance");
     assert!(house.facts().iter().any(joined), "the answer in the 183 is the answer");
 }

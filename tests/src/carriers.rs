@@ -58,10 +58,12 @@ pub struct Carrier {
     pub identity: &'static str,
     /// The verdict on the caller's number that these headers carry, as the book says it; empty when they carry none.
     pub verdict: &'static str,
-    /// Whether its calls are encrypted, as its preset ships.
+    /// Whether its calls are encrypted: as its preset ships, unless `also` says otherwise.
     pub encryption: Encryption,
     /// Whether its calls follow our registration, as its preset ships.
     pub registers: bool,
+    /// What the configuration says of it besides its preset.
+    pub also: &'static str,
 }
 
 const NO_UPDATE: &str = "INVITE, ACK, CANCEL, BYE, REFER, OPTIONS, NOTIFY, INFO";
@@ -84,6 +86,7 @@ pub const CARRIERS: [Carrier; 7] = [
         verdict: "passed A",
         encryption: Encryption::Required,
         registers: false,
+        also: "",
     },
     Carrier {
         preset: "telnyx",
@@ -98,6 +101,7 @@ pub const CARRIERS: [Carrier; 7] = [
         verdict: "passed A",
         encryption: Encryption::Preferred,
         registers: false,
+        also: "",
     },
     Carrier {
         preset: "bandwidth",
@@ -111,6 +115,7 @@ pub const CARRIERS: [Carrier; 7] = [
         verdict: "passed B",
         encryption: Encryption::Off,
         registers: false,
+        also: "",
     },
     Carrier {
         preset: "flowroute",
@@ -123,6 +128,7 @@ pub const CARRIERS: [Carrier; 7] = [
         verdict: "",
         encryption: Encryption::Off,
         registers: false,
+        also: "",
     },
     Carrier {
         preset: "voipms",
@@ -135,6 +141,7 @@ pub const CARRIERS: [Carrier; 7] = [
         verdict: "",
         encryption: Encryption::Off,
         registers: true,
+        also: "",
     },
     Carrier {
         preset: "signalwire",
@@ -148,6 +155,7 @@ pub const CARRIERS: [Carrier; 7] = [
         verdict: "",
         encryption: Encryption::Required,
         registers: true,
+        also: "",
     },
     Carrier {
         preset: "plivo",
@@ -160,8 +168,16 @@ pub const CARRIERS: [Carrier; 7] = [
         verdict: "passed A",
         encryption: Encryption::Required,
         registers: false,
+        also: "",
     },
 ];
+
+/// A sub-account of VoIP.ms with `Encrypted SIP Traffic`, set up as the steps of its preset say.
+pub const VOIPMS_ENCRYPTED: Carrier = Carrier {
+    encryption: Encryption::Required,
+    also: "    encryption: required\n",
+    ..CARRIERS[4]
+};
 
 impl Carrier {
     /// Words for a scenario in which `caller` calls `number`, both in E.164.

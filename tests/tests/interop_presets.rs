@@ -1,7 +1,8 @@
 //! What each carrier's calls look like, against an engine that was told little but the carrier's preset
 //! (integrations.md §1.5): the scenarios of `tests/sipp/presets`, played by SIPp in the carrier's own dialect.
 //!
-//! One thing to know: each preset is tried with the encryption it ships with. SIPp from Debian has neither TLS nor SRTP;
+//! One thing to know: each preset is tried with the encryption it ships with, and VoIP.ms once more as its steps say to set
+//! it up encrypted. SIPp from Debian has neither TLS nor SRTP;
 //! socat lends it the one, [`Phone`] the other.
 #![allow(
     clippy::disallowed_methods,
@@ -13,6 +14,7 @@
 
 mod child;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -22,7 +24,7 @@ use std::time::Duration;
 
 use child::{Desk, House};
 use switchboard::{Fact, Stamped};
-use tests::carriers::{CARRIERS, Carrier, Encryption, Form, KEY, but};
+use tests::carriers::{CARRIERS, Carrier, Encryption, Form, KEY, VOIPMS_ENCRYPTED, but};
 use tests::peers::{Certificates, Names, Tunnel};
 use tests::phone::{FRAME, Phone};
 use tests::sipp::{Line, Message, Setup, Sipp};
@@ -64,6 +66,28 @@ struct Told {
     outbound: String,
     /// Whether it registers where the preset says so.
     registers: bool,
+    asks: Asks,
+}
+
+/// How often we ask whether a trunk is there.
+#[derive(Clone, Copy)]
+enum Asks {
+    /// As the preset says.
+    AsShipped,
+    /// Every second, so that a test sees it go and come.
+    EachSecond,
+    /// Never: nobody is there to answer.
+    Never,
+}
+
+impl Asks {
+    fn line(self) -> &'static str {
+        match self {
+            Self::AsShipped => "",
+            Self::EachSecond => "    options every: 1 second\n",
+            Self::Never => "    options every: off\n",
+        }
+    }
 }
 
 /// How a call comes.
@@ -144,8 +168,10 @@ impl Stage {
                 let from: Vec<String> = told.from.iter().map(IpAddr::to_string).collect();
                 format!(
                     "  {preset}{suffix}:\n    preset: {preset}\n    from: [{from}]\n    outbound: {outbound}\n\
-                     \x20   user: {USER}\n    password file: password\n    options every: off\n{register}",
+                     \x20   user: {USER}\n    password file: password\n{asks}{register}{also}",
                     suffix = told.suffix,
+                    asks = told.asks.line(),
+                    also = carrier.also,
                     from = from.join(", "),
                     outbound = told.outbound,
                     register = if told.registers { "" } else { "    register: off\n" },
@@ -754,8 +780,12 @@ impl Carried {
             Setup {
                 tcp: secure,
                 words: &words,
-                // Who is refused and asks again makes a second call of it.
-                calls: if scenario == "carrier-488" { 2 } else { 1 },
+                calls: match scenario {
+                    // Who is refused and asks again makes a second call of it; each OPTIONS is one.
+                    "carrier-488" | "carrier-options" => 2,
+                    "carrier-health" => 11,
+                    _ => 1,
+                },
                 ..Setup::called(&name)
             },
         );
@@ -913,6 +943,66 @@ impl Way<'_> {
         assert!(count > 1, "a refresh of ours");
     }
 
+    /// The carrier is asked each second, and `carrier-health` says what it answers: three misses in a row, by 503 or by
+    /// nothing, take the trunk down, and two answers in a row bring it back (integrations.md §1.2). Fewer do neither.
+    fn is_watched(&self, mut carried: Carried) {
+        carried.sipp.succeeds(SOON);
+        let asked = carried.received("OPTIONS");
+        // A trunk changes with the answer to a question; the next one is a second away.
+        let questions = |stamped: &Stamped| {
+            let by = std::time::SystemTime::from(stamped.at) + Duration::from_millis(20);
+            asked
+                .iter()
+                .filter(|question| question.at <= by)
+                .filter_map(|question| question.header("Call-ID"))
+                .collect::<BTreeSet<_>>()
+                .len()
+        };
+        let story = self.stage.house.waits_for("the trunk to come back", SOON, |facts| {
+            let story: Vec<(&str, usize)> = facts
+                .iter()
+                .filter_map(|stamped| match &stamped.fact {
+                    Fact::TrunkUp { trunk } if *trunk == self.name => Some(("up", questions(stamped))),
+                    Fact::TrunkDown { trunk } if *trunk == self.name => Some(("down", questions(stamped))),
+                    _ => None,
+                })
+                .take(3)
+                .collect();
+            (story.len() == 3).then_some(story)
+        });
+        assert_eq!(story, [("up", 1), ("down", 7), ("up", 11)]);
+    }
+
+    /// What the preset ships with, and nothing else was written: one question at the start, the next after 30 seconds.
+    fn is_asked_as_shipped(&self, mut carried: Carried) {
+        carried.sipp.succeeds(SOON);
+        let asked = carried.received("OPTIONS");
+        let (first, last) = (asked.first().expect("asked"), asked.last().expect("asked"));
+        let apart = last.at.duration_since(first.at).expect("in order");
+        assert!(
+            (Duration::from_secs(29)..Duration::from_secs(34)).contains(&apart),
+            "{apart:?} apart"
+        );
+        for question in &asked {
+            let line = question.text.lines().next().unwrap_or_default();
+            assert!(line.starts_with("OPTIONS sip:127.0.0.1:"), "{line}");
+            let shown = ["User-Agent", "Server"].map(|name| question.header(name));
+            assert_eq!(shown, [None, None], "nobody is told what we run");
+            assert!(
+                !question.text.contains("+1512"),
+                "no number is named: {}",
+                question.text
+            );
+        }
+        let list = self.stage.house.show(&["trunk", "list"]);
+        // What was found in the configuration stands before the list, and names it too.
+        let ours: Vec<&str> = list.lines().skip_while(|line| !line.starts_with(&self.name)).collect();
+        let ours = ours.join("\n");
+        let state = ours.lines().find(|line| line.contains("state ")).unwrap_or_default();
+        assert!(state.contains("up for"), "{list}");
+        assert!(ours.contains("answered 200"), "{list}");
+    }
+
     /// The registrar asks who we are, and then knows where we are (RFC 3261 §10).
     fn registers(&self, mut registrar: Carried) {
         registrar.sipp.succeeds(SOON);
@@ -936,6 +1026,7 @@ fn inbound(carrier: &'static Carrier) {
         from: vec![LOOPBACK, SECOND_EDGE],
         outbound: format!("{} {}", carrier.transport(), Line::free().address()),
         registers: false,
+        asks: Asks::Never,
     };
     let stage = &Stage::set(carrier, certificates, &[told], None);
     let plays = |scenario: &'static str, number: &'static str| {
@@ -1017,6 +1108,8 @@ fn inbound(carrier: &'static Carrier) {
 
 /// What a carrier does with a call of ours.
 type Does = fn(&Way<'_>);
+/// What is made of what the engine did by itself.
+type Check = fn(&Way<'_>, Carried);
 
 /// Everything a carrier does with our calls (integrations.md §1.5). The longest first.
 const WITH_OUR_CALLS: [(&str, usize, Does); 10] = [
@@ -1075,20 +1168,28 @@ fn outbound(carrier: &'static Carrier) {
                 from: vec![edge(at)],
                 outbound,
                 registers: false,
+                asks: Asks::Never,
             }
         })
         .collect();
-    // A carrier whose calls follow our registration.
-    let registrar = Line::free();
-    let waits = carrier
-        .registers
-        .then(|| Carried::waits(carrier, &certificates, "registrar", registrar, &[]));
-    if carrier.registers {
+    // What the engine asks by itself as soon as it runs: whether they are there, and, where calls follow a registration, to be
+    // registered.
+    let by_itself = [
+        ("-health", "carrier-health", Asks::EachSecond),
+        ("-shipped", "carrier-options", Asks::AsShipped),
+        ("-registered", "registrar", Asks::Never),
+    ];
+    let by_itself = &by_itself[..if carrier.registers { 3 } else { 2 }];
+    let mut waiting = Vec::new();
+    for (more, (suffix, scenario, asks)) in by_itself.iter().enumerate() {
+        let target = Line::free();
+        waiting.push(Carried::waits(carrier, &certificates, scenario, target, &[]));
         trunks.push(Told {
-            suffix: "-registered".into(),
-            from: vec![edge(does.len())],
-            outbound: format!("{} {}", carrier.transport(), registrar.address()),
-            registers: true,
+            suffix: (*suffix).into(),
+            from: vec![edge(does.len() + more)],
+            outbound: format!("{} {}", carrier.transport(), target.address()),
+            registers: *scenario == "registrar",
+            asks: *asks,
         });
     }
     let stage = &Stage::set(carrier, certificates, &trunks, Some(names.address()));
@@ -1108,8 +1209,13 @@ fn outbound(carrier: &'static Carrier) {
         })
         .collect();
     all(AT_ONCE, &scenarios);
-    if let Some(waits) = waits {
-        way(does.len(), "registered", &[]).registers(waits);
+    let checks: [(&str, Check); 3] = [
+        ("health", |way, carried| way.is_watched(carried)),
+        ("shipped", |way, carried| way.is_asked_as_shipped(carried)),
+        ("registered", |way, carried| way.registers(carried)),
+    ];
+    for (more, (carried, (name, check))) in waiting.into_iter().zip(checks).enumerate() {
+        check(&way(does.len() + more, name, &[]), carried);
     }
 }
 
@@ -1127,10 +1233,13 @@ macro_rules! carriers {
     )*};
 }
 
-fn carrier(preset: &str) -> &'static Carrier {
+fn carrier(name: &str) -> &'static Carrier {
+    if name == "voipms_encrypted" {
+        return &VOIPMS_ENCRYPTED;
+    }
     CARRIERS
         .iter()
-        .find(|carrier| carrier.preset == preset)
+        .find(|carrier| carrier.preset == name)
         .expect("a carrier")
 }
 
@@ -1140,6 +1249,7 @@ carriers! {
     bandwidth: inbound outbound;
     flowroute: inbound outbound;
     voipms: inbound outbound;
+    voipms_encrypted: inbound outbound;
     signalwire: inbound outbound;
     plivo: inbound outbound;
 }

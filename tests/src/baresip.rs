@@ -172,6 +172,29 @@ impl Baresip {
         self.order("sndcode", &key.to_string());
     }
 
+    /// Holds the call.
+    pub fn hold(&mut self) {
+        self.order("hold", "");
+    }
+
+    /// Takes it back.
+    pub fn resume(&mut self) {
+        self.order("resume", "");
+    }
+
+    /// The SIP that came from there so far, message by message.
+    pub fn received(&self, from: SocketAddr) -> Vec<String> {
+        let theirs = format!(" {from} -> ");
+        let printed = printed(&self.folder.path().join("printed"));
+        // Each message stands between a line `#` and an escape of the terminal, below `UDP from -> to`.
+        let messages = printed.split("#\n").skip(1).filter_map(|entry| {
+            let (way, text) = entry.split_once('\n')?;
+            let text = text.split('\u{1b}').next().unwrap_or_default();
+            way.contains(&theirs).then(|| text.replace("\r\n", "\n"))
+        });
+        messages.collect()
+    }
+
     /// Hangs up.
     pub fn hang_up(&mut self) {
         self.order("hangup", "");
@@ -184,6 +207,14 @@ impl Baresip {
             self.seen.extend(self.events.try_iter());
             self.seen.iter().find(|event| event.contains(&wanted)).cloned()
         })
+    }
+
+    /// Every event of this type since the start.
+    pub fn told(&mut self, kind: &str) -> Vec<String> {
+        let wanted = format!("\"type\":\"{kind}\"");
+        self.seen.extend(self.events.try_iter());
+        let events = self.seen.iter().filter(|event| event.contains(&wanted));
+        events.cloned().collect()
     }
 
     /// What it heard so far at 8 kHz, in every call one after the other.

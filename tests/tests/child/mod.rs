@@ -630,6 +630,11 @@ pub fn words_of(practice: &Path) -> voice::Snapshot {
     spoken(&compile(&root().join(practice)).all_parts())
 }
 
+/// The same for what a trunk's report card says.
+pub fn words_of_card() -> voice::Snapshot {
+    spoken(&switchboard::card::vocabulary())
+}
+
 fn spoken(parts: &[Part]) -> voice::Snapshot {
     let cache = cache();
     let _door = lock(&cache);

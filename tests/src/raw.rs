@@ -4,10 +4,11 @@
 //! mistake cannot be made on both sides. [`Line`] is a socket, [`Phone`] a caller with one dialog, [`Desk`] a telephone
 //! that is rung by the engine; each test says with raw headers what is unusual about its messages.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -171,7 +172,11 @@ impl Message {
 
     /// Where its SDP wants audio.
     pub fn audio(&self) -> SocketAddr {
-        let address = self.sdp("c=IN IP4 ").first().and_then(|ip| ip.trim().parse().ok());
+        let address = self.sdp("c=IN IP").first().and_then(|rest| {
+            // `4 192.0.2.1` or `6 2001:db8::1`
+            let (_, ip) = rest.split_once(' ')?;
+            ip.trim().parse().ok()
+        });
         let line = self.sdp("m=audio ");
         let port = line.first().and_then(|line| line.split(' ').next()?.parse().ok());
         SocketAddr::new(
@@ -342,6 +347,19 @@ enum Pipe {
     Tcp(TcpStream, Vec<u8>),
 }
 
+/// Every status that README says we refuse with: whatever a test asks, it is told nothing else.
+fn listed() -> &'static BTreeSet<u16> {
+    static LISTED: OnceLock<BTreeSet<u16>> = OnceLock::new();
+    LISTED.get_or_init(|| {
+        let readme = std::fs::read_to_string(crate::root().join("README.md")).expect("README.md");
+        let (_, table) = readme.split_once("<!-- response codes:").expect("its table");
+        let rows = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.get(..3)?.parse().ok());
+        rows.collect()
+    })
+}
+
 /// One socket, and what came on it and was not looked at yet.
 pub struct Line {
     pipe: Pipe,
@@ -373,7 +391,7 @@ impl Line {
 
     /// A connection from an address of ours.
     pub fn tcp_from(from: IpAddr, server: SocketAddr) -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).expect("a socket");
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP)).expect("a socket");
         socket
             .bind(&SocketAddr::new(from, 0).into())
             .expect("an address of ours");
@@ -531,6 +549,11 @@ impl Line {
                 }
             };
             if let Some(message) = message {
+                let status = message.status();
+                assert!(
+                    status < 300 || listed().contains(&status),
+                    "{status} does not stand among README's response codes: {message:?}"
+                );
                 self.seen.push(format!("{message:?}"));
                 return Some(message);
             }
@@ -962,8 +985,10 @@ impl Rtp {
     /// A description whose audio line has this profile and formats, and these attributes (whole lines).
     pub fn sdp_with(&self, formats: &str, attributes: &str) -> String {
         let (ip, port) = (self.address().ip(), self.address().port());
+        let family = if ip.is_ipv6() { "IP6" } else { "IP4" };
         format!(
-            "v=0\r\no=- {port} 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} {formats}\r\n{attributes}"
+            "v=0\r\no=- {port} 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
+             m=audio {port} {formats}\r\n{attributes}"
         )
     }
 

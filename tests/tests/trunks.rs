@@ -409,6 +409,22 @@ fn a_peer_with_tls_and_srtp_passes_its_check_and_fills_a_card_of_its_own() {
             (Item::HangUp, Grade::Pass),
         ],
     );
+    // Asked only whether it is there; with a number to call, one short call besides.
+    let asked = house.run(&["trunk", "test", "peer", "--config", peer]);
+    let called = house.run(&["trunk", "test", "peer", "--call", CARD, "--config", peer]);
+    for (said, is_called) in [(&asked, false), (&called, true)] {
+        for line in ["pass       TLS", "pass       OPTIONS", ", 0 failed, "] {
+            assert!(said.contains(line), "{line:?} is not in\n{said}");
+        }
+        for line in [
+            "pass       a call is answered",
+            "pass       audio from them",
+            "pass       hanging up",
+        ] {
+            assert_eq!(said.contains(line), is_called, "{line:?} in\n{said}");
+        }
+    }
+
     // Without encryption the very same peer is refused, and the check says with what.
     let said = Command::new(tests::target().join("debug/nightdesk"))
         .args(["trunk", "check", &format!("sip:{CARD}@{}", desk.address)])
@@ -416,6 +432,14 @@ fn a_peer_with_tls_and_srtp_passes_its_check_and_fills_a_card_of_its_own() {
         .expect("the binary was just built");
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     assert!(said.contains("refused with 488"), "{said}");
+    // Nobody there any more: said, and told by the exit code.
+    desk.kill();
+    let failed = Command::new(tests::target().join("debug/nightdesk"))
+        .args(["trunk", "test", "peer", "--config", peer])
+        .output()
+        .expect("the binary was just built");
+    let said = String::from_utf8_lossy(&failed.stdout).into_owned();
+    assert!(!failed.status.success() && said.contains("FAIL"), "{said}");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! | 4, 5 | DTLS ClientHello kills the media | `rows_4_and_5_…` |
 //! | 6 | MESSAGE without authentication | `row_6_…` |
 //! | 7 | digest leak by a challenge | `row_7_…` |
-//! | 8, 9 | floods, invalid or replayed SRTP | `row_8_…`, `rfc3711_sdes.rs`, `make flood` |
+//! | 8, 9 | floods, invalid or replayed SRTP | `row_8_…`, `rfc3711_srtp.rs`, `make flood` |
 //! | 10 | control characters in names | `row_10_…` |
 //! | 11, 12, 14, 23, 27 | headers that end too soon | `rows_11_12_14_and_23_…` |
 //! | 13 | STIR/SHAKEN fetches what a caller names | `row_13_…` |
@@ -20,8 +20,8 @@
 //! | 25 | duplicate To, long headers | `row_25_…` |
 //! | 26 | an upgrade request whose headers do not end | `row_26_…` here and in `rfc7118_websocket.rs` |
 //! | 30 | strangers taken for a trunk | `row_30_…` |
-//! | 31, 35 | a management plane on the network | none: `nightdesk` is asked by its command line only, and takes ids, never paths (`CallId::parse`) |
-//! | 32 | markup on status pages | none: nothing serves pages |
+//! | 31, 35 | a management plane on the network | none: `nightdesk` is asked by its command line and a door in its own folder (`trunks.rs`), and takes ids, never paths (`CallId::parse`) |
+//! | 32 | markup on status and error pages | no pages; `row_32_…` in `rfc7118_websocket.rs` for what a refused upgrade is told |
 //! | 33 | SQL or LDAP through call data | none: the book is typed, sealed rows; `row_33_…` shows call data going through it whole |
 //! | 34 | scripts of root that trust writable files | none: nothing of ours is installed to run as root |
 //! | 36 | toll fraud | `row_36_…` |
@@ -130,6 +130,28 @@ fn rows_1_to_3_another_port_of_the_callers_host_does_not_take_over_a_living_stre
     }
     assert!(neighbour.next(QUIET).is_none());
     goes_on(&mut phone);
+    phone.hang_up();
+}
+
+#[test]
+fn rows_1_to_3_but_the_caller_itself_is_followed_where_its_nat_moves_it() {
+    let engine = own(|_| ());
+    let mut phone = phone(&engine, TALK);
+    let audio = phone.call().audio();
+    phone.rtp.speak(audio, 5);
+    // A second of nothing: then it may have been moved.
+    wait(1_300);
+    // The same stream goes on from another port of the same host; somebody elsewhere continues it as well.
+    let mut moved = Rtp::bind(tests::LOOPBACK);
+    (moved.ssrc, moved.sequence, moved.timestamp) = (phone.rtp.ssrc, phone.rtp.sequence, phone.rtp.timestamp);
+    let mut thief = Rtp::bind(LOOPBACK_ELSEWHERE);
+    (thief.ssrc, thief.sequence, thief.timestamp) = (moved.ssrc, moved.sequence, moved.timestamp);
+    thief.speak(audio, 3);
+    moved.speak(audio, 5);
+    moved.hears();
+    assert!(thief.next(QUIET).is_none(), "a patient's words go to nobody else");
+    phone.rtp.drain();
+    assert!(phone.rtp.next(QUIET).is_none(), "the old port is left");
     phone.hang_up();
 }
 

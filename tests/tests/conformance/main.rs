@@ -11,6 +11,7 @@
     reason = "a stranger to the engine has sockets, a clock, and one lock around the engine it shares"
 )]
 
+mod addresses;
 mod attacks;
 mod house;
 mod logs;
@@ -30,4 +31,5 @@ mod rfc5246_tls;
 mod rfc6026_accepted;
 mod rfc6086_info;
 mod rfc7118_websocket;
+mod rfc7616_proof;
 mod torture;

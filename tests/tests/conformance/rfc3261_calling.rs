@@ -358,8 +358,8 @@ fn rfc3261_s13_2_1_a_200_without_a_usable_answer_is_acknowledged_and_ended() {
     rung.desk.reply(&bye, "200 OK", "", "");
 }
 
-/// The parameters of a digest header.
-fn digest(value: &str, name: &str) -> String {
+/// A parameter of a challenge or its answer.
+pub(crate) fn digest(value: &str, name: &str) -> String {
     let list = value.strip_prefix("Digest ").expect("Digest");
     let found = list.split(',').find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
@@ -368,7 +368,7 @@ fn digest(value: &str, name: &str) -> String {
     found.unwrap_or_else(|| panic!("{name} in {value}"))
 }
 
-fn md5(text: &str) -> String {
+pub(crate) fn md5(text: &str) -> String {
     use md5::Digest;
     md5::Md5::digest(text.as_bytes())
         .iter()
@@ -376,7 +376,7 @@ fn md5(text: &str) -> String {
         .collect()
 }
 
-fn sha256(text: &str) -> String {
+pub(crate) fn sha256(text: &str) -> String {
     let hash = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     hash.as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
 }

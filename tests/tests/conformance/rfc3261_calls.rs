@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::house::{KEYS, QUICK_T1, TALK, house, phone, quick, ringing, tcp_phone, wait};
-use tests::raw::{Line, Phone, QUIET, Request, SOON};
+use crate::house::{KEYS, QUICK_T1, TALK, house, own, phone, quick, ringing, tcp_phone, wait};
+use tests::raw::{Line, Message, Phone, QUIET, Request, SOON};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -428,6 +428,40 @@ fn rfc3261_s14_2_a_re_invite_before_our_offer_is_answered_is_491() {
     let sdp = phone.rtp.sdp();
     let ack = phone.ack().sdp(sdp);
     phone.send(&ack);
+    phone.hang_up();
+}
+
+/// Whoever calls the number of the report card is offered the session once more by us, at the first key.
+#[test]
+fn rfc3261_s14_1_our_re_invite_that_met_theirs_is_sent_again_after_a_while() {
+    const CARD: &str = "+15125550190";
+    let engine = own(|config| config.desk.trunks[0].report_card = Some(phi::Phi::new(CARD.to_owned())));
+    let mut phone = phone(&engine, CARD);
+    phone.call();
+    let key = phone
+        .request("INFO")
+        .with("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n");
+    assert_eq!(phone.ask(&key).status(), 200);
+    let mut last = 0;
+    for status in ["491 Request Pending", "491 Request Pending", "200 OK"] {
+        let offer = phone.line.expect("an offer of ours", |message| {
+            message.status() == 0 && message.method() == "INVITE" && message.cseq() > last
+        });
+        last = offer.cseq();
+        if status.starts_with("200") {
+            let (contact, sdp) = (format!("Contact: {}\r\n", phone.contact()), phone.rtp.sdp());
+            phone.reply(&offer, status, &contact, &sdp);
+        } else {
+            phone.reply(&offer, status, "", "");
+        }
+        let ack = phone.line.expect("its ACK", |message| {
+            message.status() == 0 && message.method() == "ACK" && message.cseq() == last
+        });
+        let branch = |message: &Message| message.param("Via", "branch");
+        assert_eq!(branch(&ack) == branch(&offer), !status.starts_with("200"), "{ack:?}");
+    }
+    let options = phone.request("OPTIONS");
+    assert_eq!(phone.ask(&options).status(), 200, "the call goes on");
     phone.hang_up();
 }
 

@@ -33,6 +33,17 @@ struct Socket {
 impl Socket {
     /// Connects and asks for an upgrade with these further headers; gives the answer's head.
     fn ask(engine: &Engine, headers: &str) -> (Self, String) {
+        // RFC 6455 §1.3: this key has a known answer.
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Version: 13\r\n{headers}\r\n",
+            engine.address(Ws)
+        );
+        Self::ask_so(engine, &request)
+    }
+
+    /// Connects and sends this; gives the answer's head.
+    fn ask_so(engine: &Engine, request: &str) -> (Self, String) {
         let stream = TcpStream::connect(engine.address(Ws)).expect("the engine listens");
         stream
             .set_read_timeout(Some(Duration::from_millis(100)))
@@ -41,12 +52,6 @@ impl Socket {
             stream,
             held: Vec::new(),
         };
-        // RFC 6455 §1.3: this key has a known answer.
-        let request = format!(
-            "GET / HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             Sec-WebSocket-Version: 13\r\n{headers}\r\n",
-            engine.address(Ws)
-        );
         // Whoever asks for something impossible may be cut off while asking.
         let _ = socket.stream.write_all(request.as_bytes());
         let end = Instant::now() + SOON;
@@ -346,4 +351,30 @@ fn row_26_an_upgrade_request_without_end_is_cut_off() {
     let mut after = Phone::udp(engine.address(sip::Transport::Udp), TALK);
     let options = after.request("OPTIONS");
     assert_eq!(after.ask(&options).status(), 200);
+}
+
+/// CVE-2026-23738 and others: an error page that gives back what was asked for, markup and all.
+#[test]
+fn row_32_a_refused_upgrade_is_told_nothing_of_what_it_asked_for() {
+    const MARK: &str = "<script>alert(1)</script>";
+    let engine = house();
+    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: sip\r\n";
+    for request in [
+        format!("GET /{MARK} HTTP/1.1\r\nHost: {MARK}\r\n\r\n"),
+        format!("GET /?{MARK} HTTP/1.1\r\nHost: x\r\n{upgrade}Origin: https://{MARK}\r\n\r\n"),
+        format!("{MARK} / HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n"),
+        format!("GET / {MARK}\r\nHost: x\r\n{upgrade}\r\n"),
+        format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", upgrade.replace("sip", MARK)),
+        format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", upgrade.replace("13", MARK)),
+    ] {
+        let (mut socket, head) = Socket::ask_so(&engine, &request);
+        let end = Instant::now() + SOON;
+        while Instant::now() < end && socket.fill() {}
+        assert!(!head.starts_with("HTTP/1.1 101"), "{request}\n{head}");
+        let body = String::from_utf8_lossy(&socket.held);
+        for told in [head.as_str(), &body] {
+            assert!(!told.contains("script") && !told.contains("alert"), "{request}\n{told}");
+        }
+    }
 }

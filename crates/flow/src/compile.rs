@@ -148,7 +148,7 @@ fn read(
     if whole && !out.iter().any(|found| found.code != "F009" && found.is_error()) {
         translations.unused(out);
     }
-    compiled.fingerprint = fingerprint(folder);
+    compiled.fingerprint = crate::release::fingerprint(&folder.files).unwrap_or_default();
     whole.then_some(compiled)
 }
 
@@ -169,25 +169,4 @@ fn folder_fault(file: &str, what: &str, fix: &str) -> Diagnostic {
         "Calls to this practice would be answered by nothing but the emergency notice.",
         fix,
     )
-}
-
-/// SHA-256 over every file that decides what callers hear, each with its name and length so that nothing can move from
-/// one to the next unseen. Line endings and spaces at the ends of lines do not count.
-fn fingerprint(folder: &Folder) -> [u8; 32] {
-    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-    let decides = |file: &&String| {
-        file.as_str() == "practice.yaml"
-            || [".practice.yaml", ".flow.yaml", ".protocol.yaml", ".shared.yaml"]
-                .iter()
-                .any(|ending| file.ends_with(ending))
-            || language_of(file).is_some()
-    };
-    for (file, text) in folder.files.iter().filter(|(file, _)| decides(file)) {
-        let text: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
-        for bytes in [file.as_bytes(), text.as_bytes()] {
-            digest.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-            digest.update(bytes);
-        }
-    }
-    digest.finish().as_ref().try_into().expect("SHA-256 is 32 bytes long")
 }

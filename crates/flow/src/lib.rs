@@ -17,7 +17,8 @@
 //! | [`proof`] | every way through a flow: what can never happen, and how long it takes at worst |
 //! | `run`, [`rehearse`] | one call; a scripted caller in virtual time |
 //! | [`manual`], [`editor`] | the language as a table; what may be typed next, what a word means |
-//! | [`review`] | a flow on paper: to read, to sign, to compare |
+//! | [`review`], [`release`] | a flow on paper: to read, to sign, to compare; what a signature is under |
+//! | [`template`], [`stand_in()`] | practices to begin with; what a line says while there is nothing better |
 //!
 //! Recipes stand at the head of `verb.rs` (add a verb), `check.rs` (add a rule) and `library.rs` (add a sentence).
 
@@ -33,9 +34,12 @@ mod model;
 mod parse;
 pub mod proof;
 pub mod rehearse;
+pub mod release;
 pub mod review;
 mod run;
 pub mod source;
+mod stand_in;
+pub mod template;
 pub mod time;
 mod verb;
 pub mod words;
@@ -51,5 +55,6 @@ pub use run::{
     Answer, Beforehand, Broken, CALL_MAX, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, Outcome, Run,
     STEPS_MAX, SayId, TALKED_AT_LEAST, Value, Why,
 };
+pub use stand_in::{StandIn, stand_in};
 pub use verb::verbs;
 pub use words::{Fill, Language, Part, Piece, Words, sentence_hash, split, vocabulary};

@@ -212,6 +212,10 @@ phrases! {
     Trouble:
         "We are having a problem with our system.",
         "Tenemos un problema con nuestro sistema.";
+    /// The practice may not speak for itself: never released, or its files are broken.
+    NotInService:
+        "The usual service of this line is not available right now.",
+        "El servicio habitual de esta línea no está disponible en este momento.";
     /// Step budget or 60 minutes.
     TooLong:
         "This call has lasted a long time. I will try to reach a person for you now.",

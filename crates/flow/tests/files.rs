@@ -268,6 +268,65 @@ fn the_examples_are_read_whole() {
     }
 }
 
+/// The examples of the design as they were written, each with the SHA-256 of its bytes.
+const EXAMPLES: [(&str, &str); 11] = [
+    (
+        "bright-harbor-pediatrics/child-symptoms.protocol.yaml",
+        "48b34b0e08c7ed60275507446a5daf32774de0682774d9b54a635784ec0daa2f",
+    ),
+    (
+        "bright-harbor-pediatrics/pediatrics.flow.yaml",
+        "061a3f111fcc4f892dc74fd78e13e18902190c83228e07c26ca838e6a4522d86",
+    ),
+    (
+        "bright-harbor-pediatrics/pediatrics.practice.yaml",
+        "44e8c5d9569985d0c14a444cd6fdd452c78f39e0c83b29049b40213f40b3301d",
+    ),
+    (
+        "bright-harbor-pediatrics/pediatrics.tests.yaml",
+        "ebe64735d75c4fc19a9bd3c45cada60cef676a283ec77b22c3a726259aede9a1",
+    ),
+    (
+        "cedar-family-medicine/adult-symptoms.protocol.yaml",
+        "32f58402a93172be042bacd7ecddeee1cfc077ba56d85ff1b2242bfbc702370e",
+    ),
+    (
+        "cedar-family-medicine/after-hours.flow.yaml",
+        "11f3a67e2e13f9a8ec12157e79fd9e8045d2cf9d51977a5553c433be39701a22",
+    ),
+    (
+        "cedar-family-medicine/after-hours.tests.yaml",
+        "bb1f6937941b5555159eea9d609343164023f16cec7291f62a9ea6d497fd5062",
+    ),
+    (
+        "cedar-family-medicine/practice.yaml",
+        "65ad83edcf6eaaa9d787710b6b4b9d557e335af7c20340af06e7a3d45cd6805c",
+    ),
+    (
+        "stillwater-behavioral-health/crisis.flow.yaml",
+        "4549958a25278222ec1f00043a8d9a60c7d41ca92d6502d35c37edff2392dfd7",
+    ),
+    (
+        "stillwater-behavioral-health/crisis.practice.yaml",
+        "c90b7cd5efbba4011fab5bc13652ce65d063ee88ba9d0b1e89d7ada7759a0ef5",
+    ),
+    (
+        "stillwater-behavioral-health/crisis.tests.yaml",
+        "f79b58f84424e5da47918d97ecb3206b90cb4c047eb7956668f691a12a701d07",
+    ),
+];
+
+/// What is told about the language is told about these very files: whatever else a practice needs stands elsewhere.
+#[test]
+fn the_examples_of_the_design_are_shipped_to_the_byte() {
+    for (file, expected) in EXAMPLES {
+        let bytes = std::fs::read(root().join("flows").join(file)).expect("a shipped file");
+        let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
+        let digest: String = digest.as_ref().iter().map(|octet| format!("{octet:02x}")).collect();
+        assert_eq!(digest, expected, "{file} is not the example any more");
+    }
+}
+
 /// Every practice of this repository, the ones that tests run among them, still runs.
 #[test]
 fn every_practice_here_compiles() {

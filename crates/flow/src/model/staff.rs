@@ -97,7 +97,7 @@ impl Practice {
         parts.into_iter().collect()
     }
 
-    /// SHA-256 over the files this practice was compiled from: every call record names it.
+    /// SHA-256 over what is released ([`release::fingerprint`](crate::release::fingerprint)): every call record names it.
     pub const fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
     }

@@ -176,6 +176,16 @@ impl Signer {
     pub fn from_bytes(file: &[u8]) -> Result<Self, Fault> {
         Ok(Self::new(read(file, "book-signing")?.0))
     }
+
+    /// The key file of a person who approves releases; wiped when dropped. No book is ever signed with it.
+    pub fn to_approver_bytes(&self) -> Zeroizing<Vec<u8>> {
+        wiped(write("approver-secret", self.seed()))
+    }
+
+    /// Reads the key file of a person who approves releases.
+    pub fn from_approver_bytes(file: &[u8]) -> Result<Self, Fault> {
+        Ok(Self::new(read(file, "approver-secret")?.0))
+    }
 }
 
 impl Verifier {
@@ -187,6 +197,16 @@ impl Verifier {
     /// Reads a key file.
     pub fn from_bytes(file: &[u8]) -> Result<Self, Fault> {
         Ok(Self::new(*read(file, "book-verify")?.0))
+    }
+
+    /// The key file others know an approver by.
+    pub fn to_approver_bytes(&self) -> Vec<u8> {
+        write("approver-public", self.key()).as_bytes().to_vec()
+    }
+
+    /// Reads the key file others know an approver by.
+    pub fn from_approver_bytes(file: &[u8]) -> Result<Self, Fault> {
+        Ok(Self::new(*read(file, "approver-public")?.0))
     }
 }
 

@@ -63,6 +63,25 @@ impl Cache {
         })
     }
 
+    /// How the program spoke that was last there, for a day on which it is not.
+    pub(crate) fn manner(&self, language: flow::Language) -> Option<String> {
+        fs::read_to_string(self.manner_file(language)).ok()
+    }
+
+    /// Remembers how the program speaks.
+    pub(crate) fn keep_manner(&self, language: flow::Language, manner: &str) -> io::Result<()> {
+        if self.manner(language).as_deref() == Some(manner) {
+            return Ok(());
+        }
+        let unfinished = self.unfinished(&seal::hash(manner.as_bytes()));
+        fs::write(&unfinished, manner)?;
+        fs::rename(unfinished, self.manner_file(language))
+    }
+
+    fn manner_file(&self, language: flow::Language) -> PathBuf {
+        self.folder.join(format!("manner.{}", language.suffix()))
+    }
+
     /// Keeps a clip. It appears under its name whole or not at all.
     pub(crate) fn write(&self, key: &[u8; 32], clip: &Clip) -> io::Result<()> {
         let audio = [&*clip.pcmu, &*clip.pcma].concat();

@@ -44,6 +44,11 @@ pub struct Missing {
     pub why: String,
 }
 
+/// What a spoken sentence is kept under: the sentence, and everything that decides how it sounds.
+fn spoken_key(manner: &str, part: &Part) -> [u8; 32] {
+    seal::hash(format!("speech {PIPELINE}\n{manner}\n{}\n{}", part.language.suffix(), part.text).as_bytes())
+}
+
 /// How many sentences are spoken at a time.
 const SPEAKERS: usize = 2;
 
@@ -61,6 +66,15 @@ impl Library {
         let (recorded, faults) = Recorded::look(recorded);
         for fault in &faults {
             tracing::warn!(fault, "recorded words");
+        }
+        if let Some(engine) = &engine {
+            for language in flow::Language::ALL {
+                if let Some(manner) = engine.manner(language)
+                    && let Err(fault) = cache.keep_manner(language, &manner)
+                {
+                    tracing::warn!(%fault, "should the program that speaks be lost, what it said cannot be found again");
+                }
+            }
         }
         let snapshot = Snapshot {
             clips: Arc::default(),
@@ -179,8 +193,11 @@ impl Library {
             return Ok(Clip::music());
         }
         let Some(engine) = &self.engine else {
+            // A program that is gone has left behind what it said.
+            let before = self.cache.manner(part.language);
+            let spoken = before.and_then(|manner| self.cache.read(&spoken_key(&manner, part)));
             let why = "nobody has recorded it and no program can speak it; run sudo apt-get install -y espeak-ng";
-            return Err(why.to_owned());
+            return spoken.ok_or_else(|| why.to_owned());
         };
         let Some(manner) = engine.manner(part.language) else {
             return Err(format!(
@@ -189,8 +206,7 @@ impl Library {
                 part.language
             ));
         };
-        let key =
-            seal::hash(format!("speech {PIPELINE}\n{manner}\n{}\n{}", part.language.suffix(), part.text).as_bytes());
+        let key = spoken_key(&manner, part);
         self.cached(&key, || {
             let wav = self.cache.unfinished(&key);
             let spoken = engine
@@ -328,7 +344,8 @@ mod tests {
         let parts = [english("Goodbye."), english("Please stay on the line.")];
         let mut first = Library::open(&speech, Some(engine()), &[]).expect("a cache");
         assert_eq!(first.prepare(&parts), []);
-        let files = entries(&speech);
+        let mut files = entries(&speech);
+        files.retain(|file| file.extension().is_some_and(|ending| ending == "speech"));
         assert_eq!(files.len(), 2, "{files:?}");
         let clip = first.get(&parts[0], Law::Pcmu).expect("ready");
         let before: Vec<_> = files.iter().map(|f| fs::read(f).expect("it is there")).collect();
@@ -351,6 +368,12 @@ mod tests {
             "{:?}",
             started.elapsed() - opened
         );
+
+        // The program is gone: what it said is still heard, and nothing else.
+        let mut silent = Library::open(&speech, None, &[]).expect("a cache");
+        assert_eq!(silent.prepare(&parts), []);
+        assert_eq!(silent.get(&parts[0], Law::Pcmu), third.get(&parts[0], Law::Pcmu));
+        assert_eq!(silent.prepare(&[english("Something new.")]).len(), 1);
     }
 
     #[test]

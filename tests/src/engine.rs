@@ -107,6 +107,7 @@ impl Engine {
                 ports: 10_000..=29_999,
                 threads: 1,
             },
+            labs: vec![practice.clone()],
             practices: vec![practice],
             data,
             speech: speech(),
@@ -116,6 +117,7 @@ impl Engine {
                     sign: seal::Signer::generate(&mut fill),
                 },
                 recipients: vec![seal::RecipientSecret::generate(1, &mut fill).public()],
+                approvers: house.path().join("approvers"),
             },
             drain: Duration::from_secs(1),
         };

@@ -255,3 +255,84 @@ fn flow_simulate_is_held_through_a_pipe_and_can_be_kept_as_a_scenario() {
         "{text}"
     );
 }
+
+#[test]
+fn flow_new_makes_a_practice_that_checks_and_passes_and_writes_over_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let to = folder.path().join("north");
+    let to = to.to_str().expect("a plain path");
+    let new = ["flow", "new", to, "--template", "urgent-care", "--name", "North Clinic"];
+    let output = nightdesk(&new);
+    assert!(output.status.success(), "{}", said(&output));
+    let output = nightdesk(&["flow", "test", to]);
+    assert!(said(&output).contains("4 passed, 0 failed"), "{}", said(&output));
+    let output = nightdesk(&new);
+    assert!(
+        !output.status.success() && said(&output).contains("is not empty"),
+        "{}",
+        said(&output)
+    );
+    let output = nightdesk(&[
+        "flow",
+        "new",
+        "/nowhere",
+        "--template",
+        "dentist",
+        "--name",
+        "North Clinic",
+    ]);
+    assert!(said(&output).contains("home-health"), "{}", said(&output));
+}
+
+#[test]
+fn flow_words_go_out_as_a_script_and_come_back_as_recordings_of_their_sentences() {
+    let practice = cedar_with("after-hours.flow.yaml", "format: 1", "format: 1");
+    let folder = practice.path().to_str().expect("a plain path");
+    let booth = tempfile::tempdir().expect("a temporary folder");
+    let script = booth.path().join("script.csv");
+    let script = script.to_str().expect("a plain path");
+    let output = nightdesk(&["flow", "words", "export", folder, "--out", script]);
+    assert!(output.status.success(), "{}", said(&output));
+    let text = std::fs::read_to_string(script).expect("the script");
+    let row = text
+        .lines()
+        .find(|line| line.ends_with("\"Please stay on the line.\""))
+        .expect("its row");
+    let name = row.split(',').next().expect("a file name");
+    // Half a second of a quiet tone, as a booth would send it: 16 kHz, 16 bit, one channel.
+    let samples: Vec<u8> = (0..8000)
+        .flat_map(|n: i32| (((n % 40) - 20) as i16 * 200).to_le_bytes())
+        .collect();
+    let length = samples.len() as u32;
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((36 + length).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    wav.extend(16000_u32.to_le_bytes());
+    wav.extend(32000_u32.to_le_bytes());
+    wav.extend(b"\x02\0\x10\0data");
+    wav.extend(length.to_le_bytes());
+    wav.extend(samples);
+    std::fs::write(booth.path().join(name), wav).expect("room");
+    let recordings = booth.path().to_str().expect("a plain path");
+    let import = ["flow", "words", "import", folder, script, recordings];
+    let output = nightdesk(&import);
+    assert!(said(&output).contains("1 recordings taken"), "{}", said(&output));
+    let output = nightdesk(&["flow", "words", "export", folder, "--missing"]);
+    assert!(
+        !said(&output).contains("\"Please stay on the line.\""),
+        "{}",
+        said(&output)
+    );
+    // The sentence is changed: what was recorded for it is left out, and said to be.
+    for file in ["after-hours.flow.yaml", "after-hours.es.yaml"] {
+        let file = practice.path().join(file);
+        let text = std::fs::read_to_string(&file).expect("a file");
+        std::fs::write(&file, text.replace("Please stay on the line.", "Please hold the line.")).expect("room");
+    }
+    let output = nightdesk(&import);
+    assert!(
+        said(&output).contains("0 recordings taken") && said(&output).contains("1 left out"),
+        "{}",
+        said(&output)
+    );
+}

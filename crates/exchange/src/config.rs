@@ -35,6 +35,10 @@ pub struct Config {
     pub media: Media,
     /// Folders of practices: each holds one, or folders that do.
     pub practices: Vec<PathBuf>,
+    /// Practices among them, or folders of such, that have no patients: they are answered as they are written, signed or
+    /// not, until they are first released. It stands here, and not in a practice's own file, so that nobody who may only
+    /// edit a practice can put words on the air that nobody signed.
+    pub labs: Vec<PathBuf>,
     /// Where the book, the recordings and the spoken words are kept.
     pub data: PathBuf,
     /// The program that speaks sentences nobody has recorded.
@@ -62,6 +66,9 @@ pub struct Keys {
     pub book: ledger::BookKeys,
     /// Who may open recordings.
     pub recipients: Vec<seal::RecipientPublic>,
+    /// The folder of those whose signatures make a release, a file `NAME.public` each; it may yet come to be. Read anew with
+    /// the practices.
+    pub approvers: PathBuf,
 }
 
 impl Media {

@@ -170,6 +170,8 @@ fn log(stamped: &Stamped) {
         | Fact::TrunkDown { .. }
         | Fact::Unregistered { .. }
         | Fact::Alarm { .. }
+        | Fact::PracticeAlarm { .. }
+        | Fact::HouseAlarm { .. }
         | Fact::NeverDialled { .. }
         | Fact::Exhausted { .. } => {
             tracing::warn!(call, kind, "{}", line());
@@ -194,6 +196,7 @@ fn log(stamped: &Stamped) {
         | Fact::CallEnded { .. }
         | Fact::Started { .. }
         | Fact::Stopped
+        | Fact::Released { .. }
         | Fact::TraceBegan { .. }
         | Fact::TraceEnded { .. } => tracing::info!(call, kind, "{}", line()),
         _ => tracing::debug!(call, kind, "{}", line()),

@@ -1,5 +1,10 @@
 //! Practices from disk: their folders, who is on duty, and a clip for every word they can say.
 //!
+//! A practice says what was released and signed ([`crate::releases`]); its practice file and its shift list are read as they
+//! are now. Only a practice that the engine's configuration calls a lab, and that was never released, says what stands in its
+//! folder. A practice that may say nothing of its own is stood in for ([`flow::stand_in()`]): its numbers are answered by the
+//! emergency notice and a person, never by silence.
+//!
 //! A folder with a `practice.yaml` (or `*.practice.yaml`) is a practice; any other folder is looked through for such
 //! folders, one level down. Beside the practice's files may lie `on-call.txt`, a plain shift list (`oncall::list`), and
 //! `words/`, recorded sentences. What does not compile, or has a fault in its shift list, is reported, and the release
@@ -7,20 +12,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use media::Law;
 use switchboard::Released;
 
-/// Files read of one practice, and octets of one file: a practice is a dozen pages, not a disk.
-const FILES_MAX: usize = 256;
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
+use crate::releases::{Bundle, FILES_MAX, Store, short, text, texts};
 
 /// Practices of one exchange.
 const PRACTICES_MAX: usize = 10_000;
+
+/// Replaced practices whose words are kept for calls in progress; a call lasts an hour at most.
+const RETIRED_MAX: usize = 64;
 
 /// The plain shift list of a practice.
 pub const SHIFT_LIST: &str = "on-call.txt";
@@ -37,6 +45,8 @@ pub struct Clips(voice::Snapshot);
 pub struct Loaded {
     /// Those that work, or worked when they were last read.
     pub released: Vec<Released>,
+    /// What callers of each practice hear.
+    pub standings: Vec<Standing>,
     /// All their words.
     pub clips: Arc<Clips>,
     /// What is wrong.
@@ -44,7 +54,7 @@ pub struct Loaded {
 }
 
 /// Something to put right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// Where.
     pub folder: PathBuf,
@@ -52,6 +62,32 @@ pub struct Problem {
     pub what: String,
     /// It keeps the practice, or its change, from being released.
     pub serious: bool,
+}
+
+/// What callers of one practice hear now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// Its name; its folder's while nothing of it can be read.
+    pub practice: String,
+    /// What they hear.
+    pub says: Says,
+    /// What keeps the practice, or its last change, from being heard.
+    pub wrong: Vec<String>,
+}
+
+/// The words a practice speaks with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    /// Those that were signed and released; their fingerprint in hexadecimal.
+    Release(String),
+    /// Those in its folder: a lab.
+    AsWritten,
+    /// The engine's own, and this ladder is rung, if there is one.
+    StandIn(Option<String>),
+    /// None: not a number of it is known.
+    Nothing,
 }
 
 /// Reads practices, and remembers what worked.
@@ -62,7 +98,29 @@ pub struct Shelf {
     engine: Option<voice::Engine>,
     /// Sentences of no practice.
     words: Vec<flow::Part>,
-    released: BTreeMap<PathBuf, Released>,
+    /// Without one, every practice is as it is written: for tests of what is written.
+    releases: Option<Store>,
+    /// Folders whose practices may say what nobody signed.
+    labs: Vec<PathBuf>,
+    running: BTreeMap<PathBuf, Reading>,
+    /// Practices that were replaced and that some call may still speak for; the newest last.
+    retired: Vec<Arc<flow::Practice>>,
+}
+
+/// A practice as it was read.
+#[derive(Debug, Clone)]
+struct Reading {
+    released: Released,
+    says: Says,
+    /// The believed bundle it was made of.
+    bundle: Option<Bundle>,
+}
+
+/// What a practice depends on, as it was when last looked at: each file with its length and time, and what is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    files: BTreeMap<PathBuf, (u64, Option<SystemTime>)>,
+    in_force: BTreeMap<PathBuf, Option<String>>,
 }
 
 impl Shelf {
@@ -73,29 +131,110 @@ impl Shelf {
             cache,
             engine,
             words: Vec::new(),
-            released: BTreeMap::new(),
+            releases: None,
+            labs: Vec::new(),
+            running: BTreeMap::new(),
+            retired: Vec::new(),
         }
     }
 
-    /// The same with sentences that the engine says itself, for no practice.
+    /// The same shelf with sentences that the engine says itself, for no practice.
     #[must_use]
     pub fn with_words(self, words: Vec<flow::Part>) -> Self {
         Self { words, ..self }
     }
 
+    /// The same shelf over released bundles. Practices in the folders `labs`, or one level below, are answered as they are
+    /// written until they are first released.
+    #[must_use]
+    pub fn with_releases(self, store: Store, labs: Vec<PathBuf>) -> Self {
+        Self {
+            releases: Some(store),
+            labs,
+            ..self
+        }
+    }
+
+    /// What would be read now. When it differs from what was seen before, something was edited or released, or the time of
+    /// a release has come.
+    pub fn look(&self) -> Seen {
+        let mut seen = Seen::default();
+        let now = Timestamp::now();
+        let mut note = |path: PathBuf| {
+            if let Ok(about) = fs::metadata(&path) {
+                seen.files.insert(path, (about.len(), about.modified().ok()));
+            }
+        };
+        if let Some(store) = &self.releases {
+            store.key_files().into_iter().for_each(&mut note);
+        }
+        for folder in self.practice_folders(&mut Vec::new()) {
+            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                if name.ends_with(".yaml") || name == SHIFT_LIST {
+                    note(entry.path());
+                }
+            }
+            for entry in fs::read_dir(folder.join(RECORDED)).into_iter().flatten().flatten() {
+                note(entry.path());
+            }
+            if let (Some(store), Some(name)) = (&self.releases, Store::name_of(&folder)) {
+                note(store.history_file(&name));
+                let history = store.history(&name).unwrap_or_default();
+                let newest = history.into_iter().rev().find(|entry| entry.at <= now);
+                seen.in_force.insert(folder, newest.map(|entry| entry.fingerprint));
+            }
+        }
+        seen
+    }
+
     /// Reads everything anew. Takes as long as speaking new sentences takes: not for a thread that others wait for.
     pub fn load(&mut self) -> Result<Loaded, voice::VoiceFault> {
         let mut problems = Vec::new();
+        if let Some(store) = &self.releases {
+            let (_, wrong) = store.approvers();
+            problems.extend(wrong.into_iter().map(|what| Problem {
+                folder: self.cache.clone(),
+                what,
+                serious: false,
+            }));
+        }
         let folders = self.practice_folders(&mut problems);
-        let mut released = BTreeMap::new();
+        let mut running = BTreeMap::new();
+        let mut standings = Vec::new();
+        let mut names: BTreeMap<String, &PathBuf> = BTreeMap::new();
         for folder in &folders {
-            let fresh = read(folder, &mut problems);
-            if let Some(release) = fresh.or_else(|| self.released.get(folder).cloned()) {
-                released.insert(folder.clone(), release);
+            let from = problems.len();
+            let first = Store::name_of(folder).map(|name| *names.entry(name).or_insert(folder));
+            let twin = first.filter(|first| *first != folder);
+            let fresh = self.read(folder, twin.map(PathBuf::as_path), &mut problems);
+            let reading = fresh
+                .or_else(|| self.running.get(folder).cloned())
+                .or_else(|| self.stand_in(folder, &mut problems));
+            let told = problems.get(from..).unwrap_or_default();
+            standings.push(standing_of(folder, reading.as_ref(), told));
+            running.extend(reading.map(|reading| (folder.clone(), reading)));
+        }
+        for (folder, reading) in &self.running {
+            // Whoever wants a practice gone starts the engine without it; a folder may also just have been lost.
+            if !running.contains_key(folder) {
+                problems.push(Problem {
+                    folder: folder.clone(),
+                    what: "the folder is gone; callers hear what they heard before, until the engine starts again"
+                        .to_owned(),
+                    serious: true,
+                });
+                standings.push(standing_of(
+                    folder,
+                    Some(reading),
+                    problems.last().map(std::slice::from_ref).unwrap_or_default(),
+                ));
+                running.insert(folder.clone(), reading.clone());
             }
         }
-        let recorded: Vec<PathBuf> = folders
-            .iter()
+        let recorded: Vec<PathBuf> = running
+            .keys()
             .map(|folder| folder.join(RECORDED))
             .filter(|words| words.is_dir())
             .collect();
@@ -105,8 +244,8 @@ impl Shelf {
             what: what.clone(),
             serious: false,
         }));
-        for (folder, release) in &released {
-            for missing in library.prepare(&release.practice.all_parts()) {
+        for (folder, reading) in &running {
+            for missing in library.prepare(&reading.released.practice.all_parts()) {
                 let what = format!("cannot be heard: {:?}: {}", missing.part.text, missing.why);
                 problems.push(Problem {
                     folder: folder.clone(),
@@ -114,6 +253,23 @@ impl Shelf {
                     serious: false,
                 });
             }
+        }
+        // A call keeps the release it began with (house.md §5, invariant 6), and so its words; nobody else knows of them.
+        let replaced = self.running.values().map(|reading| &reading.released.practice);
+        self.retired.extend(replaced.cloned());
+        let speaks = |practice: &Arc<flow::Practice>| {
+            let again = running
+                .values()
+                .any(|reading| Arc::ptr_eq(&reading.released.practice, practice));
+            // Beside the one here: the desk's, or a call's.
+            !again && Arc::strong_count(practice) > 1
+        };
+        self.retired.retain(speaks);
+        let oldest = self.retired.len().saturating_sub(RETIRED_MAX);
+        self.retired.drain(..oldest);
+        for practice in &self.retired {
+            // What was missing then was told then.
+            let _ = library.prepare(&practice.all_parts());
         }
         for missing in library.prepare(&self.words) {
             problems.push(Problem {
@@ -125,9 +281,10 @@ impl Shelf {
                 serious: false,
             });
         }
-        self.released = released;
+        self.running = running;
         Ok(Loaded {
-            released: self.released.values().cloned().collect(),
+            released: self.running.values().map(|reading| reading.released.clone()).collect(),
+            standings,
             clips: Arc::new(Clips(library.snapshot())),
             problems,
         })
@@ -135,19 +292,19 @@ impl Shelf {
 
     /// The folders that are practices, in order.
     fn practice_folders(&self, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
-        let mut found = BTreeSet::new();
-        for folder in &self.folders {
-            match subfolders(folder) {
-                Ok(_) if is_practice(folder) => {
-                    found.insert(folder.clone());
-                }
-                Ok(inside) => found.extend(inside.into_iter().filter(|folder| is_practice(folder))),
-                Err(fault) => problems.push(Problem {
-                    folder: folder.clone(),
-                    what: fault.to_string(),
-                    serious: true,
-                }),
+        let (mut found, faults) = find(&self.folders, |folder| {
+            is_practice(folder) || self.releases_of(folder).is_some()
+        });
+        for (folder, fault) in faults {
+            // Named by the configuration itself and released before: it is answered from what was kept.
+            if self.releases_of(&folder).is_some() {
+                found.insert(folder.clone());
             }
+            problems.push(Problem {
+                folder,
+                what: fault.to_string(),
+                serious: true,
+            });
         }
         if found.len() > PRACTICES_MAX {
             let what = format!("more than {PRACTICES_MAX} practices; the rest is left out");
@@ -158,6 +315,158 @@ impl Shelf {
             });
         }
         found.into_iter().take(PRACTICES_MAX).collect()
+    }
+
+    /// Reads and compiles one practice; `None` when something keeps it from being heard. `twin` has the same name.
+    fn read(&self, folder: &Path, twin: Option<&Path>, problems: &mut Vec<Problem>) -> Option<Reading> {
+        let mut problem = |what: String, serious: bool| {
+            problems.push(Problem {
+                folder: folder.to_owned(),
+                what,
+                serious,
+            })
+        };
+        let draft = match texts(folder) {
+            Ok(files) => files,
+            Err(fault) => {
+                problem(format!("the files cannot be read: {fault}"), true);
+                self.releases_of(folder)?;
+                BTreeMap::new()
+            }
+        };
+        if let Some(twin) = twin
+            && self.releases.is_some()
+        {
+            problem(
+                format!(
+                    "{} has the same name, so nobody could tell their releases apart; give one of the folders another name",
+                    twin.display()
+                ),
+                true,
+            );
+            return None;
+        }
+        let (practice, says, bundle) = match (&self.releases, self.releases_of(folder)) {
+            (_, Some((store, name))) => {
+                let bundle = self.bundle(folder, store, &name, &mut problem)?;
+                let practice = with_people(&bundle, &draft, store, &name, &mut problem)?;
+                if self.is_lab(folder) {
+                    let what = "it has been released, so it says what was signed; `lab practices` changes nothing here";
+                    problem(what.to_owned(), false);
+                }
+                (practice, Says::Release(bundle.fingerprint.clone()), Some(bundle))
+            }
+            (Some(store), None) => {
+                if !self.is_lab(folder) {
+                    let name = folder.display();
+                    problem(
+                        format!(
+                            "it was never released, and no caller is answered by words that nobody signed: run `nightdesk flow \
+                             sign {name}` and `nightdesk flow release {name}`; for a practice without patients write `lab \
+                             practices: [{name}]` into the engine's configuration"
+                        ),
+                        true,
+                    );
+                    return None;
+                }
+                let people = draft.iter().find(|(file, _)| is_practice_file(file));
+                let people = people.map(|(file, text)| (file.clone(), text.clone()));
+                let practice = compiled(draft, &mut problem)?;
+                if let (Some((file, text)), Some(name)) = (people, Store::name_of(folder)) {
+                    keep_people(store, &name, &file, &text, &mut problem);
+                }
+                problem("a lab: callers hear what is written, signed or not".to_owned(), false);
+                (practice, Says::AsWritten, None)
+            }
+            (None, None) => (compiled(draft, &mut problem)?, Says::AsWritten, None),
+        };
+        let roster = match roster(folder, &practice) {
+            Ok(roster) => roster,
+            Err(faults) => {
+                faults.into_iter().for_each(|fault| problem(fault, true));
+                if self.running.contains_key(folder) {
+                    return None;
+                }
+                // At a start there is nothing to keep: better the person who answers for every gap than nobody.
+                standing(&practice).ok()?
+            }
+        };
+        Some(Reading {
+            released: Released {
+                practice,
+                roster: Arc::new(roster),
+            },
+            says,
+            bundle,
+        })
+    }
+
+    /// What is in force. When the newest cannot be believed, the one that callers hear now stays, whatever is on the disk.
+    fn bundle(
+        &self,
+        folder: &Path,
+        store: &Store,
+        name: &str,
+        problem: &mut impl FnMut(String, bool),
+    ) -> Option<Bundle> {
+        let mut told = Vec::new();
+        let bundle = store.in_force(name, Timestamp::now(), &mut told);
+        if told.is_empty() {
+            return bundle;
+        }
+        told.into_iter().for_each(|what| problem(what, true));
+        let running = self.running.get(folder).and_then(|reading| reading.bundle.clone());
+        running.or(bundle)
+    }
+
+    /// A practice that may say nothing of its own, by what is known of its numbers and its people.
+    fn stand_in(&self, folder: &Path, problems: &mut Vec<Problem>) -> Option<Reading> {
+        let mut problem = |what: String| {
+            problems.push(Problem {
+                folder: folder.to_owned(),
+                what,
+                serious: true,
+            })
+        };
+        let store = self.releases.as_ref().zip(Store::name_of(folder));
+        let kept = store.and_then(|(store, name)| store.people(&name).ok());
+        let known: Vec<flow::StandIn> = practice_file(folder)
+            .into_iter()
+            .chain(kept.into_iter().flatten())
+            .filter_map(|(file, text)| flow::stand_in(&file, &text))
+            .collect();
+        let Some(known) = known.iter().find(|known| known.whole).or(known.first()) else {
+            problem("not a number of it is known: whoever calls is told that there is no such number".to_owned());
+            return None;
+        };
+        let rings = known
+            .rings
+            .as_ref()
+            .map_or("nobody is rung".to_owned(), |ladder| format!("`{ladder}` is rung"));
+        problem(format!(
+            "until then callers hear the emergency notice and nothing else of this practice, and {rings}"
+        ));
+        let practice = known.practice.clone();
+        let roster = roster(folder, &practice).or_else(|_| standing(&practice)).ok()?;
+        Some(Reading {
+            released: Released {
+                practice,
+                roster: Arc::new(roster),
+            },
+            says: Says::StandIn(known.rings.clone()),
+            bundle: None,
+        })
+    }
+
+    /// The store, and the practice's name in it, once anything of it was released.
+    fn releases_of(&self, folder: &Path) -> Option<(&Store, String)> {
+        let store = self.releases.as_ref()?;
+        let name = Store::name_of(folder)?;
+        store.history_file(&name).exists().then_some((store, name))
+    }
+
+    fn is_lab(&self, folder: &Path) -> bool {
+        is_lab(&self.labs, folder)
     }
 }
 
@@ -184,14 +493,43 @@ impl Clips {
     }
 }
 
+/// The practices in these folders, in order; a folder that cannot be read holds none.
+pub fn practices_in(folders: &[PathBuf]) -> Vec<PathBuf> {
+    find(folders, is_practice).0.into_iter().collect()
+}
+
+/// Whether a practice lies in one of the folders called labs, or is one.
+pub fn is_lab(labs: &[PathBuf], practice: &Path) -> bool {
+    let whole = |folder: &Path| folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let practice = whole(practice);
+    labs.iter()
+        .map(|lab| whole(lab))
+        .any(|lab| practice == lab || practice.parent() == Some(lab.as_path()))
+}
+
+/// Folders that are practices, themselves or one level down, and folders that cannot be read.
+fn find(folders: &[PathBuf], is: impl Fn(&Path) -> bool) -> (BTreeSet<PathBuf>, Vec<(PathBuf, io::Error)>) {
+    let mut found = BTreeSet::new();
+    let mut faults = Vec::new();
+    for folder in folders {
+        match subfolders(folder) {
+            Ok(_) if is(folder) => {
+                found.insert(folder.clone());
+            }
+            Ok(inside) => found.extend(inside.into_iter().filter(|folder| is(folder))),
+            Err(fault) => faults.push((folder.clone(), fault)),
+        }
+    }
+    (found, faults)
+}
+
 fn is_practice(folder: &Path) -> bool {
     let Ok(entries) = fs::read_dir(folder) else {
         return false;
     };
     entries.flatten().any(|entry| {
         let name = entry.file_name();
-        name.to_str()
-            .is_some_and(|name| name == "practice.yaml" || name.ends_with(".practice.yaml"))
+        name.to_str().is_some_and(is_practice_file)
     })
 }
 
@@ -203,22 +541,42 @@ fn subfolders(folder: &Path) -> io::Result<Vec<PathBuf>> {
         .collect())
 }
 
-/// Reads and compiles one practice; `None` when something keeps it from being released.
-fn read(folder: &Path, problems: &mut Vec<Problem>) -> Option<Released> {
-    let mut problem = |what: String, serious: bool| {
-        problems.push(Problem {
-            folder: folder.to_owned(),
-            what,
-            serious,
-        })
-    };
-    let files = match texts(folder) {
-        Ok(files) => files,
-        Err(fault) => {
-            problem(fault.to_string(), true);
-            return None;
+/// The practice file of a folder whose other files may be past reading.
+fn practice_file(folder: &Path) -> Option<(String, String)> {
+    let entries = fs::read_dir(folder).ok()?.flatten().take(FILES_MAX);
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let name = names.filter(|name| is_practice_file(name)).min()?;
+    let text = text(&folder.join(&name)).ok()?;
+    Some((name, text))
+}
+
+fn standing_of(folder: &Path, reading: Option<&Reading>, told: &[Problem]) -> Standing {
+    let name = || folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Standing {
+        folder: folder.to_owned(),
+        practice: reading.map_or_else(name, |reading| reading.released.practice.name.clone()),
+        says: reading.map_or(Says::Nothing, |reading| reading.says.clone()),
+        wrong: told
+            .iter()
+            .filter(|problem| problem.serious)
+            .map(|problem| problem.what.clone())
+            .collect(),
+    }
+}
+
+impl std::fmt::Display for Says {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Says::Release(fingerprint) => write!(f, "release {}", short(fingerprint)),
+            Says::AsWritten => write!(f, "what is written (a lab)"),
+            Says::StandIn(Some(ladder)) => write!(f, "the emergency notice alone; `{ladder}` is rung"),
+            Says::StandIn(None) => write!(f, "the emergency notice alone; nobody is rung"),
+            Says::Nothing => write!(f, "nothing: no number of it is known"),
         }
-    };
+    }
+}
+
+fn compiled(files: BTreeMap<String, String>, problem: &mut impl FnMut(String, bool)) -> Option<Arc<flow::Practice>> {
     let compiled = flow::compile(&flow::Folder {
         files,
         ..flow::Folder::default()
@@ -226,63 +584,52 @@ fn read(folder: &Path, problems: &mut Vec<Problem>) -> Option<Released> {
     for diagnostic in &compiled.diagnostics {
         problem(diagnostic.to_string(), diagnostic.severity == flow::Severity::Error);
     }
-    let practice = compiled.practice?;
-    match roster(folder, &practice) {
-        Ok(roster) => Some(Released {
-            practice,
-            roster: Arc::new(roster),
-        }),
-        Err(faults) => {
-            for fault in faults {
-                problem(fault, true);
-            }
-            None
+    compiled.practice
+}
+
+/// A released bundle with the practice file as it is now, or with the last one that worked.
+fn with_people(
+    bundle: &Bundle,
+    draft: &BTreeMap<String, String>,
+    store: &Store,
+    name: &str,
+    problem: &mut impl FnMut(String, bool),
+) -> Option<Arc<flow::Practice>> {
+    let people = draft.iter().find(|(file, _)| is_practice_file(file));
+    if let Some((file, text)) = people {
+        let mut files = bundle.files.clone();
+        files.insert(file.clone(), text.clone());
+        if let Some(practice) = compiled(files, problem) {
+            keep_people(store, name, file, text, problem);
+            return Some(practice);
         }
+        problem("the last practice file that worked is used".to_owned(), true);
+    } else {
+        problem(
+            "the practice file is gone; the last one that worked is used".to_owned(),
+            true,
+        );
+    }
+    let mut files = bundle.files.clone();
+    files.extend(store.people(name).ok()?);
+    compiled(files, &mut |_, _| {})
+}
+
+fn keep_people(store: &Store, name: &str, file: &str, text: &str, problem: &mut impl FnMut(String, bool)) {
+    if let Err(fault) = store.keep_people(name, file, text) {
+        let what = format!("the practice file cannot be kept for a bad day: {fault}");
+        problem(what, false);
     }
 }
 
-/// The texts of a practice by file name.
-fn texts(folder: &Path) -> io::Result<BTreeMap<String, String>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder)?.flatten() {
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        if !name.ends_with(".yaml") {
-            continue;
-        }
-        if files.len() >= FILES_MAX {
-            return Err(io::Error::other(format!("a practice has at most {FILES_MAX} files")));
-        }
-        files.insert(name, text(&entry.path())?);
-    }
-    Ok(files)
-}
-
-fn text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let read = fs::File::open(path)?
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)?;
-    if read as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!(
-            "{} is longer than {FILE_BYTES_MAX} octets",
-            path.display()
-        )));
-    }
-    Ok(text)
+fn is_practice_file(name: &str) -> bool {
+    name == "practice.yaml" || name.ends_with(".practice.yaml")
 }
 
 /// Who is on duty: the names written in the practice file, and the shift list beside it.
 fn roster(folder: &Path, practice: &flow::Practice) -> Result<oncall::Roster, Vec<String>> {
-    let fall_back = Some(practice.on_call.if_nobody.clone()).filter(|name| !name.is_empty());
-    let mut roster = oncall::Roster::new(fall_back);
     let full = |fault: oncall::RosterFault| vec![fault.to_string()];
-    for (role, source) in &practice.on_call.roles {
-        if let flow::Source::Person(person) = source {
-            roster.add_standing(role, person, "practice.yaml").map_err(full)?;
-        }
-    }
+    let mut roster = standing(practice).map_err(full)?;
     let path = folder.join(SHIFT_LIST);
     if !path.exists() {
         return Ok(roster);
@@ -315,10 +662,21 @@ fn roster(folder: &Path, practice: &flow::Practice) -> Result<oncall::Roster, Ve
     Ok(roster)
 }
 
+/// Who is on duty by the practice file alone.
+fn standing(practice: &flow::Practice) -> Result<oncall::Roster, oncall::RosterFault> {
+    let fall_back = Some(practice.on_call.if_nobody.clone()).filter(|name| !name.is_empty());
+    let mut roster = oncall::Roster::new(fall_back);
+    for (role, source) in &practice.on_call.roles {
+        if let flow::Source::Person(person) = source {
+            roster.add_standing(role, person, "practice.yaml")?;
+        }
+    }
+    Ok(roster)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
 
     /// A copy of the shipped practice in a folder of practices.
     fn copy() -> (tempfile::TempDir, PathBuf) {
@@ -407,14 +765,264 @@ mod tests {
         );
     }
 
+    /// The shipped practice, and a store beside it that believes Ada.
+    fn released() -> (tempfile::TempDir, PathBuf, Shelf, Store, seal::Signer) {
+        let (folder, practice) = copy();
+        let key = seal::Signer::generate(&mut |bytes| bytes.fill(7));
+        let approvers = folder.path().join("approvers");
+        fs::create_dir(&approvers).expect("a folder");
+        fs::write(approvers.join("ada.public"), key.verifier().to_approver_bytes()).expect("written");
+        let store = Store::new(folder.path().join("releases"), approvers);
+        let shelf = shelf(folder.path()).with_releases(store.clone(), Vec::new());
+        (folder, practice, shelf, store, key)
+    }
+
+    fn release(practice: &Path, store: &Store, key: &seal::Signer) {
+        let files = texts(practice).expect("read");
+        let fingerprint = seal::keys::hex(&flow::release::fingerprint(&files).expect("it reads"));
+        let on = jiff::civil::date(2026, 11, 21);
+        let signature = crate::releases::Signature::new(&fingerprint, "Ada", on, key);
+        store
+            .keep("cedar", &fingerprint, &files, &signature.line())
+            .expect("room");
+        let entry = crate::releases::Entry {
+            at: Timestamp::now(),
+            fingerprint,
+            by: "Marisol".to_owned(),
+        };
+        store.enter("cedar", entry).expect("room");
+    }
+
+    fn greeting(loaded: &Loaded) -> String {
+        let flow = &loaded.released[0].practice.flows[0];
+        let mut said = Vec::new();
+        for step in &flow.sections[0].steps {
+            step.act
+                .spoken(&mut |sentence| said.push(sentence.text(flow::Language::English).to_owned()));
+        }
+        said.join(" ")
+    }
+
+    fn greet_with(practice: &Path, words: &str) {
+        for file in ["after-hours.flow.yaml", "after-hours.es.yaml"] {
+            let file = practice.join(file);
+            let text = fs::read_to_string(&file)
+                .expect("written")
+                .replace("Our office is closed.", words);
+            fs::write(&file, text).expect("written");
+        }
+    }
+
+    fn says(loaded: &Loaded) -> Vec<String> {
+        let says = loaded.standings.iter().map(|standing| standing.says.to_string());
+        says.collect()
+    }
+
+    #[test]
+    fn what_nobody_signed_is_not_heard_and_its_callers_get_a_person() {
+        let (_folder, _, mut shelf, _, _) = released();
+        let loaded = shelf.load().expect("a cache folder");
+        assert_eq!(says(&loaded), ["the emergency notice alone; `doctor on call` is rung"]);
+        assert_eq!(loaded.released[0].practice.lines.len(), 1, "its number is answered");
+        assert!(!greeting(&loaded).contains("Cedar"), "{}", greeting(&loaded));
+        let wrong = serious(&loaded);
+        assert!(
+            wrong[0].contains("was never released")
+                && wrong[0].contains("nightdesk flow release")
+                && wrong[0].contains("lab practices: ["),
+            "the error tells the fix: {wrong:?}"
+        );
+        assert_eq!(loaded.standings[0].wrong, wrong);
+    }
+
+    #[test]
+    fn a_lab_says_what_is_written_until_it_is_released() {
+        let (folder, practice, shelf, store, key) = released();
+        for lab in [&practice, &folder.path().join("practices")] {
+            let mut lab = shelf_of(&shelf, &store, lab);
+            let loaded = lab.load().expect("a cache folder");
+            assert_eq!(says(&loaded), ["what is written (a lab)"]);
+            assert_eq!(serious(&loaded), Vec::<&str>::new());
+        }
+        let mut other = shelf_of(&shelf, &store, &folder.path().join("practices/oak"));
+        assert!(says(&other.load().expect("a cache folder"))[0].starts_with("the emergency notice"));
+        release(&practice, &store, &key);
+        greet_with(&practice, "We are closed now.");
+        let loaded = shelf_of(&shelf, &store, &practice).load().expect("a cache folder");
+        assert!(
+            greeting(&loaded).contains("Our office is closed."),
+            "a release is not escaped: {}",
+            greeting(&loaded)
+        );
+        assert!(
+            loaded
+                .problems
+                .iter()
+                .any(|problem| problem.what.contains("`lab practices` changes nothing"))
+        );
+    }
+
+    /// Another engine over the same folders that calls one of them a lab.
+    fn shelf_of(shelf: &Shelf, store: &Store, lab: &Path) -> Shelf {
+        Shelf::new(shelf.folders.clone(), shelf.cache.clone(), None).with_releases(store.clone(), vec![lab.to_owned()])
+    }
+
+    #[test]
+    fn a_lab_whose_files_break_is_stood_in_for_at_a_start_and_kept_while_it_runs() {
+        let (_folder, practice, shelf, store, _) = released();
+        let mut lab = shelf_of(&shelf, &store, &practice);
+        lab.load().expect("a cache folder");
+        fs::write(practice.join("practice.yaml"), "practice: [").expect("written");
+        let loaded = lab.load().expect("a cache folder");
+        assert_eq!(says(&loaded), ["what is written (a lab)"]);
+        assert!(!loaded.standings[0].wrong.is_empty());
+        // An engine that starts now knows the numbers and the people of a day on which they could be read.
+        let loaded = shelf_of(&shelf, &store, &practice).load().expect("a cache folder");
+        assert_eq!(says(&loaded), ["the emergency notice alone; `doctor on call` is rung"]);
+        assert_eq!(primary(&loaded, "2026-11-21T05:00:00Z"), ["Dr. Okafor"]);
+    }
+
+    #[test]
+    fn a_folder_that_vanishes_takes_no_number_off_the_air() {
+        let (_folder, practice, mut shelf, store, key) = released();
+        release(&practice, &store, &key);
+        shelf.load().expect("a cache folder");
+        fs::remove_dir_all(&practice).expect("gone");
+        let loaded = shelf.load().expect("a cache folder");
+        assert!(says(&loaded)[0].starts_with("release "), "{:?}", says(&loaded));
+        assert!(
+            serious(&loaded)[0].contains("the folder is gone"),
+            "{:?}",
+            serious(&loaded)
+        );
+        // Named by the configuration itself, it is answered at a start too.
+        let mut named = Shelf::new(vec![practice], shelf.cache.clone(), None).with_releases(store, Vec::new());
+        let loaded = named.load().expect("a cache folder");
+        assert!(says(&loaded)[0].starts_with("release "), "{:?}", says(&loaded));
+    }
+
+    #[test]
+    fn damage_on_the_disk_changes_nothing_that_callers_hear() {
+        let (folder, practice, mut shelf, store, key) = released();
+        release(&practice, &store, &key);
+        greet_with(&practice, "We are closed now.");
+        let first = says(&shelf.load().expect("a cache folder"));
+        release(&practice, &store, &key);
+        let second = says(&shelf.load().expect("a cache folder"));
+        assert_ne!(first, second);
+        let newest = store
+            .history("cedar")
+            .expect("it reads")
+            .pop()
+            .expect("two")
+            .fingerprint;
+        let kept = folder
+            .path()
+            .join("releases/cedar")
+            .join(newest)
+            .join("after-hours.flow.yaml");
+        fs::write(&kept, "flow: [").expect("written");
+        let loaded = shelf.load().expect("a cache folder");
+        assert_eq!(says(&loaded), second, "the one that runs is kept in memory");
+        assert!(
+            serious(&loaded)[0].contains("is not believed"),
+            "{:?}",
+            serious(&loaded)
+        );
+        // An engine that starts now has only the disk.
+        let loaded = Shelf::new(shelf.folders.clone(), shelf.cache.clone(), None)
+            .with_releases(store.clone(), Vec::new())
+            .load()
+            .expect("a cache folder");
+        assert_eq!(says(&loaded), first);
+        // And when no release can be believed, a person.
+        let loaded = Shelf::new(shelf.folders.clone(), shelf.cache.clone(), None)
+            .with_releases(
+                Store::new(folder.path().join("releases"), folder.path().join("nobody")),
+                Vec::new(),
+            )
+            .load()
+            .expect("a cache folder");
+        assert_eq!(says(&loaded), ["the emergency notice alone; `doctor on call` is rung"]);
+        let nobody = |what: &&str| what.contains("nobody whose key this house holds");
+        assert!(serious(&loaded).iter().any(nobody), "{:?}", serious(&loaded));
+    }
+
+    #[test]
+    fn two_folders_of_one_name_are_told_apart_by_nobody() {
+        let (folder, practice, mut shelf, store, key) = released();
+        release(&practice, &store, &key);
+        let twin = folder.path().join("twins/cedar");
+        fs::create_dir_all(&twin).expect("a folder");
+        let people = fs::read_to_string(practice.join("practice.yaml")).expect("written");
+        let people = people.replace("512 555 0100", "512 555 0101");
+        fs::write(twin.join("practice.yaml"), people).expect("written");
+        shelf.folders.push(twin);
+        let loaded = shelf.load().expect("a cache folder");
+        let says = says(&loaded);
+        assert!(
+            says[0].starts_with("release ") && says[1].starts_with("the emergency notice"),
+            "{says:?}"
+        );
+        assert!(serious(&loaded)[0].contains("the same name"), "{:?}", serious(&loaded));
+    }
+
+    #[test]
+    fn a_call_keeps_the_words_of_the_release_it_began_with() {
+        let (_folder, practice, shelf, store, _) = released();
+        let mut lab = shelf_of(&shelf, &store, &practice);
+        let greeted = flow::Part::new(
+            "Thank you for calling Cedar Family Medicine. Our office is closed.",
+            flow::Language::English,
+        );
+        let recorded = practice.join(RECORDED);
+        fs::create_dir(&recorded).expect("a folder");
+        fs::write(recorded.join(voice::file_name(&greeted)), tone()).expect("written");
+        let loaded = lab.load().expect("a cache folder");
+        let call = loaded.released[0].practice.clone();
+        assert!(loaded.clips.0.get(&greeted, Law::Pcmu).is_some());
+        drop(loaded);
+        greet_with(&practice, "We are closed now.");
+        let loaded = lab.load().expect("a cache folder");
+        assert!(greeting(&loaded).contains("We are closed now."));
+        assert!(
+            loaded.clips.0.get(&greeted, Law::Pcmu).is_some(),
+            "a call may yet say it"
+        );
+        drop((loaded, call));
+        let loaded = lab.load().expect("a cache folder");
+        assert!(
+            loaded.clips.0.get(&greeted, Law::Pcmu).is_none(),
+            "nobody does any more"
+        );
+    }
+
+    /// Half a second of a quiet tone as WAV: 16 kHz, 16 bit, one channel.
+    fn tone() -> Vec<u8> {
+        let samples = (0..8_000_i16).flat_map(|n| (((n % 40) - 20) * 200).to_le_bytes());
+        let samples: Vec<u8> = samples.collect();
+        let length = u32::try_from(samples.len()).expect("short");
+        let mut wav = b"RIFF".to_vec();
+        wav.extend((36 + length).to_le_bytes());
+        wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+        wav.extend(16_000_u32.to_le_bytes());
+        wav.extend(32_000_u32.to_le_bytes());
+        wav.extend(b"\x02\0\x10\0data");
+        wav.extend(length.to_le_bytes());
+        wav.extend(samples);
+        wav
+    }
+
     #[test]
     fn a_file_too_long_and_a_folder_that_is_not_there_are_told() {
         let (folder, practice) = copy();
-        fs::write(practice.join("huge.yaml"), vec![b'#'; FILE_BYTES_MAX as usize + 1]).expect("written");
+        fs::write(practice.join("huge.yaml"), vec![b'#'; (1 << 20) + 1]).expect("written");
         let mut shelf = shelf(folder.path());
         shelf.folders.push(folder.path().join("nowhere"));
         let loaded = shelf.load().expect("a cache folder");
-        assert!(loaded.released.is_empty());
-        assert_eq!(serious(&loaded).len(), 2, "{:?}", loaded.problems);
+        assert_eq!(says(&loaded), ["the emergency notice alone; `doctor on call` is rung"]);
+        let wrong = serious(&loaded);
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert!(wrong.iter().any(|what| what.contains("longer than")), "{wrong:?}");
     }
 }

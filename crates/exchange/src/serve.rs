@@ -3,9 +3,12 @@
 //! In order: practices and the words they speak, the book, the recordings a crash left behind, what the book says is
 //! unfinished, media threads, sockets last: nobody is answered before everything that answering needs is there.
 
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -22,8 +25,9 @@ use crate::history;
 use crate::journal::{self, Journal};
 use crate::plane::{EVENTS, Figures, Gauges, Plane, TAP_FRAMES, figures};
 use crate::ports::Ports;
-use crate::practices::{Loaded, Problem, Shelf};
+use crate::practices::{Loaded, Problem, Says, Shelf, Standing};
 use crate::recorder::Recorder;
+use crate::releases::Store;
 use crate::resolver::Names;
 use crate::signalling::{Control, Held, Loop, Tracing};
 use crate::trace::{Numbers, Tap, Trace, TraceFault, TraceFigures};
@@ -78,7 +82,8 @@ pub struct Running {
 #[derive(Clone)]
 pub struct Handle {
     control: mpsc::Sender<Control>,
-    reload: mpsc::Sender<Reload>,
+    reload: std::sync::mpsc::SyncSender<Reload>,
+    standings: watch::Receiver<Arc<[Standing]>>,
     listeners: Arc<[Listener]>,
     trunks: Arc<[String]>,
     gauges: Arc<[Arc<Gauges>]>,
@@ -143,12 +148,20 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         hep,
         media,
         practices,
+        labs,
         data,
         speech,
         keys,
         drain,
     } = config;
-    let shelf = Shelf::new(practices, data.join("speech"), speech);
+    let releases = Store::new(data.join("releases"), keys.approvers.clone());
+    let ground = tokio::task::spawn_blocking(move || Ground::under(data)).await;
+    let Ground {
+        data,
+        spoken,
+        elsewhere,
+    } = ground.map_err(|fault| Fault::Start(io::Error::other(fault)))??;
+    let shelf = Shelf::new(practices, spoken, speech).with_releases(releases, labs);
     // The report card speaks to engineers in words of its own.
     let shelf = if desk.trunks.iter().any(|trunk| trunk.report_card.is_some()) {
         shelf.with_words(switchboard::card::vocabulary())
@@ -203,12 +216,16 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     desk.signalling = listeners.clone();
     let counters = transports.counters();
     let mut desk = Desk::new(desk, draw(), draw(), Instant::now(), Timestamp::now());
+    let told = Told::default();
+    let (said, told) = told.facts(&prepared.loaded);
+    let (standings_sender, standings) = watch::channel(prepared.loaded.standings.into());
     desk.handle(Instant::now(), Input::Practices(prepared.loaded.released));
 
     let (control, controls) = mpsc::channel(CONTROLS);
     let (drained_sender, drained) = watch::channel(false);
     let mut journal = Journal::new(committer.door());
-    for fact in traced {
+    let elsewhere = elsewhere.map(|what| Fact::HouseAlarm { what });
+    for fact in elsewhere.into_iter().chain(traced).chain(said) {
         journal.note(&Stamped {
             call: None,
             at: Timestamp::now(),
@@ -244,7 +261,8 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     };
     let signalling = tokio::spawn(signalling.run());
     let handle = Handle {
-        reload: reloader(prepared.shelf, control.clone()).map_err(Fault::Start)?,
+        reload: reloader(prepared.shelf, told, standings_sender, control.clone()).map_err(Fault::Start)?,
+        standings,
         control,
         listeners: listeners.into(),
         trunks,
@@ -371,10 +389,18 @@ impl Handle {
     /// Reads the practices again. New calls take what works; what does not keeps its release, and is told.
     pub async fn reload(&self) -> Result<Vec<Problem>, voice::VoiceFault> {
         let (answer, told) = oneshot::channel();
-        if self.reload.send(answer).await.is_err() {
+        let reload = self.reload.clone();
+        // The reader of practices is a thread, and may be in the middle of speaking.
+        let sent = tokio::task::spawn_blocking(move || reload.send(answer)).await;
+        if !matches!(sent, Ok(Ok(()))) {
             return Ok(Vec::new());
         }
         told.await.unwrap_or_else(|_| Ok(Vec::new()))
+    }
+
+    /// What callers of each practice hear now, and what keeps the last change of it from them.
+    pub fn practices(&self) -> Arc<[Standing]> {
+        self.standings.borrow().clone()
     }
 
     /// Reads certificates, keys and authorities again: handshakes from here on take them, connections that stand keep
@@ -450,11 +476,63 @@ fn only(trunks: &[String], trace: &Trace) -> Result<Option<(usize, String)>, Tra
     }
 }
 
+/// Where an engine keeps what it must not lose.
+struct Ground {
+    data: PathBuf,
+    /// Sentences spoken before; they are of use where nothing new can be kept.
+    spoken: PathBuf,
+    /// Why it is not where the configuration says.
+    elsewhere: Option<String>,
+}
+
+impl Ground {
+    /// The data folder; or, when nothing can be written there, a folder of our own among the temporary ones: sealed all the
+    /// same, and better than a telephone nobody answers (T1).
+    fn under(data: PathBuf) -> Result<Self, Fault> {
+        let spoken = data.join("speech");
+        let Err(fault) = try_to_write(&data) else {
+            return Ok(Self {
+                data,
+                spoken,
+                elsewhere: None,
+            });
+        };
+        let name = format!("nightdesk-{}", seal::keys::hex(&draw()()));
+        let spare = std::env::temp_dir().join(name);
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&spare)
+            .map_err(Fault::Start)?;
+        try_to_write(&spare).map_err(Fault::Start)?;
+        let elsewhere = format!(
+            "nothing can be written to {} ({fault}): the book and recordings are kept in {} until the engine starts again on a \
+             disk that takes them",
+            data.display(),
+            spare.display()
+        );
+        Ok(Self {
+            spoken: if spoken.is_dir() { spoken } else { spare.join("speech") },
+            data: spare,
+            elsewhere: Some(elsewhere),
+        })
+    }
+}
+
+/// As the book writes: a file, to the disk itself.
+fn try_to_write(folder: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let probe = folder.join(".probe");
+    let mut file = std::fs::File::create(&probe)?;
+    file.write_all(b"nightdesk")?;
+    file.sync_all()?;
+    std::fs::remove_file(probe)
+}
+
 /// Everything that may take its time: disk, speech.
-fn prepare(mut shelf: Shelf, data: &std::path::Path, keys: Keys) -> Result<Prepared, Fault> {
-    std::fs::create_dir_all(data).map_err(Fault::Start)?;
+fn prepare(mut shelf: Shelf, data: &Path, keys: Keys) -> Result<Prepared, Fault> {
     let loaded = shelf.load()?;
-    for problem in &loaded.problems {
+    // What is serious is told as an alarm, once there is a book.
+    for problem in loaded.problems.iter().filter(|problem| !problem.serious) {
         tracing::warn!(folder = %problem.folder.display(), what = problem.what, "practice");
     }
     if loaded.released.is_empty() {
@@ -522,36 +600,147 @@ fn prepare(mut shelf: Shelf, data: &std::path::Path, keys: Keys) -> Result<Prepa
     })
 }
 
-/// The thread that reads practices again when asked: speaking new sentences takes seconds.
-fn reloader(mut shelf: Shelf, control: mpsc::Sender<Control>) -> io::Result<mpsc::Sender<Reload>> {
-    let (requests, mut asked) = mpsc::channel::<Reload>(1);
+/// How often files and releases are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// People who want the practices read again at once; whoever comes then waits.
+const RELOADS: usize = 4;
+
+/// The thread that reads practices again: when asked, when a file was edited, when a release was made or its time has come.
+/// Speaking new sentences takes seconds, and here nobody waits for them.
+fn reloader(
+    shelf: Shelf,
+    told: Told,
+    standings: watch::Sender<Arc<[Standing]>>,
+    control: mpsc::Sender<Control>,
+) -> io::Result<std::sync::mpsc::SyncSender<Reload>> {
+    let (requests, asked) = sync_channel::<Reload>(RELOADS);
+    let mut reloading = Reloading {
+        shelf,
+        told,
+        standings,
+        control,
+    };
     std::thread::Builder::new().name("practices".into()).spawn(move || {
-        while let Some(answer) = asked.blocking_recv() {
-            let told = shelf.load().map(
-                |Loaded {
-                     released,
-                     clips,
-                     problems,
-                 }| {
-                    // Nothing at all to say is a slip of the hand on the folder, not a wish to answer nobody.
-                    if !released.is_empty()
-                        && control
-                            .blocking_send(Control::Release {
-                                practices: released,
-                                clips,
-                            })
-                            .is_err()
-                    {
-                        tracing::debug!("the exchange has ended meanwhile");
+        let mut read = reloading.shelf.look();
+        let mut before = read.clone();
+        while !reloading.control.is_closed() {
+            match asked.recv_timeout(LOOK_EVERY) {
+                Err(RecvTimeoutError::Disconnected) => return,
+                Ok(answer) => {
+                    before = reloading.shelf.look();
+                    read = before.clone();
+                    // Whoever asked may not wait for the answer.
+                    let _ = answer.send(reloading.reload());
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let now = reloading.shelf.look();
+                    // An editor may be in the middle of writing: only what has come to rest is read.
+                    let at_rest = now == before;
+                    before = now;
+                    if !at_rest || before == read {
+                        continue;
                     }
-                    problems
-                },
-            );
-            // Whoever asked may not wait for the answer.
-            let _ = answer.send(told);
+                    read = before.clone();
+                    match reloading.reload() {
+                        Ok(problems) => tracing::info!(problems = problems.len(), "practices were read again"),
+                        Err(fault) => tracing::error!(%fault, "practices were not read again"),
+                    }
+                }
+            }
         }
     })?;
     Ok(requests)
+}
+
+/// Everything a reading of practices has to do with.
+struct Reloading {
+    shelf: Shelf,
+    told: Told,
+    standings: watch::Sender<Arc<[Standing]>>,
+    control: mpsc::Sender<Control>,
+}
+
+impl Reloading {
+    fn reload(&mut self) -> Result<Vec<Problem>, voice::VoiceFault> {
+        let loaded = self.shelf.load()?;
+        let facts;
+        (facts, self.told) = std::mem::take(&mut self.told).facts(&loaded);
+        let Loaded {
+            released,
+            standings,
+            clips,
+            problems,
+        } = loaded;
+        self.standings.send_replace(standings.into());
+        // Nothing at all to say is a slip of the hand on the folder, not a wish to answer nobody.
+        let release = Control::Release {
+            practices: Some(released).filter(|released| !released.is_empty()),
+            clips,
+            facts,
+        };
+        if self.control.blocking_send(release).is_err() {
+            tracing::debug!("the exchange has ended meanwhile");
+        }
+        Ok(problems)
+    }
+}
+
+/// What the book was told of the practices, so that it is told once.
+#[derive(Default)]
+struct Told {
+    says: BTreeMap<PathBuf, Says>,
+    wrong: BTreeSet<(PathBuf, String)>,
+}
+
+impl Told {
+    /// What is new: words that callers hear from here on, and faults nobody was told of.
+    fn facts(self, loaded: &Loaded) -> (Vec<Fact>, Self) {
+        let mut facts = Vec::new();
+        let mut now = Self::default();
+        for standing in &loaded.standings {
+            if self.says.get(&standing.folder) != Some(&standing.says) {
+                facts.push(Fact::Released {
+                    practice: standing.practice.clone(),
+                    says: match &standing.says {
+                        // Whole, not as people read it to each other: the book is evidence.
+                        Says::Release(fingerprint) => format!("release {fingerprint}"),
+                        other => other.to_string(),
+                    },
+                });
+            }
+            now.says.insert(standing.folder.clone(), standing.says.clone());
+            for what in &standing.wrong {
+                let known = (standing.folder.clone(), what.clone());
+                if !self.wrong.contains(&known) {
+                    facts.push(Fact::PracticeAlarm {
+                        practice: standing.practice.clone(),
+                        what: what.clone(),
+                    });
+                }
+                now.wrong.insert(known);
+            }
+        }
+        // Folders that hold no practice anybody could name.
+        let nameless = |problem: &&Problem| {
+            problem.serious
+                && !loaded
+                    .standings
+                    .iter()
+                    .any(|standing| standing.folder == problem.folder)
+        };
+        for problem in loaded.problems.iter().filter(nameless) {
+            let known = (problem.folder.clone(), problem.what.clone());
+            if !self.wrong.contains(&known) {
+                facts.push(Fact::PracticeAlarm {
+                    practice: problem.folder.display().to_string(),
+                    what: problem.what.clone(),
+                });
+            }
+            now.wrong.insert(known);
+        }
+        (facts, now)
+    }
 }
 
 /// A call holds two sockets, a bridged one four; the limit a shell gives (1,024) would be full at a few hundred calls.

@@ -39,8 +39,11 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 pub(crate) enum Control {
     /// New practices with the clips for every word they can say.
     Release {
-        practices: Vec<Released>,
+        /// None: nothing at all could be read, and everything stays.
+        practices: Option<Vec<Released>>,
         clips: Arc<Clips>,
+        /// What the book is to know of it.
+        facts: Vec<Fact>,
     },
     /// Take no new calls.
     Drain,
@@ -341,9 +344,16 @@ impl Loop {
 
     fn control(&mut self, control: Control) {
         match control {
-            Control::Release { practices, clips } => {
-                self.clips = clips;
-                self.handle(Input::Practices(practices));
+            Control::Release {
+                practices,
+                clips,
+                facts,
+            } => {
+                if let Some(practices) = practices {
+                    self.clips = clips;
+                    self.handle(Input::Practices(practices));
+                }
+                facts.into_iter().for_each(|fact| self.note(fact));
             }
             Control::Drain => {
                 self.draining = true;

@@ -1,8 +1,8 @@
 //! The configuration file: YAML read by the same reader as the flows, with the same kind of diagnostics.
 //!
 //! Every name below is one a person who knows telephones would use; every mistake names the line, what would not work,
-//! and one fix. Codes N001 (no such setting), N002 (not a value), N003 (missing); those of trunks stand in [`trunk`]. Nothing
-//! here can turn sealing, the book or consent off (SEC-09), nor TLS below 1.2 on (SEC-02).
+//! and one fix. Codes N001 (no such setting), N002 (not a value), N003 (missing), N017 (a lab that is no practice here); those
+//! of trunks stand in [`trunk`]. Nothing here can turn sealing, the book or consent off (SEC-09), nor TLS below 1.2 on (SEC-02).
 
 mod reader;
 mod trunk;
@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) media_threads: usize,
     /// Practice folders.
     pub(crate) practices: Vec<PathBuf>,
+    /// Those among them, or folders of such, that have no patients.
+    pub(crate) labs: Vec<PathBuf>,
     /// Data folder.
     pub(crate) data: PathBuf,
     /// Key folder.
@@ -66,6 +68,7 @@ const TOP: &[&str] = &[
     "media threads",
     "trunks",
     "practices",
+    "lab practices",
     "data",
     "keys",
     "speech",
@@ -135,6 +138,7 @@ impl Reader {
                 "write `practices: [flows]`",
             );
         }
+        let labs = self.labs(tree, &practices);
         let data = self.path(tree, "data");
         if data.is_none() {
             self.missing(
@@ -179,6 +183,7 @@ impl Reader {
             rtp_ports: self.ports(tree).unwrap_or(20_000..=29_999),
             media_threads: self.number(tree, "media threads", 1..=256).unwrap_or(0),
             practices,
+            labs,
             data: data?,
             keys: keys?,
             speech: tree.entry("speech").and_then(Node::text).map(str::to_owned),
@@ -263,6 +268,38 @@ impl Reader {
         tls.client_ca = client_ca;
         tls.roots = carrier_ca.unwrap_or(tls.roots);
         Some(tls)
+    }
+
+    /// `lab practices: [cedar-family-medicine]`: practices without patients, answered as they are written until they are
+    /// first released. Here and nowhere else (N017 for what is no practice of this engine).
+    fn labs(&mut self, tree: &Node, practices: &[PathBuf]) -> Vec<PathBuf> {
+        let mut labs = Vec::new();
+        for item in tree.entry("lab practices").map(words_of).unwrap_or_default() {
+            let Some(path) = item.text().map(|text| self.folder.join(text)) else {
+                self.wrong(
+                    item,
+                    "this is not the name of a folder",
+                    "nobody could tell which practice may be answered unsigned",
+                    "write the practice's folder as in `practices`: `lab practices: [flows/cedar]`",
+                );
+                continue;
+            };
+            // A lab is one of `practices`, lies in one, or holds one.
+            let among = |practice: &PathBuf| path.starts_with(practice) || practice.parent() == Some(path.as_path());
+            if practices.iter().any(among) {
+                labs.push(path);
+            } else {
+                self.say(
+                    "N017",
+                    Severity::Error,
+                    At::Value(item),
+                    format!("{} is none of the folders in `practices`", item.text().unwrap_or_default()),
+                    "the practice that was meant is not answered by what its folder says, and its callers get the emergency notice alone",
+                    "write it as in `practices`, or take it out: a practice with patients is no lab, it is signed and released",
+                );
+            }
+        }
+        labs
     }
 
     /// `browser pages: https://phones.example.com`, or several.

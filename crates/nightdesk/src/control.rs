@@ -34,6 +34,9 @@ const SAY_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Reasons told of one trunk's refused calls, and its addresses: the table of faults and the pulses have fewer.
 const LINES_MAX: usize = 64;
+/// Faults told of a practice, and letters of one, so that all of them fit into a line of an answer.
+const FAULTS_MAX: usize = 16;
+const WORDS_MAX: usize = 512;
 /// Whoever opens the door and says nothing is shown out.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 /// People at the door at once.
@@ -65,12 +68,17 @@ pub(crate) enum Ask {
         /// Who asks.
         actor: String,
     },
+    /// What callers of each practice hear now.
+    Practices {
+        /// Who asks.
+        actor: String,
+    },
 }
 
 impl Ask {
     fn actor(&self) -> &str {
         match self {
-            Ask::Trace { actor, .. } | Ask::Trunks { actor } => actor,
+            Ask::Trace { actor, .. } | Ask::Trunks { actor } | Ask::Practices { actor } => actor,
         }
     }
 }
@@ -92,11 +100,28 @@ pub(crate) enum Answer {
     Trunk(Box<Live>),
     /// That was every trunk.
     TrunksTold,
+    /// One practice; one line each.
+    Practice(LivePractice),
+    /// That was every practice.
+    PracticesTold,
     /// It cannot be done.
     Refused {
         /// Why.
         why: String,
     },
+}
+
+/// A practice as the serving engine sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LivePractice {
+    /// Its name.
+    pub(crate) practice: String,
+    /// Its folder.
+    pub(crate) folder: PathBuf,
+    /// What its callers hear.
+    pub(crate) says: String,
+    /// What keeps the last change from them.
+    pub(crate) wrong: Vec<String>,
 }
 
 /// A trunk as the serving engine sees it. Times are lengths up to now, so that two clocks need not agree.
@@ -269,6 +294,25 @@ async fn serve(stream: tokio::net::UnixStream, handle: &exchange::Handle, traces
             }
             say(&mut writer, &Answer::TrunksTold).await;
         }
+        Ask::Practices { .. } => {
+            for standing in handle.practices().iter() {
+                let live = LivePractice {
+                    practice: standing.practice.clone(),
+                    folder: standing.folder.clone(),
+                    says: standing.says.to_string(),
+                    wrong: standing
+                        .wrong
+                        .iter()
+                        .take(FAULTS_MAX)
+                        .map(|what| what.chars().take(WORDS_MAX).collect())
+                        .collect(),
+                };
+                if !say(&mut writer, &Answer::Practice(live)).await {
+                    return;
+                }
+            }
+            say(&mut writer, &Answer::PracticesTold).await;
+        }
         Ask::Trace {
             for_s,
             numbers_shown,
@@ -351,7 +395,7 @@ impl Caller {
         question.push(b'\n');
         let patience = match ask {
             Ask::Trace { for_s, .. } => Duration::from_secs(*for_s) + ANSWER_WITHIN,
-            Ask::Trunks { .. } => ANSWER_WITHIN,
+            Ask::Trunks { .. } | Ask::Practices { .. } => ANSWER_WITHIN,
         };
         stream
             .set_read_timeout(Some(patience))

@@ -1,8 +1,11 @@
 //! `nightdesk flow`: check, rehearse, read and compare what practices wrote.
 
 mod lsp;
+mod new;
 mod paper;
+mod release;
 mod simulate;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +33,8 @@ pub(crate) enum Flow {
         #[arg(long)]
         speech: Option<String>,
     },
+    /// Make a practice to begin with, for one of nine kinds of organisation
+    New(new::New),
     /// Print what callers hear and where each key leads, for a clinician to read and sign
     Read(paper::Read),
     /// Draw the flow: sections, keys, who is rung, what can follow
@@ -48,6 +53,19 @@ pub(crate) enum Flow {
     },
     /// Serve an editor by the Language Server Protocol: what is wrong, what may come next, what it means
     Lsp,
+    /// A script for whoever records the words, and the recordings back
+    #[command(subcommand)]
+    Words(words::Words),
+    /// Put your signature under the flows, protocols and translations as they stand
+    Sign(release::Sign),
+    /// Check, rehearse and release what was signed; any failure keeps what callers hear now
+    Release(release::Release),
+    /// Go back to an earlier release
+    Rollback(release::Rollback),
+    /// List the releases of a practice: when, who, signed by whom
+    Releases(release::Releases),
+    /// What callers of each practice hear from the serving engine now, and what keeps a change from them
+    Status(release::Status),
     /// Play the practice's scenarios
     #[command(after_help = "Example: nightdesk flow test practices/cedar --pages")]
     Test {
@@ -99,6 +117,7 @@ pub(crate) enum Format {
 pub(crate) fn flow(command: &Flow) -> Result<(), Failure> {
     match command {
         Flow::Check { folder, format, speech } => check(folder, *format, speech.as_deref()),
+        Flow::New(new) => new::new(new),
         Flow::Read(read) => paper::read(read),
         Flow::Graph(graph) => paper::graph(graph),
         Flow::Explain(explain) => paper::explain(explain),
@@ -106,6 +125,12 @@ pub(crate) fn flow(command: &Flow) -> Result<(), Failure> {
         Flow::Simulate(simulate) => simulate::simulate(simulate),
         Flow::Schema { kind } => schema(*kind),
         Flow::Lsp => lsp::lsp(),
+        Flow::Words(words) => words::words(words),
+        Flow::Sign(sign) => release::sign(sign),
+        Flow::Release(release) => release::release(release),
+        Flow::Rollback(rollback) => release::rollback(rollback),
+        Flow::Releases(releases) => release::releases(releases),
+        Flow::Status(status) => release::status(status),
         Flow::Test {
             folder,
             over_sip: false,

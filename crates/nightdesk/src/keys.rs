@@ -43,8 +43,51 @@ pub(crate) fn for_engine(folder: &Path) -> Result<exchange::Keys, Failure> {
     Ok(exchange::Keys {
         book: for_book(folder)?,
         recipients: vec![recipient(folder)?],
+        approvers: folder.join(APPROVERS),
     })
 }
+
+/// Makes the key pair of somebody who approves releases, in a folder of their own. Returns the public file's path.
+pub(crate) fn make_approver(name: &str, folder: &Path) -> Result<std::path::PathBuf, Failure> {
+    let known_as = flow::release::known_as(name);
+    if known_as.is_empty() {
+        return Err(Failure::new(
+            "an approver has a name",
+            "write it as the protocol's approval does: \"Adaeze Okafor MD\"",
+        ));
+    }
+    fs::create_dir_all(folder).map_err(Failure::file(folder))?;
+    let (secret, public) = (format!("{known_as}.secret"), format!("{known_as}.public"));
+    if folder.join(&secret).exists() {
+        return Err(Failure::new(
+            format!("{} is there already", folder.join(&secret).display()),
+            "use it; signatures made with it count, and a new key would void them",
+        ));
+    }
+    let random = SystemRandom::new();
+    let signer = seal::Signer::generate(&mut |bytes: &mut [u8]| {
+        random
+            .fill(bytes)
+            .expect("the kernel gives random numbers once it has booted")
+    });
+    write(folder, &public, &signer.verifier().to_approver_bytes())?;
+    write(folder, &secret, &signer.to_approver_bytes())?;
+    Ok(folder.join(public))
+}
+
+/// An approver's own key.
+pub(crate) fn approver(file: &Path) -> Result<seal::Signer, Failure> {
+    let bytes = fs::read(file).map_err(Failure::file(file))?;
+    seal::Signer::from_approver_bytes(&bytes).map_err(|fault| {
+        Failure::new(
+            format!("{}: {fault}", file.display()),
+            "name your own key file; `nightdesk keys approver \"NAME\" FOLDER` makes one",
+        )
+    })
+}
+
+/// The folder of approvers' public keys, in the key folder.
+pub(crate) const APPROVERS: &str = "approvers";
 
 /// What a book is written with.
 pub(crate) fn for_book(folder: &Path) -> Result<ledger::BookKeys, Failure> {

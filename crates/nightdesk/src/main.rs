@@ -31,7 +31,11 @@ use failure::Failure;
 
 /// Prints a line to the person who ran the command.
 macro_rules! out {
-    ($($arg:tt)*) => { println!($($arg)*) };
+    // What nobody can read, because the disk is full or the reader is gone, is no reason to panic.
+    ($($arg:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($arg)*);
+    }};
 }
 pub(crate) use out;
 
@@ -122,6 +126,14 @@ enum Keys {
         /// The folder, not on the data disk
         folder: PathBuf,
     },
+    /// Make the key of a person who approves releases; its public half goes into the engine's keys
+    #[command(after_help = "Example: nightdesk keys approver \"Adaeze Okafor MD\" ~/keys")]
+    Approver {
+        /// Their name, as the approval in the protocol has it
+        name: String,
+        /// A folder of their own
+        folder: PathBuf,
+    },
 }
 
 /// Whoever looks at patient information is named, and says why.
@@ -175,6 +187,15 @@ fn run(command: Command) -> Result<(), Failure> {
             &id,
         ),
         Command::Trunk(command) => trunk::trunk(&command),
+        Command::Keys(Keys::Approver { name, folder }) => {
+            let public = keys::make_approver(&name, &folder)?;
+            out!(
+                "made the key of {name}; copy {} into {}/ of the engine's key folder, and keep the secret half to yourself",
+                public.display(),
+                keys::APPROVERS
+            );
+            Ok(())
+        }
         Command::Keys(Keys::Make { folder }) => {
             let made = keys::make(&folder)?;
             out!(

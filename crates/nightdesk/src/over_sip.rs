@@ -179,6 +179,8 @@ impl Stage {
                 threads: 1,
             },
             practices: vec![house.path().join("practice")],
+            // What is rehearsed is what is written.
+            labs: vec![house.path().join("practice")],
             data: data.clone(),
             speech: serve::speech(None)?,
             keys: keys::for_engine(&key_folder)?,

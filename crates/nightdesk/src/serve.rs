@@ -28,7 +28,11 @@ pub(crate) fn settings(path: &Path) -> Result<Settings, Failure> {
 /// Turns settings into what the exchange is started with.
 pub(crate) fn exchange_config(settings: Settings) -> Result<exchange::Config, Failure> {
     let keys = keys::for_engine(&settings.keys)?;
-    let speech = speech(settings.speech.as_deref())?;
+    // What was spoken before is kept; a program that is gone must not keep the telephone from being answered.
+    let speech = speech(settings.speech.as_deref()).unwrap_or_else(|failure| {
+        out!("{failure}; until then only recorded words and those spoken before are heard");
+        None
+    });
     Ok(exchange::Config {
         desk: settings.desk,
         streams: exchange::StreamLimits::default(),
@@ -47,6 +51,7 @@ pub(crate) fn exchange_config(settings: Settings) -> Result<exchange::Config, Fa
             threads: settings.media_threads,
         },
         practices: settings.practices,
+        labs: settings.labs,
         data: settings.data,
         speech,
         keys,
@@ -74,6 +79,8 @@ pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
     let data = settings.data.clone();
     let config = exchange_config(settings)?;
     runtime()?.block_on(async {
+        // Without a listener a file that may not grow ends the process; with one the write fails, as on a full disk.
+        let _write_fails = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
         let running = start(config).await?;
         for listener in running.handle().listeners() {
             out!("listening on {} {}", listener.transport.name(), listener.local);
@@ -178,6 +185,8 @@ pub(crate) fn logs() {
         .json()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A log that cannot be written would be told on standard error, which is the log; and that panics.
+        .log_internal_errors(false)
         .try_init();
     panics::hush();
 }

@@ -198,7 +198,7 @@ fn ask_trunks(data: &Path, actor: &str) -> Result<Option<BTreeMap<String, Live>>
                 trunks.insert(live.id.clone(), *live);
             }
             Answer::Refused { why } => return Err(Failure::new(why, "ask again in a moment")),
-            Answer::Trunk(_) | Answer::TrunksTold | Answer::Tracing | Answer::Traced { .. } => return Ok(Some(trunks)),
+            _ => return Ok(Some(trunks)),
         }
     }
 }
@@ -353,7 +353,7 @@ fn trace(trunk: Option<&str>, how_long: &str, file: &Path, numbers: Numbers, who
                 let fix = "`nightdesk trunk list` names the trunks that are served; of traces there is one at a time";
                 return Err(Failure::new(why, fix));
             }
-            Answer::Trunk(_) | Answer::TrunksTold => {
+            Answer::Trunk(_) | Answer::TrunksTold | Answer::Practice(_) | Answer::PracticesTold => {
                 return Err(Failure::new(
                     "the engine answered another question",
                     "it is of another version than this command: use its own",

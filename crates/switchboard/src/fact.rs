@@ -344,6 +344,25 @@ pub enum Fact {
     },
     /// The process was asked to finish, and did.
     Stopped,
+    /// From here on new callers of a practice hear these words; calls in progress keep theirs.
+    Released {
+        /// Whose callers.
+        practice: String,
+        /// A release by its fingerprint, a lab's folder, or the emergency notice alone.
+        says: String,
+    },
+    /// A practice, or its last change, is not heard as somebody meant it to be; what was heard before stays.
+    PracticeAlarm {
+        /// Whose.
+        practice: String,
+        /// What is wrong, in words for whoever edits it.
+        what: String,
+    },
+    /// The engine itself cannot do something it should, and does the next best thing.
+    HouseAlarm {
+        /// What, and what became of it.
+        what: String,
+    },
     /// A trace of the signalling began: from here on messages are written or sent elsewhere.
     TraceBegan {
         /// `files`, or `collector`.
@@ -410,6 +429,9 @@ impl Fact {
             Fact::CallEnded { .. } => "call ended",
             Fact::Started { .. } => "started",
             Fact::Stopped => "stopped",
+            Fact::Released { .. } => "released",
+            Fact::PracticeAlarm { .. } => "practice alarm",
+            Fact::HouseAlarm { .. } => "house alarm",
             Fact::TraceBegan { .. } => "trace began",
             Fact::TraceEnded { .. } => "trace ended",
         }

@@ -205,6 +205,9 @@ pub fn line(fact: &Fact) -> String {
         } => format!("outcome: {outcome} (ended by {ended_by} after {seconds} s)"),
         Fact::Started { version } => format!("engine {version} started"),
         Fact::Stopped => "engine stopped".into(),
+        Fact::Released { practice, says } => format!("callers of {practice} hear {says}"),
+        Fact::PracticeAlarm { practice, what } => format!("ALARM, practice {practice}: {what}"),
+        Fact::HouseAlarm { what } => format!("ALARM: {what}"),
         Fact::TraceBegan {
             into,
             numbers_shown,

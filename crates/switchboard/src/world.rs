@@ -274,6 +274,12 @@ impl World {
         crate::desk::wall_at((self.began, self.wall), self.now)
     }
 
+    /// Somebody sets the machine's clock; the world's own goes on as it did.
+    pub fn clock_jumps(&mut self, by: jiff::SignedDuration) {
+        let wall = self.wall().saturating_add(by).unwrap_or(self.wall());
+        self.desk.set_clock(self.now, wall);
+    }
+
     /// Time since the world began.
     pub fn elapsed(&self) -> Duration {
         self.now.saturating_duration_since(self.began)

@@ -118,11 +118,12 @@ impl Server {
         };
         let text = format!(
             "# Written by the load generator.\nlisten: [{listen}\nrtp ports: {} to {}\nmedia threads: 1\ntrunks:\n  load:\n    from: [{}]\n    \
-             outbound: udp 127.0.0.1:{}\npractices: [{}]\ndata: {}\nkeys: {}\ncalls at most: 5000\nladder speed: {}\n{ring}drain for: 90 seconds\n",
+             outbound: udp 127.0.0.1:{}\npractices: [{}]\nlab practices: [{}]\ndata: {}\nkeys: {}\ncalls at most: 5000\nladder speed: {}\n{ring}drain for: 90 seconds\n",
             RTP_PORTS.start(),
             RTP_PORTS.end(),
             setup.from,
             setup.doctors_port,
+            practices.display(),
             practices.display(),
             data.display(),
             keys.display(),

@@ -35,6 +35,8 @@ pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub const NUMBER: &str = "+15125550100";
 /// The number of the first doctor on Cedar's ladder, whoever is on duty.
 pub const OKAFOR: &str = "+15125550141";
+/// What makes a house's practice a lab; without this line it has patients, and says what was signed and released.
+pub const LAB: &str = "lab practices: [practice]\n";
 /// A start may have to speak every sentence first.
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
 
@@ -61,7 +63,8 @@ impl House {
         })
     }
 
-    /// A practice of the repository, and a configuration; it is asked for once the folder and its `practice` are there.
+    /// A practice of the repository, and a configuration; it is asked for once the folder and its `practice` are there. The
+    /// practice is a lab: it is answered as it is written.
     pub fn of(practice: &Path, configuration: impl FnOnce(&Path) -> String) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("nightdesk-test-")
@@ -77,7 +80,8 @@ impl House {
         let data = folder.path().join("data");
         fs::create_dir_all(&data).expect("room");
         std::os::unix::fs::symlink(cache(), data.join("speech")).expect("room");
-        fs::write(folder.path().join("nightdesk.yaml"), configuration(folder.path())).expect("room");
+        let text = configuration(folder.path()) + LAB;
+        fs::write(folder.path().join("nightdesk.yaml"), text).expect("room");
         let house = Self {
             folder,
             binary,

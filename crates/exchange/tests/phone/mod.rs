@@ -54,12 +54,14 @@ pub(crate) fn config(data: &Path, practices: &Path) -> Config {
             threads: 1,
         },
         practices: vec![practices.to_owned()],
+        labs: vec![practices.to_owned()],
         data: data.to_owned(),
         // Without a program that speaks the words are left out: the call is what is tried here.
         speech: None,
         keys: Keys {
             book: book_keys(),
             recipients: vec![seal::RecipientSecret::generate(1, &mut |b| b.fill(9)).public()],
+            approvers: data.join("approvers"),
         },
         drain: PATIENCE,
     }

@@ -104,10 +104,13 @@ enum What {
     after_help = "Exit status 3 when a change is a downgrade and needs a second approver.\nExample: nightdesk flow diff practices/cedar drafts/cedar"
 )]
 pub(crate) struct Diff {
-    /// The folder as it was
+    /// The folder as it was, or `live` for what callers hear now
     old: PathBuf,
     /// The folder as it is to be
     new: PathBuf,
+    /// With `live`: the engine's configuration
+    #[arg(long)]
+    config: Option<PathBuf>,
 }
 
 /// Prints the review copy.
@@ -180,7 +183,17 @@ pub(crate) fn explain(explain: &Explain) -> Result<(), Failure> {
 /// Prints what changed; the exit status says whether a second approver is needed.
 pub(crate) fn diff(diff: &Diff) -> Result<(), Failure> {
     let compiled = |folder: &Path| practice(&source(folder)?, folder);
-    let difference = diff::diff(&*compiled(&diff.old)?, &*compiled(&diff.new)?);
+    let old = match &diff.config {
+        Some(config) if diff.old == Path::new("live") => super::release::live(config, &diff.new)?,
+        None if diff.old == Path::new("live") => {
+            return Err(Failure::new(
+                "`live` is what an engine says, and no engine is named",
+                "add --config with its configuration, or name a folder",
+            ));
+        }
+        _ => compiled(&diff.old)?,
+    };
+    let difference = diff::diff(&old, &*compiled(&diff.new)?);
     out!("{}", difference.to_string().trim_end());
     match difference.downgrades() {
         0 => Ok(()),

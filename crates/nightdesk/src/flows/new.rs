@@ -1,0 +1,65 @@
+//! `nightdesk flow new`: a whole practice to begin with.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use flow::template::Template;
+
+use super::{Failure, out};
+
+/// `flow new`
+#[derive(Args)]
+#[command(
+    after_help = "Kinds: primary-care, pediatrics, behavioral-health, ob-gyn, hospital, group-practice, outpatient-clinic, urgent-care, home-health.\nExample: nightdesk flow new practices/north --template primary-care --name \"North Clinic\""
+)]
+pub(crate) struct New {
+    /// The folder to make
+    folder: PathBuf,
+    /// The kind of organisation
+    #[arg(long)]
+    template: String,
+    /// The practice's name, as callers hear it
+    #[arg(long)]
+    name: String,
+}
+
+/// Writes the files; never over anything.
+pub(crate) fn new(new: &New) -> Result<(), Failure> {
+    let template = Template::named(&new.template).ok_or_else(|| {
+        let kinds: Vec<String> = Template::ALL
+            .iter()
+            .map(|known| format!("{} ({})", known.kind, known.about))
+            .collect();
+        Failure::new(
+            format!("there is no template `{}`", new.template),
+            format!("write one of: {}", kinds.join("; ")),
+        )
+    })?;
+    let name = new.name.trim();
+    // The first letter of a plain word of YAML may be none of the others.
+    let begins = name.starts_with(char::is_alphanumeric);
+    if !begins || !name.chars().all(|c| c.is_alphanumeric() || " -'.&".contains(c)) {
+        return Err(Failure::new(
+            format!("`{}` cannot be said as the name of a practice", new.name),
+            "write letters, digits, spaces and - ' . &, as callers know it",
+        ));
+    }
+    if std::fs::read_dir(&new.folder).is_ok_and(|mut inside| inside.next().is_some()) {
+        return Err(Failure::new(
+            format!("{} is not empty", new.folder.display()),
+            "name a folder that is not there yet; nothing is ever written over",
+        ));
+    }
+    std::fs::create_dir_all(&new.folder).map_err(Failure::file(&new.folder))?;
+    for (file, text) in template.files(name) {
+        let path = new.folder.join(file);
+        std::fs::write(&path, text).map_err(Failure::file(&path))?;
+        out!("wrote {}", path.display());
+    }
+    out!(
+        "next: put in your people, hours and numbers, then `nightdesk flow check {0}`, `nightdesk flow simulate {0}`; to call it before \
+         it is signed, name {0} in `lab practices` of an engine without patients",
+        new.folder.display()
+    );
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! `nightdesk flow words export | import`: a script for whoever records the words, and the recordings back.
+//!
+//! A recording belongs to a sentence, not to a file: its name begins with the sentence's hash, so what is recorded for words
+//! that were changed since is refused here and never heard there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use flow::{Part, Practice};
+
+use super::{Failure, out, practice, source};
+
+/// Rows of a script; a practice has hundreds of sentences.
+const ROWS_MAX: usize = 20_000;
+
+/// `flow words`
+#[derive(Subcommand)]
+pub(crate) enum Words {
+    /// Write every sentence with the file name its recording is to have, as CSV
+    #[command(after_help = "Example: nightdesk flow words export practices/cedar --out script.csv")]
+    Export {
+        /// The practice's folder
+        folder: PathBuf,
+        /// Write it to this file
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Only what has no recording yet
+        #[arg(long)]
+        missing: bool,
+    },
+    /// Take recordings that were made by a script; what no longer fits its sentence is left out and named
+    #[command(after_help = "Example: nightdesk flow words import practices/cedar script.csv recordings/")]
+    Import {
+        /// The practice's folder
+        folder: PathBuf,
+        /// The script the recordings were made by
+        script: PathBuf,
+        /// The folder of WAV files, named as the script names them
+        recordings: PathBuf,
+    },
+}
+
+/// Runs one of the two.
+pub(crate) fn words(words: &Words) -> Result<(), Failure> {
+    match words {
+        Words::Export { folder, out, missing } => export(folder, out.as_deref(), *missing),
+        Words::Import {
+            folder,
+            script,
+            recordings,
+        } => import(folder, script, recordings),
+    }
+}
+
+fn export(folder: &Path, file: Option<&Path>, missing: bool) -> Result<(), Failure> {
+    let practice = practice(&source(folder)?, folder)?;
+    let recorded = voice::Library::open(super::cache()?, None, &[folder.join("words")])
+        .map(|mut library| {
+            // Only recordings are looked for: nobody speaks here.
+            let _ = library.prepare(&practice.all_parts());
+            library
+        })
+        .map_err(|fault| Failure::new(fault.to_string(), "check the cache folder"))?;
+    let mut csv = String::from("file,language,recorded,sentence\n");
+    let mut rows = 0;
+    for (name, part) in by_file(&practice) {
+        let there = recorded.is_recorded(&part);
+        if missing && there {
+            continue;
+        }
+        rows += 1;
+        csv.push_str(&format!(
+            "{name},{},{},{}\n",
+            part.language.name(),
+            if there { "yes" } else { "no" },
+            quoted(&part.text)
+        ));
+    }
+    match file {
+        Some(file) => {
+            std::fs::write(file, csv).map_err(Failure::file(file))?;
+            out!("wrote {rows} sentences to {}", file.display());
+        }
+        None => out!("{}", csv.trim_end()),
+    }
+    Ok(())
+}
+
+fn import(folder: &Path, script: &Path, recordings: &Path) -> Result<(), Failure> {
+    let practice = practice(&source(folder)?, folder)?;
+    let wanted = by_file(&practice);
+    let text = std::fs::read_to_string(script).map_err(Failure::file(script))?;
+    let words = folder.join("words");
+    std::fs::create_dir_all(&words).map_err(Failure::file(&words))?;
+    let (mut taken, mut left) = (0, 0);
+    for row in rows(&text).into_iter().skip(1).take(ROWS_MAX) {
+        let [name, language, _, sentence] = row.as_slice() else {
+            return Err(Failure::new(
+                format!("{}: a row has {} columns, not four", script.display(), row.len()),
+                "keep the columns file, language, recorded, sentence as `flow words export` wrote them",
+            ));
+        };
+        let from = recordings.join(name);
+        // Only a name this practice asks for is ever opened: a script is not trusted with paths.
+        let Some(part) = wanted.get(name) else {
+            if from.file_name().is_some_and(|last| last == name.as_str()) && from.is_file() {
+                left += 1;
+                out!("left out, nobody says it any more: {language}: {sentence}");
+            }
+            continue;
+        };
+        if !from.is_file() {
+            continue;
+        }
+        if part.text.as_ref() != sentence
+            && voice::file_name(part) != voice::file_name(&Part::new(sentence.as_str(), part.language))
+        {
+            left += 1;
+            out!("left out, the sentence reads otherwise now: {sentence}");
+            continue;
+        }
+        hound::WavReader::open(&from).map_err(|fault| {
+            Failure::new(
+                format!("{}: {fault}", from.display()),
+                "save it as WAV, one channel, any rate",
+            )
+        })?;
+        let to = words.join(name);
+        std::fs::copy(&from, &to).map_err(Failure::file(&to))?;
+        taken += 1;
+    }
+    out!("{taken} recordings taken into {}, {left} left out", words.display());
+    Ok(())
+}
+
+/// Every sentence of a practice by the name its recording is to have.
+fn by_file(practice: &Practice) -> BTreeMap<String, Part> {
+    practice
+        .all_parts()
+        .into_iter()
+        .map(|part| (voice::file_name(&part), part))
+        .collect()
+}
+
+/// A field as a spreadsheet reads it (RFC 4180 §2).
+fn quoted(text: &str) -> String {
+    // A spreadsheet takes these at the beginning for a formula; a blank before them changes nothing that is said.
+    let text = if text.starts_with(['=', '+', '-', '@']) {
+        format!(" {text}")
+    } else {
+        text.to_owned()
+    };
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+/// Rows of fields, quoted or not; quoted ones may hold commas, quotation marks and line breaks.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    let mut rows = vec![vec![String::new()]];
+    let mut quoted = false;
+    let mut chars = text.trim_start_matches('\u{feff}').chars().peekable();
+    while let Some(c) = chars.next() {
+        let Some(field) = rows.last_mut().and_then(|row| row.last_mut()) else {
+            break;
+        };
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                field.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => {
+                if let Some(row) = rows.last_mut() {
+                    row.push(String::new());
+                }
+            }
+            '\n' if !quoted => rows.push(vec![String::new()]),
+            '\r' if !quoted => {}
+            c => field.push(c),
+        }
+    }
+    rows.retain(|row| row.iter().any(|field| !field.trim().is_empty()));
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_comes_back_from_a_spreadsheet_as_it_went() {
+        for sentence in [
+            "Thank you. Goodbye.",
+            "Say \"yes\", or wait",
+            "¿En qué podemos ayudarle?",
+            "two\nlines",
+        ] {
+            let read = rows(&format!("a.wav,English,no,{}\r\nb.wav,English,no,x", quoted(sentence)));
+            assert_eq!(read.len(), 2);
+            assert_eq!(read[0][3], sentence);
+        }
+        assert!(quoted("=1+1").starts_with("\" ="));
+        assert_eq!(rows("\"unended"), [["unended"]]);
+    }
+}

@@ -1,0 +1,270 @@
+//! From a folder somebody edits to words callers hear: the gate, the swap, and the way back, with the real program.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test has a clock, sockets and files, and stops where it finds otherwise"
+)]
+
+mod child;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use child::{Cue, Diary, House, LAB, NUMBER, Person, begin, handset, press};
+use switchboard::Fact;
+
+const SOON: Duration = Duration::from_secs(60);
+const DIRECTOR: &str = "Adaeze Okafor MD";
+const SECOND: &str = "Linh Nguyen MD";
+
+/// Cedar as a practice with patients: the engine's configuration calls it no lab, and its protocol is no sample.
+fn furnish(doctors: std::net::SocketAddr) -> House {
+    let house = House::furnish(doctors, "5 seconds");
+    let file = house.path("nightdesk.yaml");
+    let text = fs::read_to_string(&file).expect("a configuration");
+    assert!(text.contains(LAB), "houses have labs: {text}");
+    fs::write(&file, text.replace(LAB, "")).expect("room");
+    // Ten scenarios are enough here; what is released is the same.
+    fs::remove_file(house.path("practice/more.tests.yaml")).expect("a file of the practice");
+    let protocol = house.path("practice/adult-symptoms.protocol.yaml");
+    let text = fs::read_to_string(&protocol).expect("a file of the practice");
+    let lines = text.lines().map(|line| {
+        if line.starts_with("source:") {
+            "source: The practice's own wording."
+        } else {
+            line
+        }
+    });
+    fs::write(&protocol, lines.collect::<Vec<_>>().join("\n") + "\n").expect("room");
+    house
+}
+
+fn edit(house: &House, file: &str, from: &str, to: &str) {
+    let path = house.path("practice").join(file);
+    let text = fs::read_to_string(&path).expect("a file of the practice");
+    assert!(text.contains(from), "{file} says {from}");
+    fs::write(&path, text.replace(from, to)).expect("room");
+}
+
+/// Runs a command that may fail.
+fn nightdesk(house: &House, arguments: &[&str]) -> Output {
+    let tests = std::env::current_exe().expect("this test is a file");
+    let program = tests.ancestors().nth(2).expect("tests lie in deps").join("nightdesk");
+    Command::new(program)
+        .args(arguments)
+        .args(["--config", path(&house.path("nightdesk.yaml"))])
+        .env("USER", "marisol")
+        .output()
+        .expect("the binary was just built")
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
+}
+
+fn said(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+fn refused(house: &House, because: &str) -> Option<i32> {
+    let output = nightdesk(house, &["flow", "release", path(&house.path("practice"))]);
+    assert!(!output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains(because), "{because}: {}", said(&output));
+    output.status.code()
+}
+
+fn released(house: &House) -> String {
+    house.show(&["flow", "release", path(&house.path("practice")), "--actor", "marisol"])
+}
+
+/// Makes somebody an approver of this house.
+fn appoint(house: &House, name: &str, known_as: &str) {
+    let own = house.path("own");
+    house.run(&["keys", "approver", name, path(&own)]);
+    let approvers = house.path("keys/approvers");
+    fs::create_dir_all(&approvers).expect("room");
+    let public = format!("{known_as}.public");
+    fs::copy(own.join(&public), approvers.join(&public)).expect("a key");
+}
+
+fn sign(house: &House, name: &str, known_as: &str) {
+    let key = house.path("own").join(format!("{known_as}.secret"));
+    house.run(&[
+        "flow",
+        "sign",
+        path(&house.path("practice")),
+        "--as",
+        name,
+        "--key",
+        path(&key),
+    ]);
+}
+
+/// Calls and listens; nobody presses a key.
+fn listens(callers: &exchange::handset::Handset, line: u64, desk: std::net::SocketAddr) -> Diary {
+    let (party, diary) = Person::with([]);
+    callers.call(line, desk, NUMBER, Some(&format!("+1512555018{line}")), party);
+    diary
+}
+
+/// Waits until the book says that callers hear this release (the first letters of it).
+fn waits_for_release(house: &House, print: &str) {
+    let taken = format!("release {print}");
+    house.waits_for("the release to be taken", SOON, |facts| {
+        let is = |stamped: &switchboard::Stamped| matches!(&stamped.fact, Fact::Released { says, .. } if says.starts_with(&taken));
+        facts.iter().any(is).then_some(())
+    });
+}
+
+#[test]
+fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_next_call() {
+    let callers = handset(&child::words(None), |_| {
+        Person::with([(Cue::Hears("Press 1 to take it now"), press("1"))]).0
+    });
+    callers.otherwise(switchboard::phone::Answering::Accepts);
+    let house = furnish(callers.address());
+
+    // Nobody has signed a word of it: its number is answered all the same, by 911 advice and a person, and it is told.
+    let desk = house.start("info");
+    assert!(desk.out().contains("was never released"), "{}", desk.out());
+    assert!(desk.out().contains("lab practices: ["), "{}", desk.out());
+    let unsigned = listens(&callers, 9, desk.address);
+    unsigned.waits_for("The usual service of this line", SOON);
+    house.waits_for("caller and doctor to be connected", SOON, |facts| {
+        let talks = |stamped: &switchboard::Stamped| matches!(stamped.fact, Fact::Bridged { .. });
+        facts.iter().any(talks).then_some(())
+    });
+    let order = ["hang up and dial 911", "The usual service of this line"].map(|words| unsigned.when(words));
+    assert!(order[0].is_some() && order[0] < order[1], "{}", unsigned.all());
+    assert!(unsigned.when("Cedar").is_none(), "{}", unsigned.all());
+    let status = house.show(&["flow", "status"]);
+    assert!(
+        status.contains("the emergency notice alone; `doctor on call` is rung")
+            && status.contains("was never released"),
+        "{status}"
+    );
+    assert!(
+        house.facts().iter().any(
+            |stamped| matches!(&stamped.fact, Fact::PracticeAlarm { what, .. } if what.contains("never released"))
+        ),
+        "the alarm is in the book"
+    );
+
+    // The gate, one refusal after the other; each says what is missing.
+    refused(&house, "nobody has signed them");
+    appoint(&house, DIRECTOR, "adaeze-okafor-md");
+    appoint(&house, SECOND, "linh-nguyen-md");
+    sign(&house, DIRECTOR, "adaeze-okafor-md");
+    assert_eq!(
+        refused(&house, "this is the first release, and one person has signed"),
+        Some(3)
+    );
+    sign(&house, SECOND, "linh-nguyen-md");
+    edit(
+        &house,
+        "after-hours.flow.yaml",
+        "say: Thank you. Goodbye.",
+        "say: Thank you. Good night.",
+    );
+    edit(
+        &house,
+        "after-hours.es.yaml",
+        "Thank you. Goodbye.:",
+        "Thank you. Good night.:",
+    );
+    refused(&house, "changed after they were signed");
+    sign(&house, DIRECTOR, "adaeze-okafor-md");
+    sign(&house, SECOND, "linh-nguyen-md");
+    edit(
+        &house,
+        "adult-symptoms.protocol.yaml",
+        "source: The",
+        "source: Sample wording. The",
+    );
+    refused(&house, "sample wording");
+    edit(
+        &house,
+        "adult-symptoms.protocol.yaml",
+        "source: Sample wording. The",
+        "source: The",
+    );
+    edit(
+        &house,
+        "after-hours.tests.yaml",
+        "outcome: told to call 911",
+        "outcome: ended",
+    );
+    refused(&house, "Chest pain is told to call 911");
+    edit(
+        &house,
+        "after-hours.tests.yaml",
+        "outcome: ended",
+        "outcome: told to call 911",
+    );
+    assert!(released(&house).contains("10 scenarios passed"));
+    // The engine that runs takes it, and the approvers who were appointed meanwhile, by itself.
+    waits_for_release(&house, "");
+    listens(&callers, 8, desk.address).waits_for("Thank you for calling Cedar", SOON);
+    let (doctor, anything) = ("I will reach the doctor on call", "To be called back at the number");
+    let presses_4 = |line, menu: Option<Duration>| {
+        let mut script = begin();
+        script.push((Cue::Hears("How can we help"), vec![]));
+        script.push((Cue::After(menu.unwrap_or_default()), press("4")));
+        let (party, diary) = Person::with(script);
+        callers.call(line, desk.address, NUMBER, Some(&format!("+1512555018{line}")), party);
+        diary
+    };
+    // One caller is in the menu while 4 and 5 change places, are signed for by one person, and released.
+    let before = presses_4(1, Some(Duration::from_secs(14)));
+    before.waits_for("How can we help", SOON);
+    for (from, to) in [("press 4:", "\u{1}"), ("press 5:", "press 4:"), ("\u{1}", "press 5:")] {
+        edit(&house, "after-hours.flow.yaml", from, to);
+    }
+    // Keys are said in the order they are written; the menu itself is no clinical matter.
+    sign(&house, DIRECTOR, "adaeze-okafor-md");
+    let told = house.show(&["flow", "diff", "live", path(&house.path("practice"))]);
+    assert!(told.contains("Section “Main menu”"), "{told}");
+    let scenarios = house.path("practice/after-hours.tests.yaml");
+    let text = fs::read_to_string(&scenarios).expect("a file of the practice");
+    let swapped = text
+        .replace("presses: [1, 1, 4", "presses: [1, 1, 5")
+        .replace("presses: [1, 2, 4", "presses: [1, 2, 5");
+    fs::write(&scenarios, swapped).expect("room");
+    assert!(released(&house).contains("new calls take it now"));
+    let newest = house.show(&["flow", "releases", path(&house.path("practice"))]);
+    let newest = newest.split("  ").nth(1).expect("a fingerprint").to_owned();
+    waits_for_release(&house, &newest);
+    let after = presses_4(2, None);
+    before.waits_for(doctor, SOON);
+    after.waits_for(anything, SOON);
+    assert!(after.when(doctor).is_none(), "{}", after.all());
+    let release_of = |line: u64| {
+        let number = format!("+1512555018{line}");
+        house.facts().into_iter().find_map(|stamped| match stamped.fact {
+            Fact::CallBegan { caller, release, .. } if caller.expose().as_ref() == Some(&number) => Some(release),
+            _ => None,
+        })
+    };
+    assert!(release_of(1).is_some() && release_of(1) != release_of(2));
+
+    // And back in one command.
+    let back = house.show(&["flow", "rollback", path(&house.path("practice")), "--actor", "marisol"]);
+    assert!(back.contains("new calls take it now"), "{back}");
+    let list = house.show(&["flow", "releases", path(&house.path("practice"))]);
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(lines.len(), 3, "{list}");
+    assert!(
+        lines[0].contains("in force") && lines[0].contains("adaeze-okafor-md, linh-nguyen-md"),
+        "{list}"
+    );
+    let prints = |line: &str| line.split("  ").nth(1).map(str::to_owned);
+    assert_eq!(prints(lines[0]), prints(lines[2]), "{list}");
+}

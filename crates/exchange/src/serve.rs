@@ -25,7 +25,7 @@ use crate::history;
 use crate::journal::{self, Journal};
 use crate::plane::{EVENTS, Figures, Gauges, Plane, TAP_FRAMES, figures};
 use crate::ports::Ports;
-use crate::practices::{Loaded, Problem, Says, Shelf, Standing};
+use crate::practices::{Loaded, Problem, Says, Seen, Shelf, Standing};
 use crate::recorder::Recorder;
 use crate::releases::Store;
 use crate::resolver::Names;
@@ -125,6 +125,7 @@ type Reload = oneshot::Sender<Result<Vec<Problem>, voice::VoiceFault>>;
 /// What the blocking part of the start gives.
 struct Prepared {
     shelf: Shelf,
+    seen: Seen,
     loaded: Loaded,
     book: Book,
     index: Index,
@@ -261,7 +262,8 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     };
     let signalling = tokio::spawn(signalling.run());
     let handle = Handle {
-        reload: reloader(prepared.shelf, told, standings_sender, control.clone()).map_err(Fault::Start)?,
+        reload: reloader(prepared.shelf, prepared.seen, told, standings_sender, control.clone())
+            .map_err(Fault::Start)?,
         standings,
         control,
         listeners: listeners.into(),
@@ -530,6 +532,8 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
 
 /// Everything that may take its time: disk, speech.
 fn prepare(mut shelf: Shelf, data: &Path, keys: Keys) -> Result<Prepared, Fault> {
+    // Looked at before it is read: what is edited in between is seen as a change.
+    let seen = shelf.look();
     let loaded = shelf.load()?;
     // What is serious is told as an alarm, once there is a book.
     for problem in loaded.problems.iter().filter(|problem| !problem.serious) {
@@ -590,6 +594,7 @@ fn prepare(mut shelf: Shelf, data: &Path, keys: Keys) -> Result<Prepared, Fault>
     }
     Ok(Prepared {
         shelf,
+        seen,
         loaded,
         book,
         index,
@@ -610,6 +615,7 @@ const RELOADS: usize = 4;
 /// Speaking new sentences takes seconds, and here nobody waits for them.
 fn reloader(
     shelf: Shelf,
+    seen: Seen,
     told: Told,
     standings: watch::Sender<Arc<[Standing]>>,
     control: mpsc::Sender<Control>,
@@ -622,7 +628,7 @@ fn reloader(
         control,
     };
     std::thread::Builder::new().name("practices".into()).spawn(move || {
-        let mut read = reloading.shelf.look();
+        let mut read = seen;
         let mut before = read.clone();
         while !reloading.control.is_closed() {
             match asked.recv_timeout(LOOK_EVERY) {

@@ -35,6 +35,7 @@ fn wrong_configurations_are_told_what_is_wrong() {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let (settings, diagnostics) = read_file(&path);
         assert!(settings.is_none(), "{name} was taken");
+        let length = std::fs::read(&path).expect("a fixture").len();
         let _ = writeln!(said, "# {name}");
         for finding in diagnostics {
             codes.insert(finding.code);
@@ -49,6 +50,8 @@ fn wrong_configurations_are_told_what_is_wrong() {
                 finding.fix
             );
             assert!(!finding.what.contains("opensesame"), "a password is repeated");
+            let is_here = finding.file == name && finding.span.end <= length;
+            assert!(is_here, "{name}: `{}` points somewhere else", finding.what);
         }
         said.push('\n');
     }

@@ -267,7 +267,7 @@ fn preset(reader: &mut Reader, written: &Node) -> Option<Preset> {
             ),
         );
     }
-    found
+    found.map(|preset| preset.named_at(&node.at))
 }
 
 /// The defaults that nobody has checked and that the person has not replaced.

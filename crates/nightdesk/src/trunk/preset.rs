@@ -4,7 +4,8 @@
 //! value beside its source: `{is: …, page: …}` was read there, `{is: …, guess: …}` is what nobody could check and is shown with a
 //! `~`. What a person writes in the configuration always wins.
 
-use flow::source::Node;
+use flow::Place;
+use flow::source::{Kind, Node};
 
 /// The presets there are: the word in the configuration, and the data.
 const FILES: &[(&str, &str)] = &[
@@ -44,6 +45,13 @@ impl Preset {
         let (key, text) = FILES.iter().find(|(key, _)| *key == name)?;
         let tree = flow::source::read(&format!("preset {key}"), text).tree?;
         Some(Self { key, tree })
+    }
+
+    /// The same, for somebody who named it there: what is wrong with one of its defaults is shown in their file, at that word,
+    /// and not at a place of ours that their file does not have.
+    pub(crate) fn named_at(mut self, at: &Place) -> Self {
+        move_to(&mut self.tree, at);
+        self
     }
 
     /// Every preset.
@@ -107,6 +115,20 @@ impl Preset {
     fn lines(&self, name: &str) -> Vec<&str> {
         let items = self.tree.entry(name).map(Node::items).unwrap_or_default();
         items.iter().filter_map(Node::text).collect()
+    }
+}
+
+fn move_to(node: &mut Node, at: &Place) {
+    node.at = at.clone();
+    match &mut node.kind {
+        Kind::List(items) => items.iter_mut().for_each(|item| move_to(item, at)),
+        Kind::Map { entries, .. } => {
+            for (name, value) in entries {
+                name.at = at.clone();
+                move_to(value, at);
+            }
+        }
+        Kind::Nothing | Kind::Text(_) => {}
     }
 }
 

@@ -14,7 +14,10 @@ use super::{about, verdict};
 pub const FOLDERS: &[&str] = &[
     "flows/cedar-family-medicine",
     "fixtures/flows/good",
-    "fixtures/flows/good/pediatrics",
+    "fixtures/flows/good/everything",
+    "fixtures/flows/good/shared",
+    "flows/bright-harbor-pediatrics",
+    "flows/stillwater-behavioral-health",
     "fixtures/flows/bad",
 ];
 
@@ -63,7 +66,10 @@ pub fn compile(bytes: &[u8]) -> u64 {
         ..Folder::default()
     };
     // Somebody may be typing anywhere in it.
-    let at = bytes.iter().fold(0usize, |at, byte| at.wrapping_mul(31).wrapping_add((*byte).into())) % (text.len() + 1);
+    let at = bytes
+        .iter()
+        .fold(0usize, |at, byte| at.wrapping_mul(31).wrapping_add((*byte).into()))
+        % (text.len() + 1);
     black_box((
         editor::suggest(&folder, place, at),
         editor::meaning(&folder, place, at),

@@ -9,6 +9,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+/// A day on which the approvals of the practices that ship hold.
+const A_DAY: &str = "2026-11-22";
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -41,10 +44,33 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn flow_check_finds_cedar_good() {
-    let output = nightdesk(&["flow", "check", "flows/cedar-family-medicine"]);
+    let output = nightdesk(&["flow", "check", "flows/cedar-family-medicine", "--on", A_DAY]);
     assert!(output.status.success(), "{}", said(&output));
     assert!(
         said(&output).contains("Cedar Family Medicine: good"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn flow_check_judges_approvals_by_the_day_and_recordings_by_their_sentences() {
+    let output = nightdesk(&["flow", "check", "flows/cedar-family-medicine", "--on", "2027-02-19"]);
+    assert!(!output.status.success(), "{}", said(&output));
+    assert!(
+        said(&output).contains("C001") && said(&output).contains("2027-02-18"),
+        "{}",
+        said(&output)
+    );
+
+    let folder = cedar_with("more.tests.yaml", "passed out", "passed out");
+    let words = folder.path().join("words");
+    std::fs::create_dir(&words).expect("room");
+    std::fs::write(words.join("0123456789abcdef-our-old-greeting.wav"), "a sound").expect("room");
+    let path = folder.path().to_str().expect("a plain path");
+    let output = nightdesk(&["flow", "check", path, "--on", A_DAY]);
+    assert!(
+        said(&output).contains("F010") && said(&output).contains("our old greeting"),
         "{}",
         said(&output)
     );

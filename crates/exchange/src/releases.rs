@@ -27,6 +27,8 @@ const SIGNATURES_MAX: usize = 64;
 /// Files of one bundle, and octets of one file: a practice is a dozen pages, not a disk.
 pub(crate) const FILES_MAX: usize = 256;
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Sounds of one practice.
+const RECORDINGS_MAX: usize = 20_000;
 /// Approvers one house knows.
 const APPROVERS_MAX: usize = 256;
 
@@ -363,6 +365,32 @@ impl Store {
 /// The first letters of a fingerprint, which people read to each other.
 pub fn short(fingerprint: &str) -> &str {
     fingerprint.get(..12).unwrap_or(fingerprint)
+}
+
+/// Everything a practice's folder says, for the checker: its texts, and which sentences somebody has recorded.
+pub fn draft(folder: &Path) -> io::Result<flow::Folder> {
+    let mut files = texts(folder)?;
+    let words = folder.join(crate::RECORDED);
+    let index = words.join("index.txt");
+    if index.is_file() {
+        files.insert(format!("{}/index.txt", crate::RECORDED), text(&index)?);
+    }
+    let mut recordings = BTreeSet::new();
+    for entry in fs::read_dir(&words).into_iter().flatten().flatten() {
+        if recordings.len() >= RECORDINGS_MAX {
+            return Err(io::Error::other(format!(
+                "a practice has at most {RECORDINGS_MAX} recordings"
+            )));
+        }
+        recordings.extend(
+            entry
+                .file_name()
+                .into_string()
+                .ok()
+                .filter(|name| name.ends_with(".wav")),
+        );
+    }
+    Ok(flow::Folder { files, recordings })
 }
 
 /// The texts of a folder by file name.

@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(*first, Act::EmergencyNotice(Notice::BehavioralHealth));
         let hospital = crate::template::Template::named("hospital")
             .expect("there is one")
-            .files("North");
+            .files("North", jiff::civil::date(2026, 11, 21));
         let alone = stand_in("practice.yaml", &hospital["practice.yaml"]).expect("it names a number");
         assert_eq!(alone.rings.as_deref(), Some("doctor on call"));
     }

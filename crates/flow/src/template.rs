@@ -5,6 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+/// How long the approval of a new practice holds, so that nobody begins with one that is overdue.
+const HOLDS_DAYS: i64 = 90;
+
 /// One kind of organisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Template {
@@ -204,7 +210,13 @@ impl Template {
     }
 
     /// Its files, for a practice of this name.
-    pub fn files(&self, practice: &str) -> BTreeMap<String, String> {
+    pub fn files(&self, practice: &str, today: Date) -> BTreeMap<String, String> {
+        let mut files = self.undated(practice);
+        files.values_mut().for_each(|text| *text = dated(text, today));
+        files
+    }
+
+    fn undated(&self, practice: &str) -> BTreeMap<String, String> {
         let own = |text: &str, name: &str| text.replace(name, practice);
         match self.built {
             Built::Whole { name, files } => files
@@ -248,23 +260,44 @@ impl Template {
     }
 }
 
+/// The same with approvals of that day.
+fn dated(text: &str, today: Date) -> String {
+    let review = today.saturating_add(HOLDS_DAYS.days());
+    let line = |line: &str| {
+        if !line.starts_with("clinical approval:") {
+            return line.to_owned();
+        }
+        let mut line = line.to_owned();
+        for (before, day) in [(", on: ", today), ("review by: ", review)] {
+            if let Some(at) = line.find(before).map(|at| at + before.len()) {
+                line.replace_range(at..(at + "2026-11-18".len()).min(line.len()), &day.to_string());
+            }
+        }
+        line
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rehearse::{Suite, solo};
     use crate::{Folder, compile_on};
 
+    /// Long after the approvals that stand in the files themselves.
+    const DAY: Date = jiff::civil::date(2031, 5, 2);
+
     #[test]
     fn every_template_checks_with_nothing_but_sample_wording_and_its_scenarios_pass() {
         let mut wrong = Vec::new();
         for template in Template::ALL {
-            let files = template.files("North Clinic");
+            let files = template.files("North Clinic", DAY);
             let compiled = compile_on(
                 &Folder {
                     files: files.clone(),
                     ..Folder::default()
                 },
-                Some(jiff::civil::date(2026, 11, 21)),
+                Some(DAY),
             );
             // U003: `voice only` is for callers who cannot use the keys; it asks for the number in words.
             let found = compiled

@@ -32,6 +32,9 @@ pub(crate) enum Flow {
         /// The speech program, if recorded words are not enough
         #[arg(long)]
         speech: Option<String>,
+        /// The day approvals must still hold on (today)
+        #[arg(long)]
+        on: Option<jiff::civil::Date>,
     },
     /// Make a practice to begin with, for one of nine kinds of organisation
     New(new::New),
@@ -116,7 +119,12 @@ pub(crate) enum Format {
 /// Runs one of the commands.
 pub(crate) fn flow(command: &Flow) -> Result<(), Failure> {
     match command {
-        Flow::Check { folder, format, speech } => check(folder, *format, speech.as_deref()),
+        Flow::Check {
+            folder,
+            format,
+            speech,
+            on,
+        } => check(folder, *format, speech.as_deref(), on.unwrap_or_else(today)),
         Flow::New(new) => new::new(new),
         Flow::Read(read) => paper::read(read),
         Flow::Graph(graph) => paper::graph(graph),
@@ -161,8 +169,13 @@ pub(crate) struct Source {
 
 /// Reads and compiles a practice folder.
 pub(crate) fn source(folder: &Path) -> Result<Source, Failure> {
-    let read = folder_of(folder)?;
-    let compiled = flow::compile(&read);
+    judged(folder, None)
+}
+
+/// The same on a known day: an approval past its review is an error then (C001).
+fn judged(folder: &Path, today: Option<jiff::civil::Date>) -> Result<Source, Failure> {
+    let read = exchange::releases::draft(folder).map_err(Failure::file(folder))?;
+    let compiled = flow::compile_on(&read, today);
     Ok(Source {
         files: read.files,
         practice: compiled.practice,
@@ -170,23 +183,9 @@ pub(crate) fn source(folder: &Path) -> Result<Source, Failure> {
     })
 }
 
-/// The files of a practice folder.
-fn folder_of(folder: &Path) -> Result<flow::Folder, Failure> {
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).map_err(Failure::file(folder))? {
-        let path = entry.map_err(Failure::file(folder))?.path();
-        if path.extension().is_some_and(|ending| ending == "yaml") {
-            let text = std::fs::read_to_string(&path).map_err(Failure::file(&path))?;
-            files.insert(
-                path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-                text,
-            );
-        }
-    }
-    Ok(flow::Folder {
-        files,
-        ..flow::Folder::default()
-    })
+/// The day it is here.
+fn today() -> jiff::civil::Date {
+    jiff::Zoned::now().date()
 }
 
 fn schema(kind: FileKind) -> Result<(), Failure> {
@@ -207,8 +206,8 @@ pub(crate) fn show(diagnostic: &Diagnostic, text: &str) {
     out!("{:?}", miette::Report::new(diagnostic.shown_in(text)));
 }
 
-fn check(folder: &Path, format: Format, speech: Option<&str>) -> Result<(), Failure> {
-    let source = source(folder)?;
+fn check(folder: &Path, format: Format, speech: Option<&str>, on: jiff::civil::Date) -> Result<(), Failure> {
+    let source = judged(folder, Some(on))?;
     for diagnostic in &source.diagnostics {
         match format {
             Format::Json => out!("{}", diagnostic.to_json()),

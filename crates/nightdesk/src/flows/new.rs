@@ -51,7 +51,7 @@ pub(crate) fn new(new: &New) -> Result<(), Failure> {
         ));
     }
     std::fs::create_dir_all(&new.folder).map_err(Failure::file(&new.folder))?;
-    for (file, text) in template.files(name) {
+    for (file, text) in template.files(name, super::today()) {
         let path = new.folder.join(file);
         std::fs::write(&path, text).map_err(Failure::file(&path))?;
         out!("wrote {}", path.display());

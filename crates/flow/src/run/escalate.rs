@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::connect;
 use super::field::{FieldAsk, Fielded, KEEP_PATIENCE, SILENCES_MAX};
@@ -21,6 +21,8 @@ use crate::words::{Part, Words};
 
 /// A voice at least this often (§9).
 const WORDS_EVERY: Duration = Duration::from_secs(15);
+/// Shorter music is none.
+const MUSIC_AT_LEAST: SignedDuration = SignedDuration::from_secs(1);
 /// A ladder that has not told how it ended by now is taken as exhausted; the longest one allowed is far shorter (S014).
 const LADDER_MAX: Duration = Duration::from_secs(45 * 60);
 
@@ -165,7 +167,13 @@ impl Escalating {
             (Heard::Time, Voice::Quiet | Voice::Music(_)) if scene.now >= words_at => {
                 Voice::Speaking(self.company(scene))
             }
-            (heard, Voice::Music(playing)) if playing.over(scene.now, &heard) => self.between_words(scene),
+            (heard, Voice::Music(playing)) if playing.over(scene.now, &heard) => {
+                // What ends as it begins was not heard by anybody, and would be begun for ever.
+                match scene.now.duration_since(playing.began) >= MUSIC_AT_LEAST {
+                    true => self.between_words(scene),
+                    false => Voice::Quiet,
+                }
+            }
             (_, voice) => voice,
         };
         // Counted from the end of whatever was said or asked last.

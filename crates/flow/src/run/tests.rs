@@ -724,15 +724,19 @@ fn the_crisis_caller_may_leave_by_a_key_and_is_kept_company() {
 
 #[test]
 fn music_plays_between_the_words_and_ends_with_the_waiting() {
-    let mut flow = flow();
-    for step in flow.sections.iter_mut().flat_map(|section| &mut section.steps) {
-        if let Act::Escalate { while_waiting, .. } = &mut step.act {
-            *while_waiting = Waiting::HoldMusic;
+    let waits = || {
+        let mut flow = flow();
+        for step in flow.sections.iter_mut().flat_map(|section| &mut section.steps) {
+            if let Act::Escalate { while_waiting, .. } = &mut step.act {
+                *while_waiting = Waiting::HoldMusic;
+            }
         }
-    }
-    let mut walk = Walk::with(flow, Some("+15125550199"));
-    walk.go("..2.t.t k.k");
-    walk.since();
+        let mut walk = Walk::with(flow, Some("+15125550199"));
+        walk.go("..2.t.t k.k");
+        walk.since();
+        walk
+    };
+    let mut walk = waits();
     // It ends and begins again; after 15 seconds a voice; then music again, until somebody accepts.
     walk.go("..tt.A");
     insta::assert_snapshot!(walk.since().replace(" · ", "\n"), @r#"
@@ -744,6 +748,14 @@ fn music_plays_between_the_words_and_ends_with_the_waiting() {
     hush
     bridge
     "#);
+    // Music that ends as it begins, since nobody has the sound, is not begun again and again.
+    let mut walk = waits();
+    walk.go(".");
+    assert_eq!(walk.since(), "say \"♪\"");
+    let music = walk.saying.take().unwrap();
+    walk.run.hear(walk.now, Heard::Said(music));
+    walk.drain();
+    assert_eq!(walk.since(), "");
 }
 
 #[test]

@@ -281,15 +281,7 @@ pub const OURS: [&str; 4] = [
 
 /// Makes every sentence audible, once for all tests: the others wait at the door.
 fn speak(practice: &Path, cache: &Path) -> voice::Snapshot {
-    let files = fs::read_dir(practice)
-        .expect("the copy")
-        .map(|entry| entry.expect("readable").path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
-        .map(|path| {
-            let name = path.file_name().expect("a file").to_string_lossy().into_owned();
-            (name, fs::read_to_string(&path).expect("text"))
-        })
-        .collect();
+    let files = crate::texts(practice);
     let compiled = flow::compile(&flow::Folder {
         files,
         ..flow::Folder::default()

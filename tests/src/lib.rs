@@ -120,6 +120,24 @@ fn bound(line: &str, stream: bool) -> Option<(Option<Ipv4Addr>, u16)> {
     Some((ip.map(|ip| Ipv4Addr::from(ip.to_ne_bytes())), port))
 }
 
+/// The texts of a practice's folder, by file name.
+pub fn texts(practice: &Path) -> BTreeMap<String, String> {
+    let files = exchange::releases::draft(practice).expect("a practice");
+    files.files
+}
+
+/// What tshark reads in a file of packets: of each SIP message its method, status and Call-ID, between tabs.
+pub fn sip_in(file: &Path) -> String {
+    let read = std::process::Command::new("tshark")
+        .args(["-n", "-r"])
+        .arg(file)
+        .args(["-Y", "sip", "-T", "fields"])
+        .args(["-e", "sip.Method", "-e", "sip.Status-Code", "-e", "sip.Call-ID"])
+        .output()
+        .expect("tshark is installed by `make setup`");
+    String::from_utf8_lossy(&read.stdout).into_owned()
+}
+
 /// The folder of the workspace.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -12,7 +12,6 @@
 
 mod child;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;
@@ -122,15 +121,7 @@ fn a_released_bundle_has_a_bad_signature() {
     let public = house.path("keys/approvers/ada.public");
     fs::write(&public, signer.verifier().to_approver_bytes()).expect("room");
     let store = Store::new(house.path("data/releases"), house.path("keys/approvers"));
-    let files: BTreeMap<String, String> = fs::read_dir(house.path("practice"))
-        .expect("a practice")
-        .map(|entry| entry.expect("readable").path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
-        .map(|path| {
-            let name = path.file_name().expect("a file").to_string_lossy().into_owned();
-            (name, fs::read_to_string(&path).expect("text"))
-        })
-        .collect();
+    let files = tests::texts(&house.path("practice"));
     let fingerprint = seal::keys::hex(&flow::release::fingerprint(&files).expect("it reads"));
     let signature = Signature::new(&fingerprint, "Ada", jiff::civil::date(2026, 11, 21), &signer);
     store

@@ -73,28 +73,6 @@ fn sngrep(arguments: &[&str]) -> Child {
         .expect("sngrep is installed by `make setup`")
 }
 
-/// The methods and answers in what sngrep wrote.
-fn seen(file: &Path) -> String {
-    let read = Command::new("tshark")
-        .args(["-n", "-r"])
-        .arg(file)
-        .args([
-            "-Y",
-            "sip",
-            "-T",
-            "fields",
-            "-e",
-            "sip.Method",
-            "-e",
-            "sip.Status-Code",
-            "-e",
-            "sip.Call-ID",
-        ])
-        .output()
-        .expect("tshark is installed by `make setup`");
-    String::from_utf8_lossy(&read.stdout).into_owned()
-}
-
 #[test]
 fn a_trace_opens_in_sngrep() {
     let house = house("");
@@ -121,7 +99,7 @@ fn a_trace_opens_in_sngrep() {
         copy.to_str().expect("plain"),
     ]);
     assert!(reader.wait().expect("our own child").success());
-    let seen = seen(&copy);
+    let seen = tests::sip_in(&copy);
     for line in [
         "OPTIONS\t\tseen-200",
         "\t200\tseen-200",
@@ -152,7 +130,7 @@ fn sngrep_takes_our_signalling_as_homer_would() {
     let pid = i32::try_from(collector.id()).expect("Linux counts processes in 22 bits");
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGINT).expect("it runs");
     collector.wait().expect("our own child");
-    let seen = seen(&written);
+    let seen = tests::sip_in(&written);
     for line in ["OPTIONS\t\t", "\t200\t", "INVITE\t\t", "\t404\t", "ACK\t\t"] {
         assert!(seen.contains(line), "{line:?} is not in {seen}");
     }

@@ -306,24 +306,7 @@ fn a_trace_of_one_trunk_holds_its_messages_and_nobody_elses() {
         !octets.windows(7).any(|window| window == b"5550199"),
         "a number is in the trace"
     );
-    let seen = Command::new("tshark")
-        .args(["-n", "-r"])
-        .arg(&file)
-        .args([
-            "-Y",
-            "sip",
-            "-T",
-            "fields",
-            "-e",
-            "sip.Method",
-            "-e",
-            "sip.Status-Code",
-            "-e",
-            "sip.Call-ID",
-        ])
-        .output()
-        .expect("tshark is there: make setup");
-    let seen = String::from_utf8_lossy(&seen.stdout);
+    let seen = tests::sip_in(&file);
     for line in ["OPTIONS\t\tof-lab", "\t200\tof-lab"] {
         assert!(seen.contains(line), "{line:?} is not in {seen}");
     }

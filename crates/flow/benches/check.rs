@@ -6,12 +6,15 @@
     reason = "a benchmark reads files and the clock, and prints what it measured"
 )]
 
+#[path = "../tests/practices/mod.rs"]
+mod practices;
+
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use flow::rehearse::{Suite, must_have, solo};
 use flow::{Folder, compile};
+use practices::folder;
 
 const SECTIONS: usize = 1_000;
 const TIMES: usize = 15;
@@ -66,19 +69,6 @@ fn main() {
 
 fn milliseconds(time: Option<&Duration>) -> f64 {
     time.map_or(0.0, |time| time.as_secs_f64() * 1_000.0)
-}
-
-fn folder(name: &str) -> Folder {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows").join(name);
-    let mut folder = Folder::default();
-    for entry in std::fs::read_dir(&path).expect("the folder is there").flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".yaml") {
-            let text = std::fs::read_to_string(entry.path()).expect("a text");
-            folder.files.insert(name, text);
-        }
-    }
-    folder
 }
 
 /// Cedar with a menu tree of a thousand sections: menus, yes-or-no questions, messages and a way back to the doctor.

@@ -6,33 +6,11 @@
     reason = "a helper of tests fails as a test does"
 )]
 
-use std::path::Path;
-use std::sync::Arc;
+mod practices;
 
 use flow::rehearse::{must_have, solo, unrehearsed};
-use flow::{Folder, Practice, compile};
 use jiff::civil::{DateTime, datetime};
-
-fn folder(name: &str) -> Folder {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows").join(name);
-    let mut folder = Folder::default();
-    for entry in std::fs::read_dir(&path).expect("the folder is there").flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".yaml") {
-            folder
-                .files
-                .insert(name, std::fs::read_to_string(entry.path()).expect("a text"));
-        }
-    }
-    folder
-}
-
-fn compiled(folder: &Folder) -> Arc<Practice> {
-    let compiled = compile(folder);
-    compiled
-        .practice
-        .unwrap_or_else(|| panic!("{:#?}", compiled.diagnostics))
-}
+use practices::{compiled, folder};
 
 fn night() -> DateTime {
     datetime(2026, 11, 22, 2, 10, 0, 0)

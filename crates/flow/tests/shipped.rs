@@ -11,39 +11,18 @@
 
 #[path = "shipped/mutants.rs"]
 mod mutants;
-
-use std::path::Path;
-use std::sync::Arc;
+mod practices;
 
 use flow::proof::{Awaits, Bounds, Estimate, Reach, Roads, bounds};
 use flow::rehearse::{Coverage, Scenario, Suite, measured, solo};
-use flow::{Compiled, Diagnostic, Folder, Practice, compile};
+use flow::{Diagnostic, Folder, compile};
+use practices::{compiled, folder};
 
 const PRACTICES: [&str; 3] = [
     "cedar-family-medicine",
     "bright-harbor-pediatrics",
     "stillwater-behavioral-health",
 ];
-
-fn folder(name: &str) -> Folder {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows").join(name);
-    let mut folder = Folder::default();
-    for entry in std::fs::read_dir(&path).expect("the folder is there").flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".yaml") {
-            let text = std::fs::read_to_string(entry.path()).expect("a text");
-            folder.files.insert(name, text);
-        }
-    }
-    folder
-}
-
-fn compiled(folder: &Folder) -> Arc<Practice> {
-    let Compiled {
-        practice, diagnostics, ..
-    } = compile(folder);
-    practice.unwrap_or_else(|| panic!("{diagnostics:#?}"))
-}
 
 /// Every scenario a practice wrote, with the file of the flow it is about.
 fn scenarios(folder: &Folder) -> Vec<(String, Scenario)> {

@@ -604,15 +604,7 @@ pub fn voices<const N: usize>(sentences: [&str; N]) -> [Arc<[u8]>; N] {
 
 /// A practice as it stands in a folder.
 pub fn compile(practice: &Path) -> Arc<flow::Practice> {
-    let files = fs::read_dir(practice)
-        .expect("a practice")
-        .map(|entry| entry.expect("readable").path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
-        .map(|path| {
-            let name = path.file_name().expect("a file").to_string_lossy().into_owned();
-            (name, fs::read_to_string(&path).expect("text"))
-        })
-        .collect();
+    let files = tests::texts(practice);
     let compiled = flow::compile(&flow::Folder {
         files,
         ..flow::Folder::default()

@@ -1,0 +1,35 @@
+//! The practices that ship, for tests and benchmarks.
+#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(unreachable_pub, reason = "a module of each test, not a door")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    reason = "a test reads the files it is about, and fails loudly"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use flow::{Compiled, Folder, Practice, compile};
+
+/// A folder below `flows/`.
+pub fn folder(name: &str) -> Folder {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows").join(name);
+    let mut folder = Folder::default();
+    for entry in std::fs::read_dir(&path).expect("the folder is there").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".yaml") {
+            let text = std::fs::read_to_string(entry.path()).expect("a text");
+            folder.files.insert(name, text);
+        }
+    }
+    folder
+}
+
+/// What it means; nothing is wrong with it.
+pub fn compiled(folder: &Folder) -> Arc<Practice> {
+    let Compiled {
+        practice, diagnostics, ..
+    } = compile(folder);
+    practice.unwrap_or_else(|| panic!("{diagnostics:#?}"))
+}

@@ -22,6 +22,7 @@ mod f006;
 mod f008;
 mod f010;
 mod f012;
+mod f013;
 mod p001;
 mod p002;
 mod p003;
@@ -144,6 +145,11 @@ pub(crate) fn flow(draft: &FlowDraft, practice: &PracticeDraft, today: Option<Da
     if let Some(today) = today {
         c001::check(draft, today, out);
     }
+}
+
+/// The rule about lines, once every flow is known.
+pub(crate) fn lines(draft: &PracticeDraft, practice: &Practice, out: &mut Vec<Diagnostic>) {
+    f013::check(draft, practice, out);
 }
 
 /// The rule about recorded words.

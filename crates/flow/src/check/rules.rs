@@ -128,6 +128,7 @@ pub const RULES: &[Rule] = &[
         Error,
         "hours, holidays or zone missing or contradictory where the flow relies on them",
     ),
+    rule("F013", Warning, "a line that no flow answers"),
     rule("U001", Warning, "more than five choices"),
     rule("U002", Warning, "0 used as a choice"),
     rule("U003", Warning, "a message without a call-back number"),

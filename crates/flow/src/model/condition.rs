@@ -144,6 +144,15 @@ impl Condition {
         self.clauses.iter().all(|clause| clause.holds(known))
     }
 
+    /// Whether it asks if this line was called.
+    pub(crate) fn names_line(&self, line: &str) -> bool {
+        self.clauses.iter().any(|clause| match clause {
+            Clause::Is { thing, value, .. } => *thing == Thing::LineCalled && value == line,
+            Clause::OneOf { thing, values } => *thing == Thing::LineCalled && values.iter().any(|value| value == line),
+            _ => false,
+        })
+    }
+
     /// Holds whatever the call is like: `any time`.
     pub fn always(&self) -> bool {
         self.clauses.is_empty()

@@ -44,6 +44,13 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// Whether callers of this line are meant: it is the one answered, or some step asks whether it was called.
+    pub fn speaks_for(&self, line: &str) -> bool {
+        let asks = |step: &Step| step.only_if.as_ref().is_some_and(|only_if| only_if.names_line(line));
+        let mut steps = self.sections.iter().flat_map(|section| &section.steps);
+        self.line == line || steps.any(asks)
+    }
+
     /// The section of that id.
     pub fn section(&self, id: SectionId) -> &Section {
         self.sections

@@ -53,8 +53,9 @@ pub struct Practice {
 impl Practice {
     /// The flow that answers a line now.
     ///
-    /// The first whose `when` holds, in the order of the file names; else the line's first flow: a number we own is
-    /// always answered. `None` only for a line no flow names.
+    /// The first whose `when` holds, in the order of the file names; else the line's first flow; for a line that no flow
+    /// answers, one that asks about it, or the practice's first: a number we own is always answered. `None` only when there
+    /// is no flow at all.
     pub fn flow_for(&self, line: &str, now: Timestamp) -> Option<&Arc<Flow>> {
         let known = Clock {
             practice: self,
@@ -66,6 +67,8 @@ impl Practice {
             .clone()
             .find(|flow| flow.when.holds(&known))
             .or_else(|| of_line.next())
+            .or_else(|| self.flows.iter().find(|flow| flow.speaks_for(line)))
+            .or_else(|| self.flows.first())
     }
 
     /// Every clip that can ever be spoken in this practice: its own sentences cut at their fill-ins, the built-in

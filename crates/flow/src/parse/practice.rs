@@ -30,6 +30,8 @@ pub(crate) struct PracticeDraft {
     pub(crate) at: Place,
     /// Where each ladder begins.
     pub(crate) ladders: BTreeMap<String, Place>,
+    /// Where each of its own lines stands.
+    pub(crate) lines: BTreeMap<String, Place>,
     /// Where each outside line stands.
     pub(crate) outside_lines: BTreeMap<String, Place>,
     /// Where each person stands.
@@ -140,6 +142,7 @@ pub(crate) fn practice(tree: &Node, translations: &Translations, out: &mut Vec<D
             ..tree.at.clone()
         },
         ladders: ladders_at,
+        lines: lines.into_iter().map(|(name, (_, at))| (name, at)).collect(),
         outside_lines: outside.into_iter().map(|(name, (_, at))| (name, at)).collect(),
         people: people_at,
         they_hear: they_hear_at,

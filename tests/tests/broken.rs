@@ -333,10 +333,8 @@ fn the_clock_jumps() {
     for hours in [-24, 24] {
         let duty = [("primary", "Dr. Okafor"), ("backup", "Dr. Lindqvist")];
         let duty = duty.map(|(role, person)| (role.to_owned(), person.to_owned())).into();
-        let released = switchboard::Released {
-            roster: Arc::new(switchboard::rehearse::roster_of(&practice, &duty)),
-            practice: practice.clone(),
-        };
+        let roster = Arc::new(switchboard::rehearse::roster_of(&practice, &duty));
+        let released = switchboard::Released::new(practice.clone(), roster);
         let setting = Setting {
             now: "2026-11-22T05:40:00Z".parse().expect("a time"),
             health: switchboard::Health::default(),

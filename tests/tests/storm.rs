@@ -277,10 +277,7 @@ impl Night {
                     .expect("three rows are within its limit");
             }
         }
-        let released = Released {
-            practice: practice.clone(),
-            roster: Arc::new(roster),
-        };
+        let released = Released::new(practice.clone(), Arc::new(roster));
         let setting = Setting {
             now: "2026-11-22T05:40:00Z".parse().expect("a night"),
             health: health(&mut dice),

@@ -27,6 +27,9 @@ use crate::releases::{Bundle, FILES_MAX, Store, short, text, texts};
 /// Practices of one exchange.
 const PRACTICES_MAX: usize = 10_000;
 
+/// Numbers a practice lost in edits that are answered all the same; whoever has more has moved house, and starts the engine anew.
+const LOST_NUMBERS_MAX: usize = 64;
+
 /// Replaced practices whose words are kept for calls in progress; a call lasts an hour at most.
 const RETIRED_MAX: usize = 64;
 
@@ -103,6 +106,8 @@ pub struct Shelf {
     /// Folders whose practices may say what nobody signed.
     labs: Vec<PathBuf>,
     running: BTreeMap<PathBuf, Reading>,
+    /// Whose each number is that was ever answered, and which line of theirs.
+    numbers: BTreeMap<String, (PathBuf, String)>,
     /// Practices that were replaced and that some call may still speak for; the newest last.
     retired: Vec<Arc<flow::Practice>>,
 }
@@ -134,6 +139,7 @@ impl Shelf {
             releases: None,
             labs: Vec::new(),
             running: BTreeMap::new(),
+            numbers: BTreeMap::new(),
             retired: Vec::new(),
         }
     }
@@ -233,6 +239,13 @@ impl Shelf {
                 running.insert(folder.clone(), reading.clone());
             }
         }
+        let from = problems.len();
+        self.connect(&mut running, &mut problems);
+        for standing in &mut standings {
+            let told = problems.iter().skip(from);
+            let own = told.filter(|problem| problem.folder == standing.folder);
+            standing.wrong.extend(own.map(|problem| problem.what.clone()));
+        }
         let recorded: Vec<PathBuf> = running
             .keys()
             .map(|folder| folder.join(RECORDED))
@@ -288,6 +301,75 @@ impl Shelf {
             clips: Arc::new(Clips(library.snapshot())),
             problems,
         })
+    }
+
+    /// Says which numbers reach which practice. A number stays with the practice that was reached by it first, and one that
+    /// an edit took out is answered on: a trunk still sends its callers here, and a slip in a digit must lose none of them.
+    fn connect(&mut self, running: &mut BTreeMap<PathBuf, Reading>, problems: &mut Vec<Problem>) {
+        let mut problem = |folder: &PathBuf, what: String| {
+            problems.push(Problem {
+                folder: folder.clone(),
+                what,
+                serious: true,
+            })
+        };
+        let names = |folder: &PathBuf, number: &String| {
+            let reading = running.get(folder);
+            reading.is_some_and(|reading| reading.released.practice.lines.values().any(|own| own == number))
+        };
+        let named: Vec<(&PathBuf, &String, &String)> = running
+            .iter()
+            .flat_map(|(folder, reading)| {
+                let lines = reading.released.practice.lines.iter();
+                lines.map(move |(line, number)| (folder, line, number))
+            })
+            .collect();
+        let mut numbers = std::mem::take(&mut self.numbers);
+        for (folder, line, number) in named {
+            match numbers.get(number) {
+                Some((owner, _)) if owner != folder && names(owner, number) => problem(
+                    folder,
+                    format!(
+                        "`{line}` has a number of {}, whose callers it stays with; give each practice numbers of its own",
+                        owner.display()
+                    ),
+                ),
+                _ => {
+                    numbers.insert(number.clone(), (folder.clone(), line.clone()));
+                }
+            }
+        }
+        let mut lost: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        numbers.retain(|number, (folder, line)| {
+            if names(folder, number) {
+                return true;
+            }
+            let count = lost.entry(folder.clone()).or_default();
+            *count += 1;
+            let keeps = running.contains_key(folder) && *count <= LOST_NUMBERS_MAX;
+            if keeps {
+                problem(
+                    folder,
+                    format!(
+                        "no line has the number {number} any more, which was `{line}`; whoever calls it is answered as before, \
+                         until the engine starts again: put it back if it was a slip"
+                    ),
+                );
+            }
+            keeps
+        });
+        for (folder, reading) in running.iter_mut() {
+            let lines = &reading.released.practice.lines;
+            let own = numbers.iter().filter(|(_, (owner, _))| owner == folder);
+            let line_of = |line: &String| match lines.contains_key(line) {
+                true => Some(line.clone()),
+                // The line went with its number.
+                false => lines.keys().next().cloned(),
+            };
+            let reached = own.filter_map(|(number, (_, line))| Some((number.clone(), line_of(line)?)));
+            reading.released.numbers = reached.collect();
+        }
+        self.numbers = numbers;
     }
 
     /// The folders that are practices, in order.
@@ -392,10 +474,7 @@ impl Shelf {
             }
         };
         Some(Reading {
-            released: Released {
-                practice,
-                roster: Arc::new(roster),
-            },
+            released: Released::new(practice, Arc::new(roster)),
             says,
             bundle,
         })
@@ -449,10 +528,7 @@ impl Shelf {
         let practice = known.practice.clone();
         let roster = roster(folder, &practice).or_else(|_| standing(&practice)).ok()?;
         Some(Reading {
-            released: Released {
-                practice,
-                roster: Arc::new(roster),
-            },
+            released: Released::new(practice, Arc::new(roster)),
             says: Says::StandIn(known.rings.clone()),
             bundle: None,
         })
@@ -965,6 +1041,66 @@ mod tests {
             "{says:?}"
         );
         assert!(serious(&loaded)[0].contains("the same name"), "{:?}", serious(&loaded));
+    }
+
+    #[test]
+    fn a_number_lost_in_an_edit_is_answered_on() {
+        let (folder, practice) = copy();
+        let mut running = shelf(folder.path());
+        running.load().expect("a cache folder");
+        let file = practice.join("practice.yaml");
+        let text = fs::read_to_string(&file).expect("shipped");
+        let renumbered = text.replace("main line: +1 512 555 0100", "main line: +1 512 555 0109");
+        assert_ne!(text, renumbered);
+        fs::write(&file, renumbered).expect("written");
+        let loaded = running.load().expect("a cache folder");
+        let line = "main line".to_owned();
+        let both = [
+            ("+15125550100".to_owned(), line.clone()),
+            ("+15125550109".to_owned(), line),
+        ];
+        assert_eq!(loaded.released[0].numbers, BTreeMap::from(both.clone()));
+        assert!(
+            serious(&loaded)[0].contains("put it back if it was a slip"),
+            "{:?}",
+            serious(&loaded)
+        );
+        assert_eq!(loaded.standings[0].wrong.len(), 1);
+        // Whoever means it starts the engine anew.
+        let loaded = shelf(folder.path()).load().expect("a cache folder");
+        assert_eq!(loaded.released[0].numbers, BTreeMap::from([both[1].clone()]));
+        // And put back, nothing is wrong.
+        fs::write(&file, text).expect("written");
+        let loaded = running.load().expect("a cache folder");
+        assert_eq!(loaded.released[0].numbers.len(), 2, "the other was answered too");
+        assert!(serious(&loaded)[0].contains("0109"), "{:?}", serious(&loaded));
+    }
+
+    #[test]
+    fn a_number_stays_with_whom_it_reached_first() {
+        let (folder, practice) = copy();
+        let mut shelf = shelf(folder.path());
+        shelf.load().expect("a cache folder");
+        let oak = folder.path().join("practices/a-newcomer");
+        fs::create_dir(&oak).expect("room");
+        for entry in fs::read_dir(&practice).expect("shipped").flatten() {
+            fs::copy(entry.path(), oak.join(entry.file_name())).expect("copied");
+        }
+        let loaded = shelf.load().expect("a cache folder");
+        let numbers: Vec<usize> = loaded.released.iter().map(|released| released.numbers.len()).collect();
+        assert_eq!(numbers, [0, 1], "the newcomer is first by name alone");
+        assert!(serious(&loaded)[0].contains("stays with"), "{:?}", serious(&loaded));
+        assert_eq!(loaded.standings[0].wrong.len(), 1);
+        // Until the other gives it up.
+        let file = practice.join("practice.yaml");
+        let text = fs::read_to_string(&file).expect("shipped");
+        fs::write(&file, text.replace("512 555 0100", "512 555 0109")).expect("written");
+        let loaded = shelf.load().expect("a cache folder");
+        let reached = |practice: usize| loaded.released[practice].numbers.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(
+            (reached(0), reached(1)),
+            (vec!["+15125550100".to_owned()], vec!["+15125550109".to_owned()])
+        );
     }
 
     #[test]

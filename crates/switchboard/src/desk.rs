@@ -478,10 +478,9 @@ impl Desk {
         self.lines = released
             .iter()
             .flat_map(|r| {
-                r.practice
-                    .lines
+                r.numbers
                     .iter()
-                    .map(move |(line, number)| (number.clone(), (r.clone(), line.clone())))
+                    .map(move |(number, line)| (number.clone(), (r.clone(), line.clone())))
             })
             .collect();
         self.practices = released;

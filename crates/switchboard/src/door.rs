@@ -4,6 +4,7 @@
 //! takes time (a sync of the book, a spoken sentence, a ringing phone) is a value that goes out and a value that
 //! comes back, so that a simulated world can delay, reorder or refuse it (house.md §7).
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -130,6 +131,21 @@ pub struct Released {
     pub practice: Arc<flow::Practice>,
     /// Who is on duty when.
     pub roster: Arc<oncall::Roster>,
+    /// The numbers that reach it, in E.164, and which of its lines each is.
+    pub numbers: BTreeMap<String, String>,
+}
+
+impl Released {
+    /// A practice that is reached by the numbers its file names.
+    pub fn new(practice: Arc<flow::Practice>, roster: Arc<oncall::Roster>) -> Self {
+        let lines = practice.lines.iter();
+        let numbers = lines.map(|(line, number)| (number.clone(), line.clone())).collect();
+        Self {
+            practice,
+            roster,
+            numbers,
+        }
+    }
 }
 
 /// What is known to be broken; callers are served around it.

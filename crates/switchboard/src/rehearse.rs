@@ -49,10 +49,8 @@ pub fn play_by(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scena
         .to_zoned(practice.time_zone.clone())
         .map(|zoned| zoned.timestamp())
         .unwrap_or_default();
-    let released = Released {
-        practice: practice.clone(),
-        roster: Arc::new(roster_of(practice, &scenario.on_call)),
-    };
+    let roster = Arc::new(roster_of(practice, &scenario.on_call));
+    let released = Released::new(practice.clone(), roster);
     let mut carrier = carrier;
     if scenario.failing.contains(&Failing::Trunk) {
         carrier.unavailable.insert(EDGE.ip());

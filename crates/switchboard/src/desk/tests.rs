@@ -276,7 +276,7 @@ impl Bench {
             .expect("one row");
         let practice = cedar();
         let roster = Arc::new(roster);
-        desk.handle(now, Input::Practices(vec![Released { practice, roster }]));
+        desk.handle(now, Input::Practices(vec![Released::new(practice, roster)]));
         for port in (20_000..).step_by(2).take(ports) {
             desk.handle(now, Input::Port(port));
         }

@@ -15,6 +15,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use child::{Cue, Diary, House, LAB, NUMBER, Person, begin, handset, press};
+use exchange::handset::Act;
 use switchboard::Fact;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -219,17 +220,27 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     waits_for_release(&house, "");
     listens(&callers, 8, desk.address).waits_for("Thank you for calling Cedar", SOON);
     let (doctor, anything) = ("I will reach the doctor on call", "To be called back at the number");
-    let presses_4 = |line, menu: Option<Duration>| {
+    let number = |line: u64| format!("+1213555{:04}", 100 + line);
+    let presses_4 = |line, menu: Duration| {
         let mut script = begin();
         script.push((Cue::Hears("How can we help"), vec![]));
-        script.push((Cue::After(menu.unwrap_or_default()), press("4")));
+        script.push((Cue::After(menu), press("4")));
+        // Who was understood has nothing more to say.
+        script.push((Cue::Hears("To be called back at the number"), vec![Act::HangUp]));
         let (party, diary) = Person::with(script);
-        callers.call(line, desk.address, NUMBER, Some(&format!("+1512555018{line}")), party);
+        callers.call(line, desk.address, NUMBER, Some(&number(line)), party);
         diary
     };
-    // One caller is in the menu while 4 and 5 change places, are signed for by one person, and released.
-    let before = presses_4(1, Some(Duration::from_secs(14)));
-    before.waits_for("How can we help", SOON);
+    // Fifty callers are in the menu while 4 and 5 change places, are signed for by one person, and released.
+    let begins = |line| {
+        // No trunk sends fifty calls in an instant, and none is allowed to.
+        std::thread::sleep(Duration::from_millis(150));
+        presses_4(line, Duration::from_secs(24))
+    };
+    let before: Vec<Diary> = (0..50).map(begins).collect();
+    before.iter().for_each(|caller| {
+        caller.waits_for("How can we help", SOON);
+    });
     for (from, to) in [("press 4:", "\u{1}"), ("press 5:", "press 4:"), ("\u{1}", "press 5:")] {
         edit(&house, "after-hours.flow.yaml", from, to);
     }
@@ -247,18 +258,27 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     let newest = house.show(&["flow", "releases", path(&house.path("practice"))]);
     let newest = newest.split("  ").nth(1).expect("a fingerprint").to_owned();
     waits_for_release(&house, &newest);
-    let after = presses_4(2, None);
-    before.waits_for(doctor, SOON);
+    assert!(
+        before.iter().all(|caller| caller.when("[presses 4]").is_none()),
+        "the release was taken while all of them were deciding"
+    );
+    let after = presses_4(60, Duration::ZERO);
+    for caller in &before {
+        caller.waits_for(doctor, SOON);
+    }
     after.waits_for(anything, SOON);
     assert!(after.when(doctor).is_none(), "{}", after.all());
+    let facts = house.facts();
     let release_of = |line: u64| {
-        let number = format!("+1512555018{line}");
-        house.facts().into_iter().find_map(|stamped| match stamped.fact {
+        let number = number(line);
+        facts.iter().find_map(|stamped| match &stamped.fact {
             Fact::CallBegan { caller, release, .. } if caller.expose().as_ref() == Some(&number) => Some(release),
             _ => None,
         })
     };
-    assert!(release_of(1).is_some() && release_of(1) != release_of(2));
+    let began_with = release_of(0);
+    assert!((0..50).all(|line| release_of(line).is_some() && release_of(line) == began_with));
+    assert!(release_of(60).is_some() && release_of(60) != began_with);
 
     // And back in one command.
     let back = house.show(&["flow", "rollback", path(&house.path("practice")), "--actor", "marisol"]);

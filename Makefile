@@ -36,6 +36,10 @@ bench-flow: ## Measure: checking a flow of 1,000 sections, and playing all scena
 mutate: ## Break the shipped flows in every way people do: the checker or a scenario must find each fault
 	@MUTANTS=all $(CARGO) test --quiet -p flow --test shipped every_fault -- --nocapture
 
+edits: ## Ten thousand random edits of two practices while calls run (EDITS, SEED): no caller may lose the line
+	@$(CARGO) build --quiet -p nightdesk
+	@EDITS=$(or $(EDITS),10000) $(CARGO) test --quiet -p tests --test edits -- --nocapture
+
 fuzz: ## 10 million mutated inputs over every parser, bounded; FUZZ="wire,config --each 10000000" for as many each
 	@tools/fuzz $(FUZZ)
 
@@ -57,4 +61,4 @@ ladders: ## Redraw the golden ladders; the diff is the review
 readme: ## Rewrite the parts of README.md that are made of the code
 	@NIGHTDESK_README=1 $(CARGO) test --quiet -p nightdesk readme
 
-.PHONY: help setup run keys test doctest lint bench bench-flow mutate fuzz soak flood storm interop ladders readme
+.PHONY: help setup run keys test doctest lint bench bench-flow mutate edits fuzz soak flood storm interop ladders readme

@@ -343,6 +343,11 @@ impl Desk {
         text(&self.out)
     }
 
+    /// How much it has printed, in octets.
+    pub fn said(&self) -> u64 {
+        fs::metadata(&self.out).map_or(0, |about| about.len())
+    }
+
     /// What it logged.
     pub fn err(&self) -> String {
         text(&self.err)
@@ -650,7 +655,8 @@ fn speech() -> Option<voice::Engine> {
     std::env::var_os("PATH").and_then(|path| voice::Engine::find(&path))
 }
 
-fn copy(from: &Path, to: &Path) {
+/// A folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("room");
     for entry in fs::read_dir(from).expect("a folder of the repository") {
         let path = entry.expect("readable").path();

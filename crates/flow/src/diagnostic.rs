@@ -129,14 +129,34 @@ impl Diagnostic {
 
     /// With the text of its file, for a terminal: print it through `miette`.
     pub fn shown_in(&self, text: &str) -> Shown {
+        // Whoever found it knew its line alone: then the line, without what it is indented by.
+        let span = match self.line {
+            2.. if self.span == (0..0) => line_of(text, self.line),
+            _ => self.span.clone(),
+        };
         Shown {
             source: miette::NamedSource::new(&self.file, text.to_owned()),
             help: format!("{}\n{}", self.suffers, self.fix),
             // A span the text does not hold would be an error inside the error's own report.
-            at: (self.span.start.min(text.len())..self.span.end.min(text.len())).into(),
+            at: (span.start.min(text.len())..span.end.min(text.len())).into(),
             found: self.clone(),
         }
     }
+}
+
+/// Where a line stands in its text, counted from 1.
+fn line_of(text: &str, line: usize) -> std::ops::Range<usize> {
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let words = text
+        .get(before..)
+        .and_then(|rest| rest.lines().next())
+        .unwrap_or_default();
+    let start = before + words.len() - words.trim_start().len();
+    start..start + words.trim().len()
 }
 
 /// In the order a reader works through them: by file, then from top to bottom, the worst first within a line.

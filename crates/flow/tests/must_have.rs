@@ -8,7 +8,7 @@
 
 mod practices;
 
-use flow::rehearse::{must_have, solo, unrehearsed};
+use flow::rehearse::{Suite, broken, must_have, solo, unrehearsed};
 use jiff::civil::{DateTime, datetime};
 use practices::{compiled, folder};
 
@@ -34,6 +34,25 @@ fn every_shipped_flow_passes_what_every_flow_must() {
             assert_eq!(unrehearsed(&practice, flow, &[], night()), [], "{name}");
         }
     }
+}
+
+#[test]
+fn a_question_moved_down_is_told_as_its_callers_way() {
+    let mut folder = folder("cedar-family-medicine");
+    let protocol = folder
+        .files
+        .get_mut("adult-symptoms.protocol.yaml")
+        .expect("a protocol");
+    let fever = "  - Is there a fever over 103, or a fever with a stiff neck or a new rash?\n";
+    *protocol = protocol
+        .replace(fever, "")
+        .replace("semi-urgent:\n", &format!("semi-urgent:\n{fever}"));
+    let practice = compiled(&folder);
+    let (suite, wrong) = Suite::parse("after-hours.tests.yaml", &folder.files["after-hours.tests.yaml"]);
+    assert_eq!(wrong, []);
+    let found = broken(&practice, &practice.flows[0], &[suite.expect("a suite")]);
+    let told: Vec<String> = found.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(told.join("\n"));
 }
 
 #[test]

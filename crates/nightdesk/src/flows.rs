@@ -208,43 +208,46 @@ pub(crate) fn show(diagnostic: &Diagnostic, text: &str) {
 
 fn check(folder: &Path, format: Format, speech: Option<&str>, on: jiff::civil::Date) -> Result<(), Failure> {
     let source = judged(folder, Some(on))?;
-    for diagnostic in &source.diagnostics {
-        match format {
-            Format::Json => out!("{}", diagnostic.to_json()),
-            Format::Text => show(
-                diagnostic,
-                source.files.get(&diagnostic.file).map_or("", String::as_str),
-            ),
+    let mut findings = source.diagnostics.clone();
+    if let Some(practice) = &source.practice {
+        let suites = suites(&source)?;
+        // Any night will do: what is looked for is a question nobody comes to.
+        let night = suites
+            .iter()
+            .flat_map(|suite| &suite.scenarios)
+            .map(|one| one.now)
+            .next();
+        for flow in &practice.flows {
+            findings.extend(
+                night
+                    .iter()
+                    .flat_map(|night| flow::rehearse::unrehearsed(practice, flow, &suites, *night)),
+            );
+            findings.extend(flow::rehearse::broken(practice, flow, &suites));
         }
     }
-    let errors = source
-        .diagnostics
+    // What keeps the practice from being released is read last, right above the prompt.
+    findings.sort_by_key(|found| std::cmp::Reverse(found.severity));
+    for found in &findings {
+        match format {
+            Format::Json => out!("{}", found.to_json()),
+            Format::Text => show(found, source.files.get(&found.file).map_or("", String::as_str)),
+        }
+    }
+    let errors = findings
         .iter()
-        .filter(|d| d.severity == Severity::Error)
+        .filter(|found| found.severity == Severity::Error)
         .count();
     let Some(practice) = source.practice.clone().filter(|_| errors == 0) else {
+        let (errors, is) = match errors {
+            1 => ("one error".to_owned(), "is"),
+            errors => (format!("{errors} errors"), "are"),
+        };
         return Err(Failure::new(
-            format!("{}: {errors} errors; nothing may be released", folder.display()),
-            "mend what is named above",
+            format!("{}: {errors}; nothing may be released", folder.display()),
+            format!("mend what {is} named last"),
         ));
     };
-    let suites = suites(&source)?;
-    // Any night will do: what is looked for is a question nobody comes to.
-    if let Some(night) = suites
-        .iter()
-        .flat_map(|suite| &suite.scenarios)
-        .map(|one| one.now)
-        .next()
-    {
-        for flow in &practice.flows {
-            for diagnostic in flow::rehearse::unrehearsed(&practice, flow, &suites, night) {
-                match format {
-                    Format::Json => out!("{}", diagnostic.to_json()),
-                    Format::Text => show(&diagnostic, ""),
-                }
-            }
-        }
-    }
     let mut library = library(folder, speech)?;
     let missing = library.prepare(&practice.all_parts());
     for sentence in &missing {

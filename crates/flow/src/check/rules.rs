@@ -139,6 +139,7 @@ pub const RULES: &[Rule] = &[
         "T001",
         "an emergency question, disposition or failure without a scenario",
     ),
+    rule("T002", Error, "a scenario that does not end as it says"),
     laboratory("V001", "a call can end with no person, promise or direction"),
     rule(
         "V002",

@@ -462,7 +462,12 @@ fn message(name: &str, node: &Node, names: &Names<'_>, out: &mut Vec<Diagnostic>
             .collect()
     });
     let goes_to = settings
-        .need("goes to", "What the caller says would reach nobody.", out)
+        .need_one_of(
+            "goes to",
+            names.practice.inboxes.keys().map(String::as_str),
+            "What the caller says would reach nobody.",
+            out,
+        )
         .and_then(|node| names.target(node, "goes to", out));
     let call_back_by = settings.take("call back by").map(|node| {
         let text = words(node, "call back by", out)?;

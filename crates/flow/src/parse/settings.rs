@@ -50,14 +50,31 @@ impl<'a> Settings<'a> {
 
     /// Takes a setting that must be there.
     pub(crate) fn need(&mut self, name: &str, suffers: &str, out: &mut Vec<Diagnostic>) -> Option<&'a Node> {
+        self.need_one_of(name, std::iter::empty(), suffers, out)
+    }
+
+    /// The same for a setting whose values are known; the first of them is proposed.
+    pub(crate) fn need_one_of<'n>(
+        &mut self,
+        name: &str,
+        mut known: impl Iterator<Item = &'n str>,
+        suffers: &str,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<&'a Node> {
         let node = self.take(name);
         if node.is_none() {
+            let first = known.next();
+            let others = known.collect::<Vec<_>>().join("`, `");
             out.push(Diagnostic::error(
                 "F024",
                 &self.at,
                 format!("`{}` lacks `{name}`.", self.whose),
                 suffers,
-                format!("Add `{name}:`."),
+                match (first, others.is_empty()) {
+                    (None, _) => format!("Add `{name}:`."),
+                    (Some(first), true) => format!("Add `{name}: {first}`."),
+                    (Some(first), false) => format!("Add `{name}: {first}`; there are also `{others}`."),
+                },
             ));
         }
         node

@@ -68,12 +68,13 @@ impl Speech<'_> {
 
     /// F009.
     fn untranslated(&self, language: Language, english: &str, at: &Place) -> Diagnostic {
-        let file = match self.translations.files.get(&language).and_then(|files| files.first()) {
-            Some(file) => file.clone(),
-            None => {
-                let stem = at.file.split('.').next().unwrap_or("words");
-                format!("{stem}.{}.yaml", language.suffix())
-            }
+        // The one beside the file, when there is one.
+        let stem = at.file.split('.').next().unwrap_or("words");
+        let beside = format!("{stem}.{}.yaml", language.suffix());
+        let files = self.translations.files.get(&language).map_or(&[][..], Vec::as_slice);
+        let file = match files.first() {
+            Some(first) if !files.contains(&beside) => first.clone(),
+            _ => beside,
         };
         let stale = nearest(english, self.translations.sentences(language));
         Diagnostic::error(

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use flow::rehearse::{Suite, must_have, solo};
 use flow::{Folder, compile};
-use practices::folder;
+use practices::{PRACTICES, folder};
 
 const SECTIONS: usize = 1_000;
 const TIMES: usize = 15;
@@ -40,11 +40,7 @@ fn main() {
         milliseconds(spent.get(TIMES / 2)),
         milliseconds(spent.last()),
     );
-    for name in [
-        "cedar-family-medicine",
-        "bright-harbor-pediatrics",
-        "stillwater-behavioral-health",
-    ] {
+    for name in PRACTICES {
         let folder = folder(name);
         let practice = compile(&folder).practice.expect("a shipped practice compiles");
         let began = Instant::now();

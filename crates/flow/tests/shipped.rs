@@ -13,16 +13,66 @@
 mod mutants;
 mod practices;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use flow::proof::{Awaits, Bounds, Estimate, Reach, Roads, bounds};
 use flow::rehearse::{Coverage, Scenario, Suite, measured, solo};
 use flow::{Diagnostic, Folder, compile};
-use practices::{compiled, folder};
+use practices::{PRACTICES, compiled, folder};
 
-const PRACTICES: [&str; 3] = [
-    "cedar-family-medicine",
-    "bright-harbor-pediatrics",
-    "stillwater-behavioral-health",
-];
+/// Each test for each practice, so that they run beside each other.
+macro_rules! for_each_practice {
+    ($($name:ident: $folder:literal),+ $(,)?) => {
+        /// Those the macro was given: none of `flows/` may be missing.
+        const HELD: &[&str] = &[$($folder),+];
+        $(mod $name {
+            #[test]
+            fn every_scenario_passes() {
+                super::every_scenario_passes($folder);
+            }
+
+            #[test]
+            fn the_scenarios_rehearse_every_emergency_and_urgent_path_and_nearly_every_branch() {
+                super::the_scenarios_rehearse_every_urgent_path_and_nearly_every_branch($folder);
+            }
+
+            #[test]
+            fn no_stranger_waits_longer_than_is_proved_and_the_worst_come_near() {
+                super::no_stranger_waits_longer_than_is_proved_and_the_worst_come_near($folder);
+            }
+
+            #[test]
+            fn every_fault_is_found_by_the_checker_or_a_scenario() {
+                super::every_fault_is_found_by_the_checker_or_a_scenario($folder);
+            }
+        })+
+    };
+}
+
+for_each_practice! {
+    cedar: "cedar-family-medicine",
+    bright_harbor: "bright-harbor-pediatrics",
+    stillwater: "stillwater-behavioral-health",
+    marigold: "marigold-womens-health",
+    larkspur: "larkspur-heart-group",
+    saguaro: "saguaro-home-health",
+}
+
+#[test]
+fn no_practice_is_left_out() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows");
+    let folders = std::fs::read_dir(root).expect("the folder is there").flatten();
+    let mut there: Vec<String> = folders
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    there.sort();
+    for list in [HELD, &PRACTICES] {
+        let mut listed = list.to_vec();
+        listed.sort_unstable();
+        assert_eq!(listed, there);
+    }
+}
 
 /// Every scenario a practice wrote, with the file of the flow it is about.
 fn scenarios(folder: &Folder) -> Vec<(String, Scenario)> {
@@ -38,46 +88,39 @@ fn scenarios(folder: &Folder) -> Vec<(String, Scenario)> {
         .collect()
 }
 
-#[test]
-fn every_scenario_of_the_practices_passes() {
-    for name in PRACTICES {
-        let folder = folder(name);
-        let practice = compiled(&folder);
-        for (file, scenario) in scenarios(&folder) {
-            let flow = practice.flows.iter().find(|flow| flow.file == file).expect("its flow");
-            let rehearsed = solo::play(&practice, flow, &scenario);
-            assert_eq!(rehearsed.failures, [], "{name}: {}\n{}", scenario.name, rehearsed.page);
-        }
+fn every_scenario_passes(name: &str) {
+    let folder = folder(name);
+    let practice = compiled(&folder);
+    for (file, scenario) in scenarios(&folder) {
+        let flow = practice.flows.iter().find(|flow| flow.file == file).expect("its flow");
+        let rehearsed = solo::play(&practice, flow, &scenario);
+        assert_eq!(rehearsed.failures, [], "{name}: {}\n{}", scenario.name, rehearsed.page);
     }
 }
 
-#[test]
-fn the_practices_rehearse_every_emergency_and_urgent_path_and_nearly_every_branch() {
-    for name in PRACTICES {
-        let folder = folder(name);
-        let practice = compiled(&folder);
-        let scenarios = scenarios(&folder);
-        for flow in &practice.flows {
-            let own = scenarios.iter().filter(|(file, _)| *file == flow.file);
-            let coverage = Coverage::of(&practice, flow, own.map(|(_, scenario)| scenario));
-            println!("{}\n{}", coverage.file, coverage.to_text());
-            assert!(coverage.is_enough(), "{}\n{}", coverage.file, coverage.to_text());
-            assert!(
-                coverage.paths().1 > 2 && coverage.all().1 > 20,
-                "it counts nothing: {}",
-                coverage.to_text()
-            );
-        }
+fn the_scenarios_rehearse_every_urgent_path_and_nearly_every_branch(name: &str) {
+    let folder = folder(name);
+    let practice = compiled(&folder);
+    let scenarios = scenarios(&folder);
+    for flow in &practice.flows {
+        let own = scenarios.iter().filter(|(file, _)| *file == flow.file);
+        let coverage = Coverage::of(&practice, flow, own.map(|(_, scenario)| scenario));
+        println!("{}\n{}", coverage.file, coverage.to_text());
+        assert!(coverage.is_enough(), "{}\n{}", coverage.file, coverage.to_text());
+        assert!(
+            coverage.paths().1 > 2 && coverage.all().1 > 20,
+            "it counts nothing: {}",
+            coverage.to_text()
+        );
     }
 }
 
 /// How far a bound may be above the worst that was measured.
 const NEAR: f64 = 1.10;
 
-#[test]
-fn no_stranger_waits_longer_than_is_proved_and_the_worst_come_near() {
+fn no_stranger_waits_longer_than_is_proved_and_the_worst_come_near(name: &str) {
     let mut table = String::new();
-    for name in PRACTICES {
+    {
         let practice = compiled(&folder(name));
         for flow in &practice.flows {
             for reach in [Reach::Attentive, Reach::Slowest] {
@@ -89,7 +132,8 @@ fn no_stranger_waits_longer_than_is_proved_and_the_worst_come_near() {
                 let seen = measured(&practice, flow, &Estimate, reach, 1_000, 2026);
                 for awaits in Awaits::ALL {
                     table += &format!(
-                        "{name:<30} {reach:?} {awaits:?}: at most {:?}, measured {:?}\n",
+                        "{:<30} {reach:?} {awaits:?}: at most {:?}, measured {:?}\n",
+                        flow.file,
                         proved.seconds(awaits),
                         seen.seconds(awaits)
                     );
@@ -109,49 +153,48 @@ fn no_stranger_waits_longer_than_is_proved_and_the_worst_come_near() {
 }
 
 /// What the checker says, without the places, which an edit moves.
-fn told(diagnostics: &[Diagnostic]) -> std::collections::BTreeSet<(String, String)> {
+fn told(diagnostics: &[Diagnostic]) -> BTreeSet<(String, String)> {
     let told = diagnostics
         .iter()
         .map(|found| (found.code.to_string(), found.what.clone()));
     told.collect()
 }
 
-/// Faults tried in a plain test run; `MUTANTS=all` (`make mutate`) tries every one there is.
-const SAMPLE: usize = 90;
+/// Faults tried in a plain test run of each practice; `MUTANTS=all` (`make mutate`) tries every one there is.
+const SAMPLE: usize = 30;
 
 #[test]
-fn every_fault_in_a_shipped_file_is_found_by_the_checker_or_a_scenario() {
-    let whole = std::env::var("MUTANTS").is_ok_and(|asked| asked == "all");
-    let mut all = Vec::new();
-    let mut houses = Vec::new();
-    for name in PRACTICES {
-        let folder = folder(name);
-        let practice = compiled(&folder);
-        let scenarios = scenarios(&folder);
-        // No false alarm: what the checker says of the originals are warnings it says of sample wording and the like.
-        let known = told(&compile(&folder).diagnostics);
-        for (file, scenario) in &scenarios {
-            let flow = practice.flows.iter().find(|flow| flow.file == *file).expect("its flow");
-            let failures = solo::play(&practice, flow, scenario).failures;
-            assert_eq!(failures, [], "{name}: a false alarm, {}", scenario.name);
-        }
-        all.extend(mutants::of(&folder).into_iter().map(|mutant| (houses.len(), mutant)));
-        houses.push((name, folder, scenarios, known));
-    }
-    let kinds: std::collections::BTreeSet<&str> = all.iter().map(|(_, mutant)| mutant.kind).collect();
+fn there_are_faults_of_every_kind() {
+    let all: Vec<_> = PRACTICES.iter().flat_map(|name| mutants::of(&folder(name))).collect();
+    let kinds: BTreeSet<&str> = all.iter().map(|mutant| mutant.kind).collect();
     assert!(
         all.len() >= 200 && kinds.len() >= 20,
         "{} faults of {} kinds",
         all.len(),
         kinds.len()
     );
+}
+
+fn every_fault_is_found_by_the_checker_or_a_scenario(name: &str) {
+    let whole = std::env::var("MUTANTS").is_ok_and(|asked| asked == "all");
+    let original = folder(name);
+    let practice = compiled(&original);
+    let scenarios = scenarios(&original);
+    // No false alarm: what the checker says of the originals are warnings it says of sample wording and the like.
+    let known = told(&compile(&original).diagnostics);
+    for (file, scenario) in &scenarios {
+        let flow = practice.flows.iter().find(|flow| flow.file == *file).expect("its flow");
+        let failures = solo::play(&practice, flow, scenario).failures;
+        assert_eq!(failures, [], "{name}: a false alarm, {}", scenario.name);
+    }
+    let mut all = mutants::of(&original);
+    assert!(all.len() >= 40, "{} faults", all.len());
     if !whole {
         all = mutants::sample(all, SAMPLE);
     }
-    let mut found: std::collections::BTreeMap<&str, [usize; 3]> = std::collections::BTreeMap::new();
+    let mut found: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     let mut missed = Vec::new();
-    for (house, mutant) in &all {
-        let (name, original, scenarios, known) = &houses[*house];
+    for mutant in &all {
         let mut folder = Folder::default();
         folder.files.clone_from(&original.files);
         assert_ne!(
@@ -163,7 +206,7 @@ fn every_fault_in_a_shipped_file_is_found_by_the_checker_or_a_scenario() {
         folder.files.insert(mutant.file.clone(), mutant.text.clone());
         let count = found.entry(mutant.kind).or_default();
         let compiled = compile(&folder);
-        if !told(&compiled.diagnostics).is_subset(known) {
+        if !told(&compiled.diagnostics).is_subset(&known) {
             count[0] += 1;
             continue;
         }
@@ -176,17 +219,17 @@ fn every_fault_in_a_shipped_file_is_found_by_the_checker_or_a_scenario() {
             count[1] += 1;
         } else {
             count[2] += 1;
-            missed.push(format!("{name}: {} ({})", mutant.told, mutant.kind));
+            missed.push(format!("{} ({})", mutant.told, mutant.kind));
         }
     }
-    println!("{:<50}{:>9}{:>11}{:>8}", "fault", "checker", "scenarios", "missed");
+    let mut table = format!("{:<50}{:>9}{:>11}{:>8}\n", name, "checker", "scenarios", "missed");
     for (kind, [checker, played, missed]) in &found {
-        println!("{kind:<50}{checker:>9}{played:>11}{missed:>8}");
+        table += &format!("{kind:<50}{checker:>9}{played:>11}{missed:>8}\n");
     }
-    println!("{} faults of {} kinds", all.len(), found.len());
+    println!("{table}{name}: {} faults of {} kinds", all.len(), found.len());
     assert!(
         missed.is_empty(),
-        "{} of {} faults are found by nothing:\n{}",
+        "{name}: {} of {} faults are found by nothing:\n{}",
         missed.len(),
         all.len(),
         missed.join("\n")

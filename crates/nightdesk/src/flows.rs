@@ -306,7 +306,10 @@ pub(crate) fn suites(source: &Source) -> Result<Vec<Suite>, Failure> {
         let (suite, diagnostics) = Suite::parse(name, text);
         broken += diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
         diagnostics.iter().for_each(|diagnostic| show(diagnostic, text));
-        suites.extend(suite);
+        suites.extend(suite.map(|suite| match &source.practice {
+            Some(practice) => suite.aimed_at(practice),
+            None => suite,
+        }));
     }
     if broken > 0 {
         return Err(Failure::new(

@@ -19,7 +19,9 @@ use crate::world::{Scene, Setting, World, spoken};
 
 /// A rehearsal that lasts longer than a night is broken.
 const LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
-/// Scenes one rehearsal may have; a call has hundreds.
+/// How often a call whose caller is gone is looked at.
+const AFTERWARDS: Duration = Duration::from_secs(1);
+/// Scenes one rehearsal may have; a call has hundreds, and one that is paged for has one a second.
 const SCENES_MAX: usize = 50_000;
 
 /// What came of one scenario.
@@ -120,6 +122,11 @@ pub fn play_by(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scena
             .any(|stamped| matches!(stamped.fact, Fact::CallEnded { .. }));
         if !caller_here && decided {
             break;
+        }
+        if !caller_here {
+            // What became of the call is known when it is kept, milliseconds later or after an hour of paging: looked for at
+            // once, so that telephones that ring after it are none of this call's.
+            world.wake_after(AFTERWARDS);
         }
     }
     let mut observed = observe(world.facts(), transcript);

@@ -18,6 +18,8 @@ pub const FOLDERS: &[&str] = &[
     "fixtures/flows/good/shared",
     "flows/bright-harbor-pediatrics",
     "flows/stillwater-behavioral-health",
+    "flows/marigold-womens-health",
+    "flows/saguaro-home-health",
     "fixtures/flows/bad",
 ];
 

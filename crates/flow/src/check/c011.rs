@@ -1,7 +1,8 @@
 //! C011: a protocol for an age that nobody has asked for.
 //!
 //! A practice whose only protocol is for adults says by that whom it treats. But a protocol for children, one whose
-//! questions are asked at some ages only, and any of several protocols for different people need the age first.
+//! questions are asked at some ages only, and any of several protocols need the age first where one of them names an age.
+//! Protocols that part callers by something else (who is pregnant and who is not) need no age.
 
 use crate::diagnostic::Diagnostic;
 use crate::model::{Act, Clause, Condition, Field, Protocol, Thing};
@@ -15,6 +16,9 @@ const YOUNG: [&str; 9] = [
     "child", "under", "infant", "newborn", "baby", "babies", "toddler", "teen", "month",
 ];
 
+/// Words of `for:` that name an age at all.
+const AGE: [&str; 7] = ["adult", "adults", "age", "aged", "older", "year", "years"];
+
 pub(super) fn check(draft: &FlowDraft, practice: &PracticeDraft, out: &mut Vec<Diagnostic>) {
     if !draft.broken.is_empty() {
         return;
@@ -22,7 +26,8 @@ pub(super) fn check(draft: &FlowDraft, practice: &PracticeDraft, out: &mut Vec<D
     let several = draft
         .protocols
         .iter()
-        .any(|one| one.protocol.meant_for != draft.protocols.first().map_or("", |first| &first.protocol.meant_for));
+        .any(|one| one.protocol.meant_for != draft.protocols.first().map_or("", |first| &first.protocol.meant_for))
+        && draft.protocols.iter().any(|one| names_age(&one.protocol.meant_for));
     let roads = Roads::of(&practice.practice, &draft.flow, Language::English, &Estimate);
     for (section, index, step) in draft.every_step() {
         let Act::Triage { protocol, .. } = &step.act else {
@@ -46,10 +51,22 @@ pub(super) fn check(draft: &FlowDraft, practice: &PracticeDraft, out: &mut Vec<D
     }
 }
 
+fn is_young(meant_for: &str) -> bool {
+    let meant_for = meant_for.to_lowercase();
+    YOUNG.iter().any(|word| meant_for.contains(word))
+}
+
+fn names_age(meant_for: &str) -> bool {
+    let lower = meant_for.to_lowercase();
+    is_young(meant_for)
+        || lower
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|word| AGE.contains(&word))
+}
+
 fn needs_age(protocol: &Protocol) -> bool {
-    let meant_for = protocol.meant_for.to_lowercase();
-    let adults = meant_for.contains("adult");
-    let young = YOUNG.iter().any(|word| meant_for.contains(word));
+    let adults = protocol.meant_for.to_lowercase().contains("adult");
+    let young = is_young(&protocol.meant_for);
     let of_some_age = |condition: &Condition| {
         condition.clauses.iter().any(|clause| match clause {
             Clause::Is { thing, .. }
@@ -87,5 +104,29 @@ fn tells_age(act: &Act) -> bool {
             .any(|choice| choice.remember.as_ref().is_some_and(|(name, _)| remembers(name))),
         Act::Ask { field, .. } => matches!(field, Field::PatientAge | Field::PatientDateOfBirth),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_age;
+
+    #[test]
+    fn whom_a_protocol_is_for_may_have_nothing_to_do_with_age() {
+        for named in [
+            "adults, 18 and older",
+            "children under 18; ask the age group first",
+            "patients of 70 years",
+            "Newborns",
+        ] {
+            assert!(names_age(named), "{named}");
+        }
+        for other in [
+            "anyone who is pregnant, or gave birth in the last six weeks",
+            "patients with a pump at home",
+            "voyagers",
+        ] {
+            assert!(!names_age(other), "{other}");
+        }
     }
 }

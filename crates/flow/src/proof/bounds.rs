@@ -156,7 +156,7 @@ impl Assumed {
     }
 
     /// Whether a caller of whom this is so can take that road.
-    fn lets(&self, roads: &Roads<'_>, at: At, road: &Road) -> bool {
+    pub(crate) fn lets(&self, roads: &Roads<'_>, at: At, road: &Road) -> bool {
         let Some((name, place, value)) = &self.of else {
             return true;
         };

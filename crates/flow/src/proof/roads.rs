@@ -323,6 +323,11 @@ impl Builder<'_> {
     /// `says`: what is said the first time, the second, and from then on.
     fn asked(&self, says: [f64; 3], again: u8) -> Asked {
         let sorry = self.phrase(Phrase::StillThere).max(self.phrase(Phrase::NotUnderstood));
+        self.asked_with(says, again, sorry)
+    }
+
+    /// The same, with what is said before it is asked again.
+    fn asked_with(&self, says: [f64; 3], again: u8, sorry: f64) -> Asked {
         let mut at_most = 0.0;
         for nth in 0..=usize::from(again) {
             at_most += says.get(nth.min(2)).copied().unwrap_or_default() + self.wait();
@@ -385,7 +390,13 @@ impl Builder<'_> {
                 let words = words
                     .map(|(language, key)| self.length.seconds(&Phrase::ChooseLanguage.with_key(*language, key)))
                     .sum();
-                let asked = self.asked([words; 3], ask_again.min(1));
+                // Nobody has chosen yet, so a wrong key is met in the first language, whatever is chosen then.
+                let first = self.flow.languages.first().copied().unwrap_or(self.language);
+                let sorry = |language| {
+                    self.length
+                        .seconds(&Part::new(Phrase::NotUnderstood.text(language), language))
+                };
+                let asked = self.asked_with([words; 3], ask_again.min(1), sorry(first));
                 for (language, key) in self.flow.languages.iter().zip('1'..='9') {
                     road(next, Does::Presses(key, language.name().to_owned()), asked);
                 }

@@ -446,6 +446,7 @@ impl World<'_> {
             }
             Do::Connect { to, ring_for, .. } => {
                 self.write("we", &format!("(connect to {to})"));
+                self.observed.tried.push(to.clone());
                 self.ask_about(&to, self.tries.get(&to).copied().unwrap_or_default());
                 let (after, heard) = match self.phone(&to) {
                     Phone::Accepts => (PICKED_UP_AFTER, Heard::Connected),

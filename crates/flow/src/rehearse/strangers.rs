@@ -56,8 +56,8 @@ pub fn measured(
     let mut longest = Bounds::default();
     let calls = usize::try_from(calls).unwrap_or(usize::MAX);
     for awaits in Awaits::ALL.into_iter().cycle().take(calls) {
-        let assumed = dice.below(assumptions.len());
-        let Some(ahead) = ahead.get(&(awaits, assumed)) else {
+        let nth = dice.below(assumptions.len());
+        let (Some(ahead), Some(assumed)) = (ahead.get(&(awaits, nth)), assumptions.get(nth)) else {
             continue;
         };
         let contrary = if dice.chance(0.5) { 1.0 } else { dice.part() };
@@ -67,6 +67,7 @@ pub fn measured(
             length,
             roads: &roads,
             reach,
+            assumed,
             ahead,
             contrary,
             dice: &mut dice,
@@ -110,7 +111,9 @@ struct Call<'a> {
     length: &'a dyn Length,
     roads: &'a Roads<'a>,
     reach: Reach,
-    /// From every point, how long it can still take.
+    /// What they answer where the flow remembers it.
+    assumed: &'a Assumed,
+    /// From every point, how long it can still take whoever answers so.
     ahead: &'a BTreeMap<At, Option<f64>>,
     /// How often they take the longest way.
     contrary: f64,
@@ -357,6 +360,7 @@ impl Line<'_> {
             .collect();
         let longest = roads
             .iter()
+            .filter(|road| call.assumed.lets(call.roads, at, road))
             .filter_map(|road| {
                 let ahead = call.ahead.get(&road.to).copied().flatten()?;
                 Some((ahead + call.reach.seconds(road), *road))

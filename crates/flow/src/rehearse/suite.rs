@@ -7,6 +7,7 @@ use jiff::civil::{Date, DateTime, Weekday};
 
 use super::judge::SOMEONE;
 use crate::diagnostic::{Diagnostic, Place, nearest};
+use crate::model::Practice;
 use crate::source::{Kind, Name, Node, read};
 use crate::time::reading;
 
@@ -145,6 +146,19 @@ impl Suite {
         };
         let suite = reading.suite(file, &tree);
         (suite, reading.found)
+    }
+
+    /// The same, with every call that names no line coming in on the line of the flow it is about: of a practice with
+    /// several lines, only one is answered by that flow.
+    #[must_use]
+    pub fn aimed_at(mut self, practice: &Practice) -> Self {
+        let about = practice.flows.iter().find(|flow| flow.file == self.tests_for);
+        for scenario in &mut self.scenarios {
+            if scenario.line_called.is_none() {
+                scenario.line_called = about.map(|flow| flow.line.clone());
+            }
+        }
+        self
     }
 }
 

@@ -12,6 +12,16 @@ use std::sync::Arc;
 
 use flow::{Compiled, Folder, Practice, compile};
 
+/// Every folder below `flows/`, one for each template.
+pub const PRACTICES: [&str; 6] = [
+    "cedar-family-medicine",
+    "bright-harbor-pediatrics",
+    "stillwater-behavioral-health",
+    "marigold-womens-health",
+    "larkspur-heart-group",
+    "saguaro-home-health",
+];
+
 /// A folder below `flows/`.
 pub fn folder(name: &str) -> Folder {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows").join(name);

@@ -20,16 +20,16 @@ pub(crate) struct Mutant {
 }
 
 /// So many of them, of every kind, drawn by a fixed seed.
-pub(crate) fn sample(mut all: Vec<(usize, Mutant)>, most: usize) -> Vec<(usize, Mutant)> {
+pub(crate) fn sample(mut all: Vec<Mutant>, most: usize) -> Vec<Mutant> {
     let mut dice: u64 = 0x5eed;
-    let mut by_kind: BTreeMap<&str, Vec<(usize, Mutant)>> = BTreeMap::new();
+    let mut by_kind: BTreeMap<&str, Vec<Mutant>> = BTreeMap::new();
     while !all.is_empty() {
         dice = dice
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         let at = usize::try_from(dice >> 33).unwrap_or(0) % all.len();
         let mutant = all.swap_remove(at);
-        by_kind.entry(mutant.1.kind).or_default().push(mutant);
+        by_kind.entry(mutant.kind).or_default().push(mutant);
     }
     let mut drawn = Vec::new();
     while drawn.len() < most && by_kind.values().any(|left| !left.is_empty()) {

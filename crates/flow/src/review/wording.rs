@@ -123,6 +123,7 @@ pub(super) fn promise(promise: Promise) -> String {
     let time = clock(promise.time);
     match promise.day {
         Day::Today => format!("{time} today"),
+        Day::Next => format!("the next {time}"),
         Day::Tomorrow => format!("{time} tomorrow"),
         Day::BusinessDays(1) => format!("{time} on the next business day"),
         Day::BusinessDays(days) => format!("{time} in {} business days", count(u32::from(days))),
@@ -250,6 +251,8 @@ mod tests {
         assert_eq!(time(Duration::from_secs(3600)), "1 hour");
         assert_eq!(heading("call 911"), "Call 911");
         let spoken = "5 pm in two business days";
+        assert_eq!(Promise::parse(spoken).map(promise), Ok(spoken.to_owned()));
+        let spoken = "the next 9 am";
         assert_eq!(Promise::parse(spoken).map(promise), Ok(spoken.to_owned()));
         let spoken = "noon on the next business day";
         assert_eq!(Promise::parse(spoken).map(promise), Ok(spoken.to_owned()));

@@ -1,4 +1,6 @@
-//! When someone will call back: `10 am on the next business day`, `5 pm in two business days`, `9 am tomorrow`.
+//! When someone will call back: `10 am on the next business day`, `5 pm in two business days`, `the next 9 am`, `9 am tomorrow`.
+//!
+//! One thing to know: after midnight `9 am tomorrow` is thirty hours away. A nurse who calls every morning is `the next 9 am`.
 
 use jiff::civil::{Date, Time};
 use jiff::{Timestamp, ToSpan};
@@ -19,6 +21,8 @@ pub struct Promise {
 pub enum Day {
     /// `today`; the day after once that time is past, because a promise in the past is none.
     Today,
+    /// `the next 9 am`: this morning for who calls at 2 am, and for who calls in the evening the morning after.
+    Next,
     /// `tomorrow`
     Tomorrow,
     /// `on the next business day` is 1, `in two business days` is 2.
@@ -36,12 +40,13 @@ impl Promise {
         let text = text.trim().to_lowercase();
         let expected = || {
             format!(
-                "`{text}` is not a time someone can be held to; write it like `10 am on the next business day`, `5 pm in two business days` or `9 am tomorrow`."
+                "`{text}` is not a time someone can be held to; write it like `10 am on the next business day`, `5 pm in two business days` or `the next 9 am`."
             )
         };
-        const DAYS: [(&str, Day); 4] = [
+        const DAYS: [(&str, Day); 5] = [
             ("on the next business day", Day::BusinessDays(1)),
             ("next business day", Day::BusinessDays(1)),
+            ("the next ", Day::Next),
             ("tomorrow", Day::Tomorrow),
             ("today", Day::Today),
         ];
@@ -73,7 +78,7 @@ impl Promise {
         let local = now.to_zoned(hours.zone.clone());
         let today = local.date();
         let mut day = match self.day {
-            Day::Today => Some(today),
+            Day::Today | Day::Next => Some(today),
             Day::Tomorrow => today.tomorrow().ok(),
             Day::BusinessDays(count) => {
                 let minute = minute_of_day(local.time());
@@ -91,7 +96,7 @@ impl Promise {
             }
             day = match self.day {
                 Day::BusinessDays(_) => business_day(hours, date, false, 1),
-                Day::Today | Day::Tomorrow => date.tomorrow().ok(),
+                Day::Today | Day::Next | Day::Tomorrow => date.tomorrow().ok(),
             };
         }
         // Only at the end of the calendar the library knows.
@@ -146,6 +151,10 @@ mod tests {
         );
         assert_eq!(due("9 am tomorrow", saturday_night), "Sun 2026-11-22 09:00");
         assert_eq!(due("5 pm today", saturday_night), "Sun 2026-11-22 17:00");
+        assert_eq!(due("the next 9 am", saturday_night), "Sun 2026-11-22 09:00");
+        let two_hours_later = "2026-11-22T01:40:00-06:00[America/Chicago]";
+        assert_eq!(due("the next 9 am", two_hours_later), "Sun 2026-11-22 09:00");
+        assert_eq!(due("9 am tomorrow", two_hours_later), "Mon 2026-11-23 09:00");
         // The night before Thanksgiving: Thursday and Friday are closed days, then comes the weekend.
         assert_eq!(
             due(
@@ -229,6 +238,8 @@ mod tests {
             "10 am",
             "5 pm in many business days",
             "midnight in 0 business days",
+            "the next",
+            "the next business day",
         ] {
             assert!(Promise::parse(text).is_err(), "{text}");
         }

@@ -377,7 +377,15 @@ impl Page<'_> {
     }
 
     fn messages(&mut self) {
-        let inboxes = ["nurse inbox", "front desk inbox", "refill inbox", "care team inbox"];
+        let inboxes = [
+            "nurse inbox",
+            "front desk inbox",
+            "refill inbox",
+            "care team inbox",
+            "billing inbox",
+            "schedule inbox",
+            "referral inbox",
+        ];
         for line in 0..self.lines.len() {
             let text = self.lines[line].to_owned();
             let Some(from) = text
@@ -426,7 +434,8 @@ impl Page<'_> {
                     let moved = text
                         .replace("10 am on", "4 pm on")
                         .replace("noon ", "5 pm ")
-                        .replace("9 am ", "3 pm ");
+                        .replace("9 am ", "3 pm ")
+                        .replace(" am}", " pm}");
                     self.with("the promise is another", line, moved);
                 }
             }

@@ -292,4 +292,10 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     );
     let prints = |line: &str| line.split("  ").nth(1).map(str::to_owned);
     assert_eq!(prints(lines[0]), prints(lines[2]), "{list}");
+
+    // All of it is in the book, which anybody can judge with the public key while the engine writes on.
+    let (data, key) = (house.path("data"), house.path("keys/book.public"));
+    let judge = |command: &str| house.run(&["audit", command, path(&data), "--key", path(&key)]);
+    assert!(judge("verify").contains("good: nothing was changed"));
+    assert!(judge("checkpoint").starts_with("nightdesk-checkpoint 1 book="));
 }

@@ -681,7 +681,7 @@ pub(crate) mod tests {
             assert_eq!(numbers(&book), acknowledged, "{step:?} fresh {fresh} no_cut {no_cut}");
             let verifier = book.keys.sign.verifier();
             drop(book);
-            let report = verify(folder.path(), &verifier, None).expect("readable");
+            let report = verify(folder.path(), &verifier, &[]).expect("readable");
             assert_eq!(
                 (report.findings.as_slice(), report.rows),
                 ([].as_slice(), acknowledged.len() as u64)

@@ -22,6 +22,7 @@ mod committer;
 mod disk;
 mod format;
 mod index;
+mod offline;
 mod reader;
 mod verify;
 
@@ -32,8 +33,9 @@ pub use book::{Book, BookKeys, CHECKPOINT_MS_MAX, CHECKPOINT_ROWS_MAX, Damage, D
 pub use committer::{Committer, Door, Measures, NotRecorded, QUEUE_MAX, STALL_MAX};
 pub use format::{BODY_MAX, Checkpoint, Class, KIND_MAX};
 pub use index::{Index, Indexed};
+pub use offline::{Judged, KNOWN_MAX, judge, read_known};
 pub use reader::Reader;
-pub use verify::{FINDINGS_MAX, Finding, Report, Tail, What, verify};
+pub use verify::{FINDINGS_MAX, Finding, Report, Tail, What, book_in, verify};
 
 /// What is to be written.
 #[derive(Clone, PartialEq, Eq)]

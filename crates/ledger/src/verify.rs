@@ -2,7 +2,9 @@
 //!
 //! Goes through every segment even after a fault, so that one flipped bit is one finding and not a thousand.
 
+use std::fmt;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use seal::Verifier;
@@ -23,8 +25,8 @@ pub struct Report {
     pub rows: u64,
     /// Checkpoints whose signature is right.
     pub checkpoints: u64,
-    /// The newest number under a right signature.
-    pub signed_through: Option<u64>,
+    /// The newest checkpoint whose signature is right. Keep it off this machine: it tells later whether the end was cut off.
+    pub last: Option<Checkpoint>,
     /// How the last segment ends.
     pub tail: Tail,
     /// What is wrong, in the order of the book; empty is good.
@@ -37,6 +39,80 @@ impl Report {
     /// Nothing is wrong.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// The newest number under a right signature.
+    pub fn signed_through(&self) -> Option<u64> {
+        self.last.as_ref().map(|last| last.sequence)
+    }
+}
+
+/// A page for whoever asked: what was read, how it ends, and each thing that is wrong in a line of its own.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let through = self.signed_through();
+        let signed = through.map_or("nothing is signed".to_owned(), |row| {
+            format!("signed through row {row}")
+        });
+        writeln!(
+            f,
+            "{} segments, {} rows, {} checkpoints, {signed}; {}",
+            self.segments, self.rows, self.checkpoints, self.tail
+        )?;
+        for finding in &self.findings {
+            writeln!(f, "  {finding}")?;
+        }
+        if self.more_findings > 0 {
+            writeln!(f, "  and {} more", self.more_findings)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Tail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("there is no book"),
+            Self::Signed => f.write_str("it ends with a signature"),
+            Self::Unsigned { rows } => write!(f, "{rows} rows at its end are not signed yet"),
+            Self::Torn { octets } => write!(f, "it ends in the middle of a row, after {octets} octets of it"),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            segment,
+            offset,
+            sequence,
+            what,
+        } = self;
+        write!(f, "row {sequence} (segment {segment}, octet {offset}): {what}")
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed => f.write_str("changed: it is not what was written"),
+            Self::Missing { from } => write!(f, "missing: row {from} should stand before it"),
+            Self::OutOfOrder { expected } => write!(f, "out of order or repeated: row {expected} belongs here"),
+            Self::Foreign => f.write_str("inserted: it was never part of this book"),
+            Self::Unreadable => f.write_str("unreadable from here to the end of the segment"),
+            Self::CutShort => f.write_str("cut short, and more follows"),
+            Self::HeaderChanged => f.write_str("changed: the head of the segment is not what was written"),
+            Self::DoesNotFollow => {
+                f.write_str("missing: the segment does not go on where the one before it ended, or that one is gone")
+            }
+            Self::OtherBook => f.write_str("replaced: a segment, or a signature, of another book"),
+            Self::NotSigned => f.write_str("forged: a checkpoint that the book's key did not sign"),
+            Self::EndIsGone { signed } => write!(f, "cut off: row {signed} was signed elsewhere and is gone"),
+            Self::NotTheHistorySigned => {
+                f.write_str("rewritten: another history than the one that was signed elsewhere")
+            }
+            Self::WrittenAfterDamage => f.write_str("the engine found damage before this segment, and said so"),
+        }
     }
 }
 
@@ -113,25 +189,25 @@ pub enum What {
     WrittenAfterDamage,
 }
 
-/// Reads the whole book in `folder`. `known` is a checkpoint kept somewhere else, if there is one.
-pub fn verify(folder: &Path, key: &Verifier, known: Option<&Checkpoint>) -> Result<Report, Fault> {
+/// Reads the whole book in `folder`. `known` are checkpoints of it that were kept somewhere else.
+pub fn verify(folder: &Path, key: &Verifier, known: &[Checkpoint]) -> Result<Report, Fault> {
     let mut report = Report {
         segments: 0,
         rows: 0,
         checkpoints: 0,
-        signed_through: None,
+        last: None,
         tail: Tail::Empty,
         findings: Vec::new(),
         more_findings: 0,
     };
-    let mut known = known.filter(|known| {
-        let ours = known.is_signed_by(key);
-        if !ours {
-            report.find(0, 0, known.sequence, What::NotSigned);
-        }
-        ours
-    });
-    let mut book = known.map(|known| known.book);
+    let (ours, forged): (Vec<&Checkpoint>, Vec<&Checkpoint>) = known.iter().partition(|known| known.is_signed_by(key));
+    for forged in forged {
+        report.find(0, 0, forged.sequence, What::NotSigned);
+    }
+    let mut known = ours;
+    known.sort_by_key(|known| known.sequence);
+    let mut known = known.into_iter().peekable();
+    let mut book = known.peek().map(|known| known.book);
     let all = segments(folder)?;
     let mut head = [0; 32];
     let mut unsigned = 0;
@@ -212,12 +288,11 @@ pub fn verify(folder: &Path, key: &Verifier, known: Option<&Checkpoint>) -> Resu
                 report.find(first, at as u64, sequence, What::Changed);
             }
             if record.class == Some(Class::Checkpoint) {
-                let signed = record
-                    .checkpoint(header.book, &head)
-                    .is_some_and(|checkpoint| checkpoint.is_signed_by(key));
-                if signed {
+                let checkpoint = record.checkpoint(header.book, &head);
+                let signed = checkpoint.filter(|checkpoint| checkpoint.is_signed_by(key));
+                if signed.is_some() {
                     report.checkpoints += 1;
-                    report.signed_through = Some(sequence);
+                    report.last = signed;
                     unsigned = 0;
                 } else if follows {
                     report.find(first, at as u64, sequence, What::NotSigned);
@@ -226,11 +301,10 @@ pub fn verify(folder: &Path, key: &Verifier, known: Option<&Checkpoint>) -> Resu
                 report.rows += 1;
                 unsigned += 1;
             }
-            if let Some(elsewhere) = known.filter(|known| sequence >= known.sequence) {
+            while let Some(elsewhere) = known.next_if(|known| sequence >= known.sequence) {
                 if sequence > elsewhere.sequence || head != elsewhere.head {
                     report.find(first, at as u64, sequence, What::NotTheHistorySigned);
                 }
-                known = None;
             }
             head = record.head_after();
             next = next.max(sequence.saturating_add(1));
@@ -244,7 +318,7 @@ pub fn verify(folder: &Path, key: &Verifier, known: Option<&Checkpoint>) -> Resu
             None => report.tail = Tail::Unsigned { rows: unsigned },
         }
     }
-    if let Some(signed) = known {
+    if let Some(signed) = known.last() {
         let last = all.last().copied().unwrap_or(0);
         report.find(
             last,
@@ -256,6 +330,20 @@ pub fn verify(folder: &Path, key: &Verifier, known: Option<&Checkpoint>) -> Resu
         );
     }
     Ok(report)
+}
+
+/// Which book lies in a folder, by the first head that can be read; none when none can.
+pub fn book_in(folder: &Path) -> Result<Option<[u8; 16]>, Fault> {
+    for first in segments(folder)? {
+        let mut start = [0; SEGMENT_HEADER];
+        let mut file = fs::File::open(segment_path(folder, first)).map_err(Fault::disk("read a segment"))?;
+        if file.read_exact(&mut start).is_ok()
+            && let Ok((header, _)) = SegmentHeader::parse(&start)
+        {
+            return Ok(Some(header.book));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a number can be one of the rows that fit from here to the end of the segment, or was here before.

@@ -69,7 +69,7 @@ fn a_book_goes_on_where_it_was_left() {
     }
     assert_eq!(bodies(folder.path()), written);
     assert_eq!(segments(folder.path()).len(), 5);
-    let report = verify(folder.path(), &verifier(), None).expect("readable");
+    let report = verify(folder.path(), &verifier(), &[]).expect("readable");
     assert_eq!((report.is_clean(), report.rows, report.tail), (true, 50, Tail::Signed));
 }
 
@@ -136,7 +136,7 @@ fn a_torn_row_is_cut_at_any_octet() {
         expected.push("the body of 9".to_owned());
         assert_eq!(bodies(folder.path()), expected, "{length}");
         assert!(
-            verify(folder.path(), &verifier(), None).expect("readable").is_clean(),
+            verify(folder.path(), &verifier(), &[]).expect("readable").is_clean(),
             "{length}"
         );
     }
@@ -201,7 +201,7 @@ fn damage_is_named_and_lived_with() {
             b"the body of 9"
         );
         assert!(
-            !verify(folder.path(), &verifier(), None).expect("readable").is_clean(),
+            !verify(folder.path(), &verifier(), &[]).expect("readable").is_clean(),
             "{place}"
         );
     }
@@ -227,7 +227,7 @@ fn a_segment_with_a_damaged_head_is_lived_with() {
             rows.last().expect("rows").as_ref().expect("as written").body,
             b"the body of 9"
         );
-        let report = verify(folder.path(), &verifier(), None).expect("readable");
+        let report = verify(folder.path(), &verifier(), &[]).expect("readable");
         assert_eq!(
             report.findings.first().map(|finding| finding.offset),
             Some(0),
@@ -392,7 +392,7 @@ fn a_long_book_has_many_segments() {
             .count(),
         rows
     );
-    let report = verify(folder.path(), &verifier(), None).expect("readable");
+    let report = verify(folder.path(), &verifier(), &[]).expect("readable");
     assert_eq!(
         (report.is_clean(), report.rows, report.segments),
         (true, rows as u64, 3)

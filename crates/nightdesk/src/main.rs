@@ -7,6 +7,7 @@
 )]
 
 mod archive;
+mod audit;
 mod calls;
 mod config;
 mod control;
@@ -68,6 +69,9 @@ enum Command {
     /// Calls, one line each, or one call as one time line
     #[command(subcommand)]
     Calls(Calls),
+    /// The book: judge it with the public key alone, keep its signatures elsewhere
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Carriers: list, test, check, trace
     #[command(subcommand)]
     Trunk(trunk::Trunk),
@@ -186,6 +190,7 @@ fn run(command: Command) -> Result<(), Failure> {
             },
             &id,
         ),
+        Command::Audit(command) => audit::audit(&command),
         Command::Trunk(command) => trunk::trunk(&command),
         Command::Keys(Keys::Approver { name, folder }) => {
             let public = keys::make_approver(&name, &folder)?;

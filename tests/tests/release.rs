@@ -293,6 +293,17 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     let prints = |line: &str| line.split("  ").nth(1).map(str::to_owned);
     assert_eq!(prints(lines[0]), prints(lines[2]), "{list}");
 
+    // Each of them was asked before a frame was kept, and the record names the law: 213 is Los Angeles.
+    let call = house.call_of(&number(0)).expect("it is in the book");
+    let consent = house.show(&["consent", "explain", &call.to_string(), "--actor", "priya"]);
+    let order = [
+        "said yes",
+        "every party: California (Cal. Penal Code §§ 632, 632.7), by the caller's number",
+        "began",
+    ];
+    let order = order.map(|words| consent.find(words));
+    assert!(order.is_sorted() && order[0].is_some(), "{consent}");
+
     // All of it is in the book, which anybody can judge with the public key while the engine writes on.
     let (data, key) = (house.path("data"), house.path("keys/book.public"));
     let judge = |command: &str| house.run(&["audit", command, path(&data), "--key", path(&key)]);

@@ -424,7 +424,7 @@ impl Night {
                     let began = facts.iter().position(|f| matches!(f.fact, Fact::RecordingBegan { .. }));
                     let given = facts
                         .iter()
-                        .position(|f| matches!(f.fact, Fact::Permission { given: true }));
+                        .position(|f| matches!(f.fact, Fact::Permission { given: true, .. }));
                     if began.is_some() && given.is_none_or(|given| Some(given) > began) {
                         wrong.push("a recording is in the book before its permission".to_owned());
                     }

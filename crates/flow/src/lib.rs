@@ -26,6 +26,7 @@ mod approval;
 mod area;
 mod check;
 mod compile;
+pub mod consent;
 mod diagnostic;
 pub mod editor;
 mod library;

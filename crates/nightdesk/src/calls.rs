@@ -30,8 +30,8 @@ pub(crate) fn list(archive: &Archive) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The whole of one call; looking leaves a row.
-pub(crate) fn show(archive: &Archive, who: &Reader, id: &str) -> Result<(), Failure> {
+/// A call and everything in the book about it.
+pub(crate) fn of(archive: &Archive, id: &str) -> Result<(CallId, Vec<Stamped>), Failure> {
     let call = CallId::parse(id).ok_or_else(|| {
         Failure::new(
             format!("{id} is not a call id"),
@@ -49,6 +49,12 @@ pub(crate) fn show(archive: &Archive, who: &Reader, id: &str) -> Result<(), Fail
             "copy the id from `nightdesk calls list`",
         ));
     }
+    Ok((call, facts))
+}
+
+/// The whole of one call; looking leaves a row.
+pub(crate) fn show(archive: &Archive, who: &Reader, id: &str) -> Result<(), Failure> {
+    let (call, facts) = of(archive, id)?;
     let _receipt = archive.note_access(who, "show", call.0, Some(call))?;
     let mut text = String::new();
     let _ = writeln!(text, "call {call}");

@@ -10,6 +10,7 @@ mod archive;
 mod audit;
 mod calls;
 mod config;
+mod consent;
 mod control;
 mod demo;
 mod dial;
@@ -72,6 +73,9 @@ enum Command {
     /// The book: judge it with the public key alone, keep its signatures elsewhere
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Permission to record: the law, and one call's
+    #[command(subcommand)]
+    Consent(Consent),
     /// Carriers: list, test, check, trace
     #[command(subcommand)]
     Trunk(trunk::Trunk),
@@ -116,6 +120,19 @@ enum Calls {
     },
     /// One call: SIP ladder, prompts, key classes, tries, outcome
     Show {
+        /// The call's id
+        id: String,
+        #[command(flatten)]
+        who: Who,
+    },
+}
+
+#[derive(Subcommand)]
+enum Consent {
+    /// The states that ask for everybody's consent, with their statutes
+    Table,
+    /// What one call's caller was asked, by which law, and what they said; leaves a row saying who looked
+    Explain {
         /// The call's id
         id: String,
         #[command(flatten)]
@@ -191,6 +208,18 @@ fn run(command: Command) -> Result<(), Failure> {
             &id,
         ),
         Command::Audit(command) => audit::audit(&command),
+        Command::Consent(Consent::Table) => {
+            consent::table();
+            Ok(())
+        }
+        Command::Consent(Consent::Explain { id, who }) => consent::explain(
+            &archive(&who.config)?,
+            &Reader {
+                actor: who.actor,
+                reason: who.reason,
+            },
+            &id,
+        ),
         Command::Trunk(command) => trunk::trunk(&command),
         Command::Keys(Keys::Approver { name, folder }) => {
             let public = keys::make_approver(&name, &folder)?;

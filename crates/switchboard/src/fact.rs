@@ -192,6 +192,9 @@ pub enum Fact {
     Permission {
         /// Yes; anything else is no.
         given: bool,
+        /// The law behind the question (`flow::consent`); none in records of before it was kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
     },
     /// A call recording began.
     RecordingBegan {

@@ -106,7 +106,7 @@ pub fn line(fact: &Fact) -> String {
         Fact::Said { words } => format!("  “{words}”"),
         Fact::Pressed { class } => format!("caller ··· {class} ···▶ desk"),
         Fact::Language { language } => format!("language {language}"),
-        Fact::Permission { given } => format!("recording {}", if *given { "permitted" } else { "not permitted" }),
+        Fact::Permission { given, .. } => format!("recording {}", if *given { "permitted" } else { "not permitted" }),
         Fact::RecordingBegan { recording } => format!("recording {recording} begins"),
         Fact::RecordingSealed {
             recording,

@@ -307,14 +307,26 @@ impl Call {
         }
         if wires.health.recordings_down {
             // The answer counts all the same, for the words kept later in the call.
-            return self.note(now, wires, Fact::Permission { given: true });
+            return self.note(now, wires, self.permission(true));
         }
         let recording = CallId(wires.draw());
         let wall = self.wall(now);
-        let facts = [Fact::Permission { given: true }, Fact::RecordingBegan { recording }];
+        let facts = [self.permission(true), Fact::RecordingBegan { recording }];
         let ticket = wires.record(now, self.id, wall, facts);
         self.recording = Some(recording);
         self.withheld.insert(ticket, Withheld::Recording(recording));
+    }
+
+    /// What the caller answered, and the law behind the question: of everybody who may yet be on the call (CON-02).
+    fn permission(&self, given: bool) -> Fact {
+        let practice = &self.released.practice;
+        let providers = practice.people.values().map(|person| &person.call);
+        let caller = self.number.expose().clone().map(Phi::new);
+        let rule = flow::consent::rule(caller.as_ref(), &practice.state, providers);
+        Fact::Permission {
+            given,
+            rule: Some(rule.to_string()),
+        }
     }
 
     /// False when there is nobody left to record.
@@ -406,7 +418,7 @@ impl Call {
             },
             // A yes is noted with the recording it allows; only a no stands alone.
             flow::Note::Permission(true) => return,
-            flow::Note::Permission(false) => Fact::Permission { given: false },
+            flow::Note::Permission(false) => self.permission(false),
             flow::Note::Answered { question, answer } => {
                 let class = match answer {
                     flow::Answer::Yes => "yes",

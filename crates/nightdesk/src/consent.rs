@@ -1,0 +1,48 @@
+//! `nightdesk consent`: the law behind the question whether a call may be recorded, and which of it stood behind one call's.
+
+use flow::consent::{ALL_PARTIES, READ};
+use switchboard::Fact;
+
+use crate::archive::{Archive, Reader};
+use crate::{Failure, out};
+
+/// Every state whose law asks for everybody's consent.
+pub(crate) fn table() {
+    out!(
+        "Every caller is asked before anything is kept, and no answer is a no. These states ask for everybody's consent by law;"
+    );
+    out!(
+        "a number whose state is not known counts as theirs. Gone through on {READ}; confirmed by counsel: by nobody yet."
+    );
+    for law in ALL_PARTIES {
+        let disputed = law.disputed.map_or(String::new(), |what| format!("  ~ {what}"));
+        out!("{:<14} {}{disputed}", law.state, law.statute);
+    }
+    out!("{:<14} one party: 18 U.S.C. § 2511(2)(d)", "elsewhere");
+}
+
+/// What one call's caller was asked, by which law, what they said, and what was kept.
+pub(crate) fn explain(archive: &Archive, who: &Reader, id: &str) -> Result<(), Failure> {
+    let (call, facts) = crate::calls::of(archive, id)?;
+    let _receipt = archive.note_access(who, "consent", call.0, Some(call))?;
+    let mut asked = false;
+    for stamped in &facts {
+        let at = stamped.at;
+        match &stamped.fact {
+            Fact::Permission { given, rule } => {
+                asked = true;
+                let said = if *given { "yes" } else { "no, or nothing" };
+                out!("{at:.0}  the caller was asked, and said {said}");
+                let rule = rule.as_deref().unwrap_or("not kept at that time");
+                out!("{:20}  rule: {rule}", "");
+            }
+            Fact::RecordingBegan { recording } => out!("{at:.0}  recording {recording} began"),
+            Fact::RecordingSealed { recording, .. } => out!("{at:.0}  recording {recording} was sealed"),
+            _ => {}
+        }
+    }
+    if !asked {
+        out!("the caller of {call} was not asked, and the call was not recorded");
+    }
+    Ok(())
+}

@@ -310,3 +310,117 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     assert!(judge("verify").contains("good: nothing was changed"));
     assert!(judge("checkpoint").starts_with("nightdesk-checkpoint 1 book="));
 }
+
+/// P8: real calls, and a draft in which a fever is no longer urgent.
+#[test]
+fn past_calls_are_put_through_a_draft_and_exactly_those_it_changes_are_named() {
+    let callers = handset(&child::words(None), |_| {
+        Person::with([(Cue::Hears("Press 1 to take it now"), press("1"))]).0
+    });
+    callers.otherwise(switchboard::phone::Answering::Accepts);
+    let house = House::furnish(callers.address(), "5 seconds");
+    let desk = house.start("info");
+    let chest_pain = "chest pain";
+    let emergencies = [
+        chest_pain,
+        "sudden weakness",
+        "passed out",
+        "bleeding that will not stop",
+        "thinking about suicide",
+    ];
+    let no_to_emergencies = Vec::from(emergencies.map(|words| (Cue::Hears(words), press("2"))));
+    // A red-flag question takes no key in its first half second.
+    let patiently = |script: Vec<(Cue, Vec<Act>)>| {
+        let late = |(cue, acts)| [(cue, vec![]), (Cue::After(Duration::from_millis(900)), acts)];
+        script.into_iter().flat_map(late).collect::<Vec<_>>()
+    };
+    let calls = |line: u64, then: Vec<(Cue, Vec<_>)>| {
+        let mut script = begin();
+        script.extend(then);
+        let (party, diary) = Person::with(script);
+        let number = format!("+1512555018{line}");
+        callers.call(line, desk.address, NUMBER, Some(&number), party);
+        (number, diary)
+    };
+    let symptoms = || (Cue::Hears("How can we help"), press("1"));
+    let hangs_up = || vec![Act::HangUp];
+    let mut feverish = vec![symptoms()];
+    feverish.extend(patiently(no_to_emergencies));
+    feverish.extend(patiently(vec![(Cue::Hears("fever over 103"), press("1"))]));
+    feverish.push((Cue::Hears("I will reach the doctor"), hangs_up()));
+    let mut pained = vec![symptoms()];
+    pained.extend(patiently(vec![(Cue::Hears(chest_pain), press("1"))]));
+    pained.push((Cue::Hears("call 911 now"), hangs_up()));
+    let asks = vec![
+        (Cue::Hears("How can we help"), press("5")),
+        (Cue::Hears("To be called back at the number"), hangs_up()),
+    ];
+    let (fever, _) = calls(1, feverish);
+    let others = [calls(2, pained).0, calls(3, asks).0];
+    house.waits_for("three calls to end", Duration::from_secs(120), |facts| {
+        let ended = |stamped: &&switchboard::Stamped| matches!(stamped.fact, Fact::CallEnded { .. });
+        (facts.iter().filter(ended).count() == 3).then_some(())
+    });
+    let replay = |folder: &Path| nightdesk(&house, &["flow", "replay", path(folder), "--last", "2w"]);
+
+    // As it is written now, nothing changes for anybody.
+    let same = replay(&house.path("practice"));
+    assert!(same.status.success(), "{}", said(&same));
+    assert!(
+        said(&same).contains("3 end as before, 0 end elsewhere"),
+        "{}",
+        said(&same)
+    );
+
+    // A draft has the name of its practice's folder.
+    let draft = house.path("draft/practice");
+    fs::create_dir_all(&draft).expect("room");
+    for entry in fs::read_dir(house.path("practice")).expect("a practice").flatten() {
+        if entry.path().is_file() {
+            fs::copy(entry.path(), draft.join(entry.file_name())).expect("room");
+        }
+    }
+    let protocol = draft.join("adult-symptoms.protocol.yaml");
+    let text = fs::read_to_string(&protocol).expect("a protocol");
+    let question = "  - Is there a fever over 103, or a fever with a stiff neck or a new rash?\n";
+    assert!(text.contains(question), "{text}");
+    let moved = text
+        .replace(question, "")
+        .replace("semi-urgent:\n", &format!("semi-urgent:\n{question}"));
+    fs::write(&protocol, moved).expect("room");
+    let changed = replay(&draft);
+    let told = said(&changed);
+    assert_eq!(changed.status.code(), Some(4), "{told}");
+    assert!(
+        told.contains("2 end as before, 1 end elsewhere (1 with less help than before)"),
+        "{told}"
+    );
+    let id = |number: &str| house.call_of(number).expect("a call").to_string();
+    let line = told
+        .lines()
+        .find(|line| line.starts_with("LESS"))
+        .expect("a call that is helped less");
+    assert!(
+        line.contains(&id(&fever)) && line.contains("urgent, Dr. Okafor is calling back → semi-urgent"),
+        "{told}"
+    );
+    assert!(told.contains("“Is there a fever over 103"), "{told}");
+    for other in others {
+        assert!(!told.contains(&id(&other)), "{told}");
+        assert!(!told.contains(&other), "{told}");
+    }
+    assert!(!told.contains(&fever), "no number is printed: {told}");
+    let looked = house.show(&[
+        "calls",
+        "show",
+        &id(&fever),
+        "--reason",
+        "why it was changed",
+        "--actor",
+        "marisol",
+    ]);
+    assert!(
+        looked.contains("choice “How can we help?”: for a medical question or a symptom"),
+        "{looked}"
+    );
+}

@@ -131,6 +131,8 @@ mod tests {
             trunk: "t".into(),
             caller: Phi::new(None),
             release: String::new(),
+            nobody_on_call: None,
+            called_lately: None,
         };
         Stamped {
             call: Some(call(id)),

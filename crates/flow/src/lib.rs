@@ -53,8 +53,8 @@ pub use library::Phrase;
 pub use model::Value as ConditionValue;
 pub use model::*;
 pub use run::{
-    Answer, Beforehand, Broken, CALL_MAX, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, Outcome, Run,
-    STEPS_MAX, SayId, TALKED_AT_LEAST, Value, Why,
+    Answer, Beforehand, Broken, CALL_MAX, Caller, Chosen, ClipId, Do, Escalated, Heard, Message, MessageId, Note,
+    Outcome, Run, STEPS_MAX, SayId, TALKED_AT_LEAST, Value, Why,
 };
 pub use stand_in::{StandIn, stand_in};
 pub use verb::verbs;

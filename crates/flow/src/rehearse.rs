@@ -4,7 +4,8 @@
 //! words come from; [`Expectation::judge`] compares what happened with what was asked for. [`solo`] is the smallest
 //! world there is, a run alone on a virtual clock; the true world, with phones and ladders, stands on the same pieces.
 //! [`must_have`] writes the scenarios no practice may go without, [`Coverage`] says what all of a practice's own walk, and
-//! [`measured`] sends a thousand strangers through a flow with a stop-watch. [`broken`] tells of the scenarios that fail, in words.
+//! [`measured`] sends a thousand strangers through a flow with a stop-watch, and [`replay()`] the callers of last quarter through
+//! the next version. [`broken`] tells of the scenarios that fail, in words.
 //!
 //! One thing to know: an actor never looks inside a run. It hears words, waits until the line is quiet, and presses or
 //! speaks, as a caller would; the same scenario therefore plays in memory, over SIP, and by a manager's telephone.
@@ -14,6 +15,7 @@ mod broken;
 mod coverage;
 mod judge;
 mod must_have;
+mod replay;
 mod script;
 pub mod solo;
 mod strangers;
@@ -24,6 +26,7 @@ pub use broken::broken;
 pub use coverage::{Branch, Coverage};
 pub use judge::{Failure, Observed};
 pub use must_have::{must_have, unrehearsed};
+pub use replay::{End, Happened, Parting, Past, Replayed, Verdict, completed, replay};
 pub use solo::{Awaited, Rehearsed};
 pub use strangers::measured;
 pub use suite::{Expectation, ExpectedMessage, Failing, Phone, Scenario, Suite, Turn};

@@ -14,6 +14,7 @@
 
 mod ask;
 mod choose;
+mod chosen;
 mod collect;
 mod connect;
 mod escalate;
@@ -26,7 +27,7 @@ mod scene;
 mod trail;
 mod triage;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use phi::Phi;
 
+pub use chosen::Chosen;
+pub(crate) use chosen::{CONTROLLED, DIRECTION, LANGUAGE, MESSAGE, RECORDING};
 pub use connect::TALKED_AT_LEAST;
 pub use message::{Message, Value};
 
@@ -256,6 +259,19 @@ pub enum Note {
         /// Only what kind of answer.
         answer: Answer,
     },
+    /// What the caller did at a question that no other note tells of, or how a condition stood that nobody could ask
+    /// again later. Never a detail: only that one was not given.
+    Chose {
+        /// Its words in the source language, a red-flag question's stable id, or a detail's name.
+        question: String,
+        /// What they did.
+        choice: Chosen,
+    },
+    /// The caller hung up, in the middle of this: a question as in [`Note::Chose`], a ladder, words.
+    Left {
+        /// What.
+        during: String,
+    },
     /// How bad it may be, and by which question; none when it was silence, or when every answer was no.
     Disposition {
         /// The grade.
@@ -280,6 +296,17 @@ pub enum Answer {
     No,
     /// Silence, or keys that mean nothing.
     Unclear,
+}
+
+impl Answer {
+    /// Its word in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unclear => "unclear",
+        }
+    }
 }
 
 /// Why the safety net took over.
@@ -429,6 +456,10 @@ impl Run {
     /// Tells the run what happened. Drain [`poll`](Self::poll) afterwards.
     pub fn hear(&mut self, now: Timestamp, heard: Heard) {
         self.scene.now = now.max(self.scene.now);
+        if heard == Heard::HungUp && !matches!(self.doing, Doing::Parting(_) | Doing::Over) {
+            let during = self.during();
+            self.scene.note(Note::Left { during });
+        }
         let doing = std::mem::replace(&mut self.doing, Doing::Over);
         let before = self
             .trail
@@ -463,6 +494,16 @@ impl Run {
     /// The language the caller is spoken to in.
     pub fn language(&self) -> Language {
         self.scene.language
+    }
+
+    /// A replay: how conditions about the patient's age stood in the call itself, by their words.
+    pub(crate) fn recalls(&mut self, held: BTreeMap<String, bool>) {
+        self.scene.held = Some(held);
+    }
+
+    /// A condition that a replay came to and that its call had not.
+    pub(crate) fn untold(&self) -> Option<&str> {
+        self.scene.untold.as_deref()
     }
 
     /// What is asked at the moment.
@@ -600,7 +641,7 @@ impl Run {
             };
         };
         scene.next_step += 1;
-        if step.only_if.as_ref().is_some_and(|condition| !condition.holds(&*scene)) {
+        if step.only_if.as_ref().is_some_and(|condition| !scene.holds(condition)) {
             if let Some(trail) = &mut self.trail {
                 trail.passed_by();
             }

@@ -36,16 +36,24 @@ impl Archive {
 
     /// Every fact in the book, in order. A row that is not what was written ends the reading with a failure.
     pub(crate) fn facts(&self) -> Result<Vec<Stamped>, Failure> {
+        let mut facts = Vec::new();
+        self.each_fact(|stamped| facts.push(stamped))?;
+        Ok(facts)
+    }
+
+    /// The same one after the other, for whoever keeps little of each.
+    pub(crate) fn each_fact(&self, mut each: impl FnMut(Stamped)) -> Result<(), Failure> {
         let folder = self.data.join("book");
         let mut reader = ledger::Reader::open(&folder, keys::book_key(&self.keys)?, 0).map_err(Failure::book)?;
-        let mut facts = Vec::new();
         for row in &mut reader {
             let row = row.map_err(Failure::book)?;
-            if row.class == ledger::Class::Fact {
-                facts.extend(Stamped::decode(&row.body));
+            if row.class == ledger::Class::Fact
+                && let Ok(stamped) = Stamped::decode(&row.body)
+            {
+                each(stamped);
             }
         }
-        Ok(facts)
+        Ok(())
     }
 
     /// The facts of each call, calls in the order in which they began.

@@ -4,6 +4,7 @@ mod lsp;
 mod new;
 mod paper;
 mod release;
+mod replay;
 mod simulate;
 mod words;
 
@@ -65,6 +66,8 @@ pub(crate) enum Flow {
     Release(release::Release),
     /// Go back to an earlier release
     Rollback(release::Rollback),
+    /// Put past calls through a draft: which would have ended elsewhere
+    Replay(replay::Replay),
     /// List the releases of a practice: when, who, signed by whom
     Releases(release::Releases),
     /// What callers of each practice hear from the serving engine now, and what keeps a change from them
@@ -137,6 +140,7 @@ pub(crate) fn flow(command: &Flow) -> Result<(), Failure> {
         Flow::Sign(sign) => release::sign(sign),
         Flow::Release(release) => release::release(release),
         Flow::Rollback(rollback) => release::rollback(rollback),
+        Flow::Replay(command) => replay::run(command),
         Flow::Releases(releases) => release::releases(releases),
         Flow::Status(status) => release::status(status),
         Flow::Test {

@@ -56,6 +56,12 @@ pub enum Fact {
         caller: Phi<Option<String>>,
         /// Fingerprint of the release this call keeps to its end.
         release: String,
+        /// Nobody was listed as on call as it began, where that could be said.
+        #[serde(default)]
+        nobody_on_call: Option<bool>,
+        /// The number had called in the hour before, where that could be said.
+        #[serde(default)]
+        called_lately: Option<bool>,
     },
     /// An INVITE was refused; it is counted, so that no call is lost in silence (ANS-03, ANS-05).
     CallRefused {
@@ -242,6 +248,19 @@ pub enum Fact {
         /// `yes`, `no` or `unclear`.
         class: String,
     },
+    /// What the caller did at a question that no other fact tells of, in words that stay true when keys move: what
+    /// `flow replay` goes by. Never a detail, only that one was not given; which key it was is not kept (SEC-15).
+    Choice {
+        /// The question in the flow's own words, a red-flag question's id, a detail's name, or `if` and a condition.
+        question: String,
+        /// `for` and the option's words, `yes`, `no`, `0`, `silence` or `other keys`.
+        choice: String,
+    },
+    /// The caller hung up, in the middle of this.
+    CallerLeft {
+        /// A question as in [`Fact::Choice`], a ladder, `words`.
+        during: String,
+    },
     /// Triage came to its end.
     Disposition {
         /// `emergency`, `urgent`, `semi-urgent` or `routine`.
@@ -415,6 +434,8 @@ impl Fact {
             Fact::RecordingInterrupted { .. } => "recording interrupted",
             Fact::ClipKept { .. } => "clip kept",
             Fact::TriageAnswer { .. } => "triage answer",
+            Fact::Choice { .. } => "choice",
+            Fact::CallerLeft { .. } => "caller left",
             Fact::Disposition { .. } => "disposition",
             Fact::Told911 => "told 911",
             Fact::MessageKept(_) => "message kept",

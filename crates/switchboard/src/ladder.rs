@@ -139,6 +139,8 @@ pub fn line(fact: &Fact) -> String {
             )
         }
         Fact::TriageAnswer { question, class } => format!("triage {question}: {class}"),
+        Fact::Choice { question, choice } => format!("choice “{question}”: {choice}"),
+        Fact::CallerLeft { during } => format!("caller leaves during “{during}”"),
         Fact::Disposition { level, question } => match question {
             Some(question) => format!("disposition {level}, by {question}"),
             None => format!("disposition {level}"),

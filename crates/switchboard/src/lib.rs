@@ -18,6 +18,7 @@ pub mod fact;
 pub mod ladder;
 pub mod phone;
 pub mod rehearse;
+pub mod replay;
 pub mod trunk;
 pub mod weather;
 pub mod world;

@@ -33,6 +33,8 @@ pub struct Rehearsed {
     pub failures: Vec<Failure>,
     /// What was seen.
     pub observed: Observed,
+    /// What stands in the book.
+    pub facts: Vec<Stamped>,
     /// The call on a page.
     pub page: String,
     /// How long the night was.
@@ -135,6 +137,7 @@ pub fn play_by(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scena
         name: scenario.name.clone(),
         failures: scenario.expect.judge(&observed),
         observed,
+        facts: world.facts().to_vec(),
         page: time_line(world.facts()),
         lasted: world.elapsed(),
     }

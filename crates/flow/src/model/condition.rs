@@ -153,6 +153,18 @@ impl Condition {
         })
     }
 
+    /// Whether it cannot be judged without this.
+    pub fn looks_at(&self, wanted: &Thing) -> bool {
+        self.clauses.iter().any(|clause| match clause {
+            Clause::Fact(_) => false,
+            Clause::Is { thing, .. }
+            | Clause::OneOf { thing, .. }
+            | Clause::Compare { thing, .. }
+            | Clause::Between { thing, .. }
+            | Clause::Known { thing, .. } => thing == wanted,
+        })
+    }
+
     /// Holds whatever the call is like: `any time`.
     pub fn always(&self) -> bool {
         self.clauses.is_empty()

@@ -18,6 +18,9 @@ pub enum Level {
 }
 
 impl Level {
+    /// Every grade, in the order of asking.
+    pub const ALL: [Self; 4] = [Self::Emergency, Self::Urgent, Self::SemiUrgent, Self::Routine];
+
     /// The word the files use.
     pub const fn name(self) -> &'static str {
         match self {

@@ -488,7 +488,11 @@ impl World<'_> {
                 self.reached();
                 self.observed.outcome = Some(outcome);
             }
-            Note::Language(_) | Note::Permission(_) | Note::Answered { .. } => {}
+            Note::Language(_)
+            | Note::Permission(_)
+            | Note::Answered { .. }
+            | Note::Chose { .. }
+            | Note::Left { .. } => {}
         }
     }
 
@@ -636,7 +640,7 @@ impl World<'_> {
     }
 }
 
-fn speaking_time(text: &str) -> Duration {
+pub(super) fn speaking_time(text: &str) -> Duration {
     Duration::from_secs_f64(text.chars().count() as f64 / CHARACTERS_PER_SECOND)
 }
 
@@ -644,7 +648,7 @@ fn since(start: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(start)).unwrap_or_default()
 }
 
-fn later(now: Timestamp, time: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, time: Duration) -> Timestamp {
     SignedDuration::try_from(time)
         .ok()
         .and_then(|time| now.checked_add(time).ok())

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 
 use super::ask::{Ask, Asked, Question};
 use super::scene::Scene;
-use super::{Asks, Doing, Heard, Note, Turn, say};
+use super::{Asks, Chosen, Doing, Heard, LANGUAGE, Note, RECORDING, Turn, say};
 use crate::library::Phrase;
 use crate::model::{Choice, Menu, Recording, SectionId, Sentence};
-use crate::words::Words;
+use crate::words::{Language, Words};
 
 /// Languages are asked for once more and then taken as the first: a silent caller must not wait here (§5, §18).
 const LANGUAGE_ASKED_AGAIN: u8 = 1;
@@ -15,6 +15,8 @@ const LANGUAGE_ASKED_AGAIN: u8 = 1;
 #[derive(Debug)]
 pub(super) struct Choosing {
     ask: Ask,
+    /// As choices are noted.
+    name: String,
     about: About,
 }
 
@@ -49,7 +51,7 @@ pub(super) fn language(scene: &mut Scene) -> Turn {
     question.ask_again = question.ask_again.min(LANGUAGE_ASKED_AGAIN);
     // In which language would it be said?
     question.apologises = false;
-    go_on(question.ask(scene), About::Language, scene)
+    go_on(question.ask(scene), LANGUAGE.to_owned(), About::Language, scene)
 }
 
 /// States it, asks; no answer is a no, and a no costs nothing (§10).
@@ -61,7 +63,7 @@ pub(super) fn permission(scene: &mut Scene) -> Turn {
     question.ask_again = 0;
     // A yes to a question that was not heard is no permission.
     question.may_be_ahead = false;
-    go_on(question.ask(scene), About::Permission, scene)
+    go_on(question.ask(scene), RECORDING.to_owned(), About::Permission, scene)
 }
 
 /// Spoken from the options, so that the words never promise a key that leads elsewhere (§2).
@@ -75,6 +77,7 @@ pub(super) fn menu(scene: &mut Scene, menu: &Menu) -> Turn {
     let question = Question::new(scene, vec![whole.clone(), whole, options], keys);
     go_on(
         question.ask(scene),
+        menu.question.text(Language::English).to_owned(),
         About::Menu {
             choices: menu.choices.clone(),
             if_no_answer: menu.if_no_answer,
@@ -95,6 +98,7 @@ pub(super) fn yes_or_no(
     let question = Question::new(scene, vec![whole.clone(), whole, keys], vec!['1', '2']);
     go_on(
         question.ask(scene),
+        asks.text(Language::English).to_owned(),
         About::YesOrNo {
             if_yes,
             if_no,
@@ -107,7 +111,12 @@ pub(super) fn yes_or_no(
 impl Choosing {
     pub(super) fn hear(self, scene: &mut Scene, heard: Heard) -> Turn {
         let asked = self.ask.hear(scene, &heard);
-        go_on(asked, self.about, scene)
+        go_on(asked, self.name, self.about, scene)
+    }
+
+    /// The question's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn due(&self) -> Timestamp {
@@ -122,12 +131,15 @@ impl Choosing {
     }
 }
 
-fn go_on(asked: Asked, about: About, scene: &mut Scene) -> Turn {
-    let key = match asked {
-        Asked::Still(ask) => return Turn::Stay(Doing::Choosing(Choosing { ask, about })),
-        Asked::Zero => return scene.flow.every_question.press_zero.map_or(Turn::Next, Turn::To),
-        Asked::Key(key) => Some(key),
-        Asked::Unanswered { .. } => None,
+fn go_on(asked: Asked, name: String, about: About, scene: &mut Scene) -> Turn {
+    let (key, nothing) = match asked {
+        Asked::Still(ask) => return Turn::Stay(Doing::Choosing(Choosing { ask, name, about })),
+        Asked::Zero => {
+            scene.chose(name, Chosen::Zero);
+            return scene.flow.every_question.press_zero.map_or(Turn::Next, Turn::To);
+        }
+        Asked::Key(key) => (Some(key), Chosen::OtherKeys),
+        Asked::Unanswered { silent } => (None, Chosen::nothing(silent)),
     };
     match about {
         About::Language => {
@@ -160,8 +172,10 @@ fn go_on(asked: Asked, about: About, scene: &mut Scene) -> Turn {
         }
         About::Menu { choices, if_no_answer } => {
             let Some(choice) = key.and_then(|key| choices.into_iter().find(|choice| choice.key == key)) else {
+                scene.chose(name, nothing);
                 return Turn::To(scene.unanswered(if_no_answer));
             };
+            scene.chose(name, Chosen::Option(choice.label.text(Language::English).to_owned()));
             if let Some((name, value)) = &choice.remember {
                 scene.remember(name, value);
             }
@@ -171,10 +185,14 @@ fn go_on(asked: Asked, about: About, scene: &mut Scene) -> Turn {
             if_yes,
             if_no,
             if_no_answer,
-        } => Turn::To(match key {
-            Some('1') => if_yes,
-            Some(_) => if_no,
-            None => scene.unanswered(if_no_answer),
-        }),
+        } => {
+            let (choice, section) = match key {
+                Some('1') => (Chosen::Yes, if_yes),
+                Some(_) => (Chosen::No, if_no),
+                None => (nothing, scene.unanswered(if_no_answer)),
+            };
+            scene.chose(name, choice);
+            Turn::To(section)
+        }
     }
 }

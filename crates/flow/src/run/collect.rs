@@ -11,7 +11,7 @@ use super::ask::{Ask, Asked, Question};
 use super::field::{FieldAsk, Fielded, KEEP_PATIENCE, SILENCES_MAX};
 use super::message::Draft;
 use super::scene::{Ladder, Scene};
-use super::{Asks, Broken, ClipId, Do, Doing, Heard, MessageId, Outcome, Turn, Value, Why};
+use super::{Asks, Broken, CONTROLLED, Chosen, ClipId, Do, Doing, Heard, MessageId, Outcome, Turn, Value, Why};
 use crate::library::Phrase;
 use crate::model::{Field, SectionId, Target, Wanted};
 
@@ -119,6 +119,7 @@ fn go_on(
             next(scene, about, queue, 0)
         }
         Fielded::Missing { silences: more, mark } => {
+            scene.chose(field.name().to_owned(), Chosen::nothing(more > 0));
             if let About::Field { if_no_answer } = about {
                 return Turn::To(scene.unanswered(if_no_answer));
             }
@@ -131,7 +132,10 @@ fn go_on(
             }
             next(scene, about, queue, silences)
         }
-        Fielded::Zero => scene.flow.every_question.press_zero.map_or(Turn::Next, Turn::To),
+        Fielded::Zero => {
+            scene.chose(field.name().to_owned(), Chosen::Zero);
+            scene.flow.every_question.press_zero.map_or(Turn::Next, Turn::To)
+        }
     }
 }
 
@@ -203,7 +207,10 @@ impl Collecting {
                 }
                 // Not sure counts as yes: the mark stays.
                 Asked::Key(_) | Asked::Unanswered { .. } => keep(scene, about),
-                Asked::Zero => scene.flow.every_question.press_zero.map_or(Turn::Next, Turn::To),
+                Asked::Zero => {
+                    scene.chose(CONTROLLED.to_owned(), Chosen::Zero);
+                    scene.flow.every_question.press_zero.map_or(Turn::Next, Turn::To)
+                }
             },
             Phase::Keeping { id, until } => match heard {
                 Heard::Kept(kept) if kept == id => accepted(scene, about),
@@ -251,6 +258,15 @@ impl Collecting {
         match &self.phase {
             Phase::Field(_, ask) => ask.so_far(),
             _ => None,
+        }
+    }
+
+    /// The detail, or the question, that is asked; `None` while the message is made durable.
+    pub(super) fn during(&self) -> Option<&'static str> {
+        match &self.phase {
+            Phase::Field(field, _) => Some(field.name()),
+            Phase::Controlled(_) => Some(CONTROLLED),
+            Phase::Keeping { .. } => None,
         }
     }
 

@@ -60,6 +60,11 @@ impl Connecting {
         }
     }
 
+    /// Who is rung.
+    pub(super) fn to(&self) -> &str {
+        &self.to
+    }
+
     fn nobody(then: Option<Then>) -> Turn {
         match then {
             Some(Then::Section(section)) => Turn::To(section),

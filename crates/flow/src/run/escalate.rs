@@ -14,10 +14,10 @@ use super::field::{FieldAsk, Fielded, KEEP_PATIENCE, SILENCES_MAX};
 use super::hang_up::Parting;
 use super::message::Draft;
 use super::scene::{Ladder, Scene, Speaking};
-use super::{Asks, ClipId, Do, Doing, Escalated, Heard, MessageId, Outcome, Turn, say};
+use super::{Asks, Chosen, ClipId, Do, Doing, Escalated, Heard, MessageId, Outcome, Turn, say};
 use crate::library::Phrase;
 use crate::model::{Act, Choice, Field, IfAccepted, IfCallerHangsUp, Then, Waiting};
-use crate::words::{Part, Words};
+use crate::words::{Language, Part, Words};
 
 /// A voice at least this often (§9).
 const WORDS_EVERY: Duration = Duration::from_secs(15);
@@ -210,6 +210,11 @@ impl Escalating {
         }
     }
 
+    /// The ladder being climbed.
+    pub(super) fn ladder(&self) -> &str {
+        &self.ladder
+    }
+
     pub(super) fn clip(&self) -> Option<(ClipId, Field)> {
         match &self.phase {
             Phase::Ringing {
@@ -327,6 +332,8 @@ impl Escalating {
             ladder.connect = false;
         }
         let Some(choice) = self.or_press else { return Turn::Next };
+        let label = choice.label.text(Language::English).to_owned();
+        scene.chose(self.ladder, Chosen::Option(label));
         if let Some((name, value)) = &choice.remember {
             scene.remember(name, value);
         }

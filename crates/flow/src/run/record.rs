@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::message::Draft;
 use super::scene::{Scene, Speaking};
-use super::{ClipId, Do, Doing, Heard, MessageId, Outcome, Turn, Value, field};
+use super::{Chosen, ClipId, Do, Doing, Heard, MESSAGE, MessageId, Outcome, Turn, Value, field};
 use crate::library::Phrase;
 use crate::model::{Field, Kind, Target};
 
@@ -45,7 +45,10 @@ impl Recording {
                 scene.out.push_back(Do::EndClip { id: *clip });
             }
             (Heard::Clip { id, heard }, Phase::Listening { clip, .. }) if id == *clip => {
-                let Some(_) = heard else { return Turn::Next };
+                if heard.is_none() {
+                    scene.chose(MESSAGE.to_owned(), Chosen::Silence);
+                    return Turn::Next;
+                }
                 let Some(id) = leave(scene, *clip) else {
                     return Turn::Next;
                 };

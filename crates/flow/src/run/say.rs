@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::scene::{Scene, Speaking};
-use super::{Do, Doing, Heard, Note, Outcome, Turn};
+use super::{Chosen, DIRECTION, Do, Doing, Heard, Note, Outcome, Turn};
 use crate::library::Phrase;
 use crate::model::{Act, Notice, SectionId, Sentence};
 use crate::words::{Language, Words};
@@ -132,7 +132,10 @@ impl Lingering {
             }
             // 0 is a wish for a person everywhere, here too; any other key asks to hear the direction again.
             (Heard::Key(key), Phase::Open { .. }) => match scene.flow.every_question.press_zero {
-                Some(section) if *key.expose() == '0' => return Turn::To(section),
+                Some(section) if *key.expose() == '0' => {
+                    scene.chose(DIRECTION.to_owned(), Chosen::Zero);
+                    return Turn::To(section);
+                }
                 _ if self.said_again < SAID_AGAIN_MAX => {
                     self.said_again += 1;
                     self.phase = Phase::Speaking(direct(scene));

@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 use phi::Phi;
 
 use super::message::Draft;
-use super::{CALL_MAX, Caller, ClipId, Do, Doing, Heard, MessageId, Note, Outcome, STEPS_MAX, SayId, Value};
+use super::{CALL_MAX, Caller, Chosen, ClipId, Do, Doing, Heard, MessageId, Note, Outcome, STEPS_MAX, SayId, Value};
 use crate::library::Phrase;
-use crate::model::{Amount, Fact, Field, Flow, Known, Level, Practice, SectionId, Sentence, Thing};
+use crate::model::{Amount, Condition, Fact, Field, Flow, Known, Level, Practice, SectionId, Sentence, Thing};
 use crate::words::{self, Fill, Language, Words};
 
 /// Keys kept for the next question; more than this is a leaning elbow.
@@ -52,6 +52,10 @@ pub(super) struct Scene {
     pub(super) ladder: Option<Ladder>,
     pub(super) outcome: Option<Outcome>,
     pub(super) caller_left: bool,
+    /// In a replay: how conditions about the age stood in the call itself.
+    pub(super) held: Option<BTreeMap<String, bool>>,
+    /// In a replay: a condition about the age that the call itself did not meet.
+    pub(super) untold: Option<String>,
     remembered: BTreeMap<String, String>,
     ids: u64,
     steps: u16,
@@ -107,6 +111,8 @@ impl Scene {
             ladder: None,
             outcome: None,
             caller_left: false,
+            held: None,
+            untold: None,
             remembered: BTreeMap::new(),
             ids: 0,
             steps: 0,
@@ -155,6 +161,29 @@ impl Scene {
 
     pub(super) fn note(&mut self, note: Note) {
         self.out.push_back(Do::Note(note));
+    }
+
+    /// Notes what the caller did at a question.
+    pub(super) fn chose(&mut self, question: String, choice: Chosen) {
+        self.note(Note::Chose { question, choice });
+    }
+
+    /// Whether a condition of the flow holds. How one about the patient's age stands is noted, because the age itself is
+    /// nothing a replay may ask for.
+    pub(super) fn holds(&mut self, condition: &Condition) -> bool {
+        if !condition.looks_at(&Thing::PatientAge) {
+            return condition.holds(&*self);
+        }
+        let question = format!("if {}", crate::review::condition(condition));
+        let holds = match &self.held {
+            None => condition.holds(&*self),
+            Some(held) => held.get(&question).copied().unwrap_or_else(|| {
+                self.untold.get_or_insert(question.clone());
+                false
+            }),
+        };
+        self.chose(question, if holds { Chosen::Yes } else { Chosen::No });
+        holds
     }
 
     pub(super) fn next_id(&mut self) -> u64 {

@@ -600,6 +600,7 @@ fn an_urgent_caller_who_falls_silent_elsewhere_is_put_through() {
     say "How can we help? For a symptom, press 1.…"
     say "I did not hear a key. How can we help? F…"
     say "I did not hear a key. For a symptom, pre…"
+    note Chose { question: "How can we help?", choice: Silence }
     § doctor
     keep urgent call [] missing ["patient date of birth", "reason"]
     say "Please stay on the line."
@@ -716,7 +717,8 @@ fn the_crisis_caller_may_leave_by_a_key_and_is_kept_company() {
     assert!(walk.since().starts_with("say \"I am still trying"));
     walk.go("3");
     let done = walk.since();
-    assert!(done.starts_with("hush · leaveescalation · § message"), "{done}");
+    assert!(done.starts_with("hush · leaveescalation · note Chose"), "{done}");
+    assert!(done.contains("§ message"), "{done}");
     // Somebody accepts now: they get the number, the caller is not torn from what they are doing.
     walk.go("A");
     assert_eq!(walk.since(), "");
@@ -884,6 +886,7 @@ fn conditions_ask_what_the_call_knows() {
     say "Down."
     say "Please enter the patient's date of birth…"
     say "‹private›"
+    note Chose { question: "if patient age is under 3 months", choice: Yes }
     say "Newborn."
     hangup
     note Outcome(Ended)

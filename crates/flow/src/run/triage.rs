@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::ask::{Ask, Asked, Question};
 use super::scene::Scene;
-use super::{Answer, Asks, Doing, Heard, Note, Turn};
+use super::{Answer, Asks, Chosen, Doing, Heard, Note, Turn};
 use crate::library::Phrase;
 use crate::model::{Level, Protocol, SectionId};
 
@@ -27,10 +27,7 @@ pub(super) fn begin(scene: &mut Scene, protocol: &Arc<Protocol>, roads: [Section
 /// Asks the first question from `at` on that applies to this caller.
 fn next(scene: &mut Scene, protocol: Arc<Protocol>, roads: [SectionId; 4], mut at: usize) -> Turn {
     while let Some(question) = protocol.questions.get(at) {
-        let applies = question
-            .only_if
-            .as_ref()
-            .is_none_or(|condition| condition.holds(&*scene));
+        let applies = question.only_if.as_ref().is_none_or(|condition| scene.holds(condition));
         if !applies {
             at += 1;
             continue;
@@ -96,13 +93,27 @@ impl Triaging {
                 answered(scene, Answer::No);
                 next(scene, protocol, roads, at + 1)
             }
-            Asked::Zero => scene.flow.every_question.press_zero.map_or(Turn::Next, Turn::To),
+            Asked::Zero => {
+                if let Some((id, _)) = question {
+                    scene.chose(id, Chosen::Zero);
+                }
+                scene.flow.every_question.press_zero.map_or(Turn::Next, Turn::To)
+            }
             Asked::Unanswered { silent } => {
+                if let (false, Some((id, _))) = (silent, &question) {
+                    scene.chose(id.clone(), Chosen::OtherKeys);
+                }
                 answered(scene, Answer::Unclear);
                 scene.quiet |= silent;
                 decide(scene, &protocol, roads, protocol.if_unclear, None)
             }
         }
+    }
+
+    /// The stable id of the question being asked.
+    pub(super) fn question(&self) -> String {
+        let question = self.protocol.questions.get(self.at);
+        question.map(|question| question.id.clone()).unwrap_or_default()
     }
 
     pub(super) fn due(&self) -> Timestamp {

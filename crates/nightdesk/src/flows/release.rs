@@ -314,9 +314,11 @@ pub(crate) fn live(config: &Path, folder: &Path) -> Result<Arc<Practice>, Failur
 }
 
 /// The engine whose releases these are.
-struct House {
+pub(super) struct House {
     name: String,
     folder: PathBuf,
+    /// The practice's folder as the engine has it.
+    own: PathBuf,
     store: Store,
     is_lab: bool,
     settings: Settings,
@@ -324,7 +326,7 @@ struct House {
 }
 
 impl House {
-    fn of(config: &Path, folder: &Path) -> Result<Self, Failure> {
+    pub(super) fn of(config: &Path, folder: &Path) -> Result<Self, Failure> {
         let settings = serve::settings(config)?;
         let whole = folder.canonicalize().map_err(Failure::file(folder))?;
         let name = Store::name_of(&whole).ok_or_else(|| {
@@ -357,9 +359,25 @@ impl House {
             store,
             folder: releases,
             is_lab: exchange::is_lab(&settings.labs, own),
+            own: own.clone(),
             settings,
             approvers,
         })
+    }
+
+    /// The engine whose releases these are.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What the engine's own folder of the practice says, when it can be read.
+    pub(super) fn served_practice(&self) -> Option<Arc<Practice>> {
+        source(&self.own).ok()?.practice
+    }
+
+    /// A release that is still kept and can be believed.
+    pub(super) fn bundle(&self, fingerprint: &str) -> Option<Bundle> {
+        self.store.bundle(&self.name, fingerprint).ok()
     }
 
     fn history(&self) -> Result<Vec<Entry>, Failure> {
@@ -394,7 +412,7 @@ impl House {
     }
 
     /// Who changes what callers hear leaves a row first (AUD-04).
-    fn note(&self, actor: &str, action: &str, fingerprint: &str) -> Result<(), Failure> {
+    pub(super) fn note(&self, actor: &str, action: &str, fingerprint: &str) -> Result<(), Failure> {
         let object = fingerprint.get(..32).and_then(seal::keys::unhex).unwrap_or_default();
         let who = Reader {
             actor: actor.to_owned(),
@@ -410,7 +428,7 @@ fn today(practice: &Practice) -> jiff::civil::Date {
     Timestamp::now().to_zoned(practice.time_zone.clone()).date()
 }
 
-fn printed(files: &BTreeMap<String, String>) -> Result<String, Failure> {
+pub(super) fn printed(files: &BTreeMap<String, String>) -> Result<String, Failure> {
     let bytes = fingerprint(files).ok_or_else(|| {
         Failure::new(
             "a file cannot be read as YAML",
@@ -604,7 +622,7 @@ fn approved(
 }
 
 /// A bundle with the practice file of a folder.
-fn with_people(bundle: &Bundle, folder: &BTreeMap<String, String>) -> Option<Arc<Practice>> {
+pub(super) fn with_people(bundle: &Bundle, folder: &BTreeMap<String, String>) -> Option<Arc<Practice>> {
     let mut files = bundle.files.clone();
     let people = folder
         .iter()

@@ -419,17 +419,15 @@ impl Call {
             // A yes is noted with the recording it allows; only a no stands alone.
             flow::Note::Permission(true) => return,
             flow::Note::Permission(false) => self.permission(false),
-            flow::Note::Answered { question, answer } => {
-                let class = match answer {
-                    flow::Answer::Yes => "yes",
-                    flow::Answer::No => "no",
-                    flow::Answer::Unclear => "unclear",
-                };
-                Fact::TriageAnswer {
-                    question,
-                    class: class.to_owned(),
-                }
-            }
+            flow::Note::Answered { question, answer } => Fact::TriageAnswer {
+                question,
+                class: answer.name().to_owned(),
+            },
+            flow::Note::Chose { question, choice } => Fact::Choice {
+                question,
+                choice: choice.to_string(),
+            },
+            flow::Note::Left { during } => Fact::CallerLeft { during },
             flow::Note::Disposition { level, question } => Fact::Disposition {
                 level: level.name().to_owned(),
                 question,

@@ -156,16 +156,17 @@ impl Call {
             return Err(sip::fault::Fault::UnknownNumber);
         };
         let call_back = Phi::new(number.as_ref().map(|number| number.expose().clone()));
+        let beforehand = flow::Beforehand {
+            nobody_on_call: Some(nobody_on_call(&released, wall)),
+            called_lately,
+        };
         let run = flow::Run::start(
             released.practice.clone(),
             flow,
             flow::Caller {
                 number,
                 line: line.clone(),
-                beforehand: flow::Beforehand {
-                    nobody_on_call: Some(nobody_on_call(&released, wall)),
-                    called_lately,
-                },
+                beforehand,
             },
             wall,
         );
@@ -180,6 +181,8 @@ impl Call {
                 .iter()
                 .map(|octet| format!("{octet:02x}"))
                 .collect(),
+            nobody_on_call: beforehand.nobody_on_call,
+            called_lately,
         };
         let max_forwards = invite.request.max_forwards().unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS);
         let caller = Caller::arrive(now, wires, id, session, &invite, &trunk)?;

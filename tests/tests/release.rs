@@ -304,6 +304,18 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     let order = order.map(|words| consent.find(words));
     assert!(order.is_sorted() && order[0].is_some(), "{consent}");
 
+    // And who looked at that is told, to the next who looks: by call, and by the number the patient called from.
+    let search = house.show(&["audit", "search", "--by", "priya", "--format", "csv", "--actor", "amal"]);
+    let row = format!("\"priya\",\"ops reviewer\",\"consent\",\"{call}\",\"{call}\",\"quality review\",\"cli\"");
+    assert!(search.contains(&row), "{search}");
+    let accessed = |caller: &str| house.show(&["audit", "who-accessed", "--caller", caller, "--actor", "amal"]);
+    let who = accessed("+1 213 555 0100");
+    assert!(
+        who.contains("priya (ops reviewer)  consent") && !who.contains("amal"),
+        "{who}"
+    );
+    assert_eq!(accessed(&number(1)), "", "nobody has looked at that caller's call");
+
     // All of it is in the book, which anybody can judge with the public key while the engine writes on.
     let (data, key) = (house.path("data"), house.path("keys/book.public"));
     let judge = |command: &str| house.run(&["audit", command, path(&data), "--key", path(&key)]);

@@ -69,6 +69,15 @@ pub struct Row {
     pub hash: [u8; 32],
 }
 
+impl Row {
+    /// Who looked, when the row says so.
+    pub fn access(&self) -> Option<Access> {
+        (self.class == Class::Access)
+            .then(|| serde_json::from_slice(&self.body).ok())
+            .flatten()
+    }
+}
+
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry")

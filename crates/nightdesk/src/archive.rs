@@ -76,6 +76,18 @@ impl Archive {
             .collect())
     }
 
+    /// Every row that says who looked, in the order of the readers' book.
+    pub(crate) fn accesses(&self) -> Result<Vec<(ledger::Row, ledger::Access)>, Failure> {
+        let folder = self.data.join("readers");
+        let reader = ledger::Reader::open(&folder, keys::book_key(&self.keys)?, 0).map_err(Failure::book)?;
+        let mut found = Vec::new();
+        for row in reader {
+            let row = row.map_err(Failure::book)?;
+            found.extend(row.access().map(|access| (row, access)));
+        }
+        Ok(found)
+    }
+
     /// Makes a look durable before it happens: no row, no look.
     pub(crate) fn note_access(
         &self,

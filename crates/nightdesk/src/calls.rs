@@ -30,14 +30,19 @@ pub(crate) fn list(archive: &Archive) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A call and everything in the book about it.
-pub(crate) fn of(archive: &Archive, id: &str) -> Result<(CallId, Vec<Stamped>), Failure> {
-    let call = CallId::parse(id).ok_or_else(|| {
+/// A call's id as people copy it.
+pub(crate) fn id(text: &str) -> Result<CallId, Failure> {
+    CallId::parse(text).ok_or_else(|| {
         Failure::new(
-            format!("{id} is not a call id"),
+            format!("{text} is not a call id"),
             "copy the id from `nightdesk calls list`",
         )
-    })?;
+    })
+}
+
+/// A call and everything in the book about it.
+pub(crate) fn of(archive: &Archive, text: &str) -> Result<(CallId, Vec<Stamped>), Failure> {
+    let call = id(text)?;
     let facts: Vec<Stamped> = archive
         .facts()?
         .into_iter()
@@ -45,7 +50,7 @@ pub(crate) fn of(archive: &Archive, id: &str) -> Result<(CallId, Vec<Stamped>), 
         .collect();
     if facts.is_empty() {
         return Err(Failure::new(
-            format!("the book knows no call {id}"),
+            format!("the book knows no call {text}"),
             "copy the id from `nightdesk calls list`",
         ));
     }

@@ -12,6 +12,10 @@ setup: ## Install what is missing (apt when root or sudo is there)
 run: setup keys ## Start Cedar Family Medicine on loopback, play the demonstration, then keep serving until Ctrl-C
 	@tools/run
 
+demo: setup ## A call at the keyboard: read what Cedar Family Medicine says, type keys, decide what telephones do
+	@$(CARGO) build --quiet --release -p nightdesk
+	@target/release/nightdesk flow simulate flows/cedar-family-medicine
+
 keys: ## Make development keys in certs/
 	@$(CARGO) build --quiet --release -p nightdesk
 	@target/release/nightdesk keys make certs
@@ -61,4 +65,4 @@ ladders: ## Redraw the golden ladders; the diff is the review
 readme: ## Rewrite the parts of README.md that are made of the code
 	@NIGHTDESK_README=1 $(CARGO) test --quiet -p nightdesk readme
 
-.PHONY: help setup run keys test doctest lint bench bench-flow mutate edits fuzz soak flood storm interop ladders readme
+.PHONY: help setup run demo keys test doctest lint bench bench-flow mutate edits fuzz soak flood storm interop ladders readme

@@ -111,6 +111,32 @@ fn shipped() -> Vec<String> {
 }
 
 #[test]
+fn flow_check_tells_programs_one_object_a_line() {
+    let folder = cedar_with(
+        "after-hours.flow.yaml",
+        "- escalate to: doctor on call",
+        "- escalate to: docter on call",
+    );
+    let path = folder.path().to_str().expect("a plain path");
+    let output = nightdesk(&["flow", "check", path, "--format", "json", "--on", A_DAY]);
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stdout);
+    let told: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|fault| panic!("{fault}: {line}")))
+        .collect();
+    let found = told.iter().find(|found| found["code"] == "F002").expect("the slip");
+    assert_eq!(found["severity"], "E");
+    assert_eq!(found["file"], "after-hours.flow.yaml");
+    assert_eq!(found["fix"], "Did you mean `doctor on call`?");
+    let (start, end) = (found["start"].as_u64(), found["end"].as_u64());
+    assert!(
+        start.is_some() && start < end && found["line"].as_u64() > Some(1),
+        "{found}"
+    );
+}
+
+#[test]
 fn the_scenarios_pass_in_memory_with_what_every_flow_must_have() {
     for folder in shipped() {
         let output = nightdesk(&["flow", "test", &folder, "--require"]);
@@ -225,6 +251,12 @@ fn flow_graph_and_explain_show_the_same_flow() {
     assert!(said(&output).contains("n4([reach the doctor])"), "{}", said(&output));
     let output = nightdesk(&["flow", "graph", "flows/cedar-family-medicine"]);
     assert!(said(&output).starts_with("<svg "), "{}", said(&output));
+    let output = nightdesk(&["flow", "graph", "flows/cedar-family-medicine", "--format", "dot"]);
+    let text = said(&output);
+    assert!(
+        text.starts_with("digraph") && text.contains("reach the doctor") && text.contains("->"),
+        "{text}"
+    );
     let output = nightdesk(&["flow", "explain", "urgent", "flows/cedar-family-medicine"]);
     assert!(said(&output).contains("chest pain"), "{}", said(&output));
     let output = nightdesk(&["flow", "explain", "delivery", "flows/cedar-family-medicine"]);

@@ -321,6 +321,26 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     let judge = |command: &str| house.run(&["audit", command, path(&data), "--key", path(&key)]);
     assert!(judge("verify").contains("good: nothing was changed"));
     assert!(judge("checkpoint").starts_with("nightdesk-checkpoint 1 book="));
+
+    // The other words again, but not before Monday.
+    let practice = house.path("practice");
+    let at = [
+        "flow",
+        "release",
+        path(&practice),
+        "--at",
+        "Monday 6 am",
+        "--actor",
+        "marisol",
+    ];
+    let told = house.show(&at);
+    assert!(!told.contains("take it now"), "{told}");
+    let list = house.show(&["flow", "releases", path(&practice)]);
+    let lines: Vec<&str> = list.lines().collect();
+    let to_come = lines.iter().find(|line| line.contains("to come")).expect("it waits");
+    assert_eq!(prints(to_come), Some(newest), "{list}");
+    let in_force = lines.iter().find(|line| line.contains("in force")).expect("one is");
+    assert_ne!(prints(in_force), prints(to_come), "{list}");
 }
 
 /// P8: real calls, and a draft in which a fever is no longer urgent.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde_yaml::budget::BudgetBreach;
 use serde_yaml::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
+use crate::check::f011;
 use crate::diagnostic::{Diagnostic, Place};
 use scalar::Raw;
 
@@ -265,24 +266,8 @@ impl Reading<'_> {
         let mut before: Option<&Name> = None;
         for (name, value) in entries {
             if value.kind == Kind::Nothing {
-                let whole = before.map_or_else(
-                    || name.text.clone(),
-                    |before| format!("{}: …, {}", before.text, name.text),
-                );
-                self.diagnostics.push(Diagnostic::error(
-                    "F011",
-                    &name.at,
-                    format!(
-                        "Inside {{…}} a comma begins a new setting, so `{}` was cut off from the words before it.",
-                        name.text
-                    ),
-                    "Callers would hear half of the sentence.",
-                    format!(
-                        "Put the whole words in quotes: `{whole}` becomes `{}: \"…, {}\"`.",
-                        before.map_or("for", |before| before.text.as_str()),
-                        name.text
-                    ),
-                ));
+                let setting = before.map(|before| before.text.as_str());
+                self.diagnostics.push(f011::bare_comma(&name.at, &name.text, setting));
             } else {
                 before = Some(name);
             }

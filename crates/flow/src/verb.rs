@@ -34,6 +34,7 @@ mod use_piece;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::check::{f001, f002, f003, f007, s003};
 use crate::diagnostic::{Diagnostic, Place, did_you_mean};
 use crate::model::{Act, Field, Practice, Protocol, SectionId, Step, Target, Then};
 use crate::parse::condition::Declared;
@@ -333,13 +334,7 @@ impl<'a> StepText<'a, '_> {
     /// What follows when nobody answers: `continue` or a section (S003 when it is not said).
     fn if_nobody(&mut self, setting: &str) -> Option<Then> {
         let Some(node) = self.beside.take(setting) else {
-            self.out.push(Diagnostic::error(
-                "S003",
-                &self.beside.at,
-                format!("`{}` does not say what happens when nobody answers.", self.verb),
-                "The caller would wait in silence for a person who does not come.",
-                format!("Add `{setting}:` and a section that tells the caller what to do."),
-            ));
+            self.out.push(s003::unsaid(&self.beside.at, self.verb, setting));
             return None;
         };
         if node.text().is_some_and(|text| text.trim() == "continue") {
@@ -357,13 +352,7 @@ impl Names<'_> {
         let ordinary = self.sections.split_last().map_or(&[][..], |(_, ordinary)| ordinary);
         let found = ordinary.iter().position(|section| *section == name).map(SectionId);
         if found.is_none() {
-            out.push(Diagnostic::error(
-                "F001",
-                &node.at,
-                format!("There is no section `{name}`."),
-                "The call would have nowhere to go from here.",
-                did_you_mean(&name, ordinary.iter().map(String::as_str)),
-            ));
+            out.push(f001::unknown(&node.at, &name, ordinary.iter().map(String::as_str)));
         }
         found
     }
@@ -374,13 +363,8 @@ impl Names<'_> {
         if self.practice.ladders.contains_key(&name) {
             return Some(name);
         }
-        out.push(Diagnostic::error(
-            "F002",
-            &node.at,
-            format!("The practice has no ladder `{name}`."),
-            "Nobody would be called.",
-            did_you_mean(&name, self.practice.ladders.keys().map(String::as_str)),
-        ));
+        let ladders = self.practice.ladders.keys().map(String::as_str);
+        out.push(f002::unknown(&node.at, &name, ladders));
         None
     }
 
@@ -399,13 +383,7 @@ impl Names<'_> {
             .keys()
             .chain(self.practice.ladders.keys())
             .map(String::as_str);
-        out.push(Diagnostic::error(
-            "F007",
-            &node.at,
-            format!("The practice has no inbox and no ladder `{name}`."),
-            "What callers leave would reach nobody.",
-            did_you_mean(&name, names),
-        ));
+        out.push(f007::unknown(&node.at, &name, names));
         None
     }
 
@@ -415,13 +393,7 @@ impl Names<'_> {
         if self.messages.contains(&name) {
             return Some(name);
         }
-        out.push(Diagnostic::error(
-            "F003",
-            &node.at,
-            format!("There is no message `{name}`."),
-            "The caller would be asked for nothing, and nobody would be told.",
-            did_you_mean(&name, self.messages.iter().map(String::as_str)),
-        ));
+        out.push(f003::unknown(&node.at, &name, self.messages.iter().map(String::as_str)));
         None
     }
 }

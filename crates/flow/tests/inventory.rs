@@ -1,52 +1,32 @@
-//! Every rule, verb, field, condition and event of the language, and the test or file that shows it, as one table.
+//! Everything the language has, and the test that shows it, as one table: `crates/flow/INVENTORY.md`.
 //!
-//! The table is `crates/flow/INVENTORY.md`; `INVENTORY=write cargo nextest run -p flow inventory` writes it anew. A row
-//! that nothing shows is a failure, and so is a table that is not up to date.
+//! `INVENTORY=write cargo nextest run -p flow inventory` writes the table anew. What there is to show comes from the
+//! language's own tables (rules, verbs, settings, details, scenario words), from the list of commands, and from the
+//! specification where the code has no list (§5, §6, §13). What shows it stands in `inventory/shown.rs`. A thing that
+//! nothing shows is a failure; so is a test that is not there, a proof of nothing, and a table that is not up to date.
 #![allow(clippy::disallowed_methods, reason = "a test reads the files it is about")]
-#![allow(
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a helper of tests fails as a test does"
-)]
+#![allow(clippy::panic, reason = "a helper of tests fails as a test does")]
 
-use std::collections::BTreeMap;
+#[path = "inventory/shown.rs"]
+mod shown;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use flow::{Field, RULES, verbs};
+use flow::manual::{self, Entry, Holds, Name, Takes};
+use flow::rehearse::{Suite, solo};
+use flow::{Field, Fill, Folder, Note, RULES, Severity, compile};
+use shown::{FILES, SHOWN};
 
-/// What goes wrong, what is done about it (§5), and the test that shows it.
-const EVENTS: [(&str, &str); 14] = [
-    ("no key in the wait: said again, shorter the second time", "the_figure"),
-    ("wrong key: sorry, and the question again", "the_figure"),
-    (
-        "still nothing after `ask again`: `then`, or the question's own `if no answer`",
-        "the_figure",
-    ),
-    (
-        "silence or confusion inside triage: urgent, and the quiet-caller rule",
-        "silence_in_spanish",
-    ),
-    ("0 pressed: the `press 0` section", "the_figure"),
-    (
-        "hang-up while collecting: delivered, marked cut off",
-        "a_caller_who_hangs_up",
-    ),
-    ("hang-up while escalating: the ladder goes on", "a_caller_who_hangs_up"),
-    ("speech fails: cached audio, then the safety net", "the_figure"),
-    ("everything broken: the safety net", "the_figure"),
-    (
-        "step budget or 60 minutes: one warning, then the safety net",
-        "the_figure",
-    ),
-    ("a section that runs out: the safety net", "the_figure"),
-    ("the book is broken: phones ring all the same", "the_figure"),
-    ("records are down: a person will call", "the_shipped_file_reads_whole"),
-    ("a voicemail is no doctor: only the key accepts", "a_fever"),
-];
+/// §13, as it is written there.
+const SPECIFICATION: &str = "S001 E S002 E S003 E S004 E S005 E S006 E S007 E S008 E S009 E S010 W S011 E S012 E S013 E \
+    S014 W S015 E S016 W C001 E C002 E C003 E C004 W C005 W C006 W C007 E C008 E C009 W C010 E C011 W P001 E P002 W P003 E \
+    P004 E P005 E P006 E P007 W P008 E F001 E F002 E F003 E F004 E F005 W F006 E F007 E F008 W F009 E F010 W F011 E F012 E \
+    U001 W U002 W U003 W U004 A U005 A U006 W T001 E";
 
-/// The conditions of §6.
-const CONDITIONS: [&str; 20] = [
+/// The conditions of §6: facts, things, operators.
+const CONDITIONS: [&str; 28] = [
     "the office is open",
     "the office is closed",
     "today is a holiday",
@@ -55,154 +35,451 @@ const CONDITIONS: [&str; 20] = [
     "records are down",
     "recording is allowed",
     "this number called in the last hour",
-    "language is",
-    "line called is",
-    "time is between",
-    "day is one of",
-    "caller state is",
-    "patient age is under",
-    "patient age is over",
-    "patient age is at least",
-    "patient age is at most",
-    "patient age is known",
-    "patient age is unknown",
-    "age group is not",
+    "language",
+    "line called",
+    "time",
+    "day",
+    "caller state",
+    "age group, or any remembered name",
+    "patient age",
+    "is",
+    "is not",
+    "is one of",
+    "is under",
+    "is over",
+    "is at least",
+    "is at most",
+    "is between … and …",
+    "is known",
+    "is unknown",
+    "… and …",
+    "an amount with its unit",
+    "an unknown value is no",
 ];
+
+/// What goes wrong, and what is done about it (§5), with every override; then what §18 taught.
+const EVENTS: [&str; 22] = [
+    "no key in the wait: said again, shorter the second time",
+    "no key: `every question: wait` and `ask again` decide how long and how often",
+    "a question's own `if no answer`",
+    "wrong key: sorry, and the question again",
+    "still nothing after `ask again`: `every question: then`",
+    "silence inside triage: the protocol's `if an answer is unclear`",
+    "the quiet-caller rule: no details, the calling number, escalate",
+    "0 pressed: the `press 0` section",
+    "star pressed: hear it again",
+    "hang-up while collecting: delivered, marked cut off",
+    "hang-up while escalating: the ladder goes on",
+    "hang-up while escalating: `stop`",
+    "speech fails: what was cached or recorded is heard",
+    "disk full: the safety net",
+    "database down: the safety net",
+    "records down: a person will call",
+    "internet down: nothing a caller hears",
+    "a bug in a verb: the safety net",
+    "everything broken: the safety net, compiled and its audio ready",
+    "step budget (200): one warning, then the safety net",
+    "60 minutes: one warning, then the safety net",
+    "a section that runs out: the safety net",
+];
+
+/// Names, versions and what only people read: that they are read is shown by every file that is.
+const OF_A_FLOW: &[&str] = &[
+    "flow",
+    "format",
+    "version",
+    "practice",
+    "spoken in",
+    "owner",
+    "clinical approval",
+    "start",
+    "sections",
+];
+const OF_A_PROTOCOL: &[&str] = &["protocol", "format", "version", "for", "source"];
+/// The rest of a practice is the business of who delivers messages and keeps them.
+const OF_A_PRACTICE: &[&str] = &[
+    "practice",
+    "format",
+    "state",
+    "time zone",
+    "languages",
+    "lines",
+    "outside lines",
+    "lunch",
+    "people",
+    "inboxes",
+    "records",
+    "keep",
+    "confidentiality",
+];
+const OF_A_SCENARIO: &[&str] = &["tests for"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Every file below a folder with one of these endings, by its path from the root.
-fn files(within: &str, endings: &[&str]) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut left = vec![root().join(within)];
-    while let Some(folder) = left.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let name = path.to_string_lossy().into_owned();
-            if path.is_dir() {
-                left.push(path);
-            } else if endings.iter().any(|ending| name.ends_with(ending)) {
-                let from_root = name.split("/../../").nth(1).unwrap_or(&name).to_owned();
-                found.insert(from_root, std::fs::read_to_string(&path).unwrap_or_default());
+fn text(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).unwrap_or_default()
+}
+
+/// The names in a folder, in order.
+fn names(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(root().join(folder)).expect("the folder is there");
+    let mut names: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// What the table says, and what is wrong with it.
+#[derive(Default)]
+struct Table {
+    text: String,
+    wrong: Vec<String>,
+    used: BTreeSet<&'static str>,
+    read: BTreeMap<String, String>,
+}
+
+impl Table {
+    fn heading(&mut self, title: &str, columns: &str) {
+        let lines: String = columns.split('|').map(|_| "|---").collect();
+        // A String takes whatever is written to it.
+        let _ = write!(self.text, "\n## {title}\n\n| {columns} |\n{lines}|\n");
+    }
+
+    /// A row with what shows it.
+    fn row(&mut self, what: &str) {
+        let shown = self.shown(what);
+        let _ = writeln!(self.text, "| {what} | {shown} |");
+    }
+
+    fn shown(&mut self, what: &str) -> String {
+        let Some((key, proofs)) = SHOWN.iter().find(|(key, _)| *key == what) else {
+            self.wrong.push(format!("nothing shows `{what}`"));
+            return String::new();
+        };
+        self.used.insert(key);
+        let each: Vec<&str> = proofs.split(" + ").collect();
+        for proof in &each {
+            if let Err(why) = self.is_there(proof) {
+                self.wrong.push(format!("`{what}`: {why}"));
             }
         }
+        each.join("; ")
     }
-    found
+
+    /// `run: a_test` is a test function of the file called `run`; `cedar: A fever …` is one of its scenarios.
+    fn is_there(&mut self, proof: &str) -> Result<(), String> {
+        let (short, name) = proof
+            .split_once(": ")
+            .ok_or_else(|| format!("`{proof}` names no file"))?;
+        let (_, file) = FILES
+            .iter()
+            .find(|(known, _)| *known == short)
+            .ok_or_else(|| format!("no file is called `{short}`"))?;
+        let text = self.read.entry((*file).to_owned()).or_insert_with(|| text(file));
+        let there = if file.ends_with(".rs") {
+            is_a_test(text, name)
+        } else {
+            let suite = Suite::parse(file, text).0;
+            suite.is_some_and(|suite| suite.scenarios.iter().any(|scenario| scenario.name == name))
+        };
+        if there {
+            Ok(())
+        } else {
+            Err(format!("{file} has no `{name}`"))
+        }
+    }
+}
+
+/// A function of that name that a test runner runs.
+fn is_a_test(text: &str, name: &str) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.iter().enumerate().any(|(at, line)| {
+        line.split_once("fn ")
+            .is_some_and(|(_, rest)| rest.strip_prefix(name).is_some_and(|rest| rest.starts_with('(')))
+            && lines
+                .get(..at)
+                .into_iter()
+                .flatten()
+                .rev()
+                .take_while(|before| before.starts_with("#[") || before.starts_with("///"))
+                .any(|before| before.starts_with("#[test") || before.starts_with("#[tokio::test"))
+    })
 }
 
 #[test]
 fn inventory() {
-    let bad = files("fixtures/flows/bad", &[""]);
-    let mut good = files("fixtures/flows/good", &[".yaml"]);
-    good.extend(files("flows", &[".yaml"]));
-    let tests = files("crates/flow", &[".rs", ".snap"]);
-    let mut missing = Vec::new();
-    let mut table = String::from(
-        "# What the language holds, and what shows it\n\nWritten by `INVENTORY=write cargo nextest run -p flow inventory`; do not edit.\n\n## Rules\n\n| rule | | says | shown by |\n|---|---|---|---|\n",
+    let mut table = Table::default();
+    table.text.push_str(
+        "# What the language holds, and what shows it\n\nWritten by `INVENTORY=write cargo nextest run -p flow inventory`; do not edit.\n\
+         What shows a thing is a test (`name_of_the_test`) or a scenario (a sentence) of one of these files:\n\n| | file |\n|---|---|\n",
     );
-    for rule in RULES {
-        let prefix = format!("fixtures/flows/bad/{}-", rule.code);
-        let mut shown: Vec<&str> = bad
-            .keys()
-            .filter_map(|name| name.strip_prefix(&prefix))
-            .map(|rest| rest.split('/').next().unwrap_or(rest))
-            .collect();
-        shown.dedup();
-        // Not a file but a scenario that is missing.
-        match rule.code {
-            "T001" => shown.push("an_emergency_question_nobody_can_be_asked_is_told_of"),
-            "T002" => shown.push("a_question_moved_down_is_told_as_its_callers_way"),
-            _ => {}
-        }
-        if shown.is_empty() {
-            missing.push(rule.code.to_owned());
-        }
-        let file = |name: &&str| {
-            if name.contains('_') {
-                format!("`{name}`")
-            } else {
-                format!("`{}-{name}`", rule.code)
-            }
-        };
-        let shown: Vec<String> = shown.iter().map(file).collect();
-        let _ = writeln!(
-            table,
-            "| {} | {} | {} | {} |",
-            rule.code,
-            if rule.blocks_release && rule.severity == flow::Severity::Warning {
-                "W, E at the release"
-            } else {
-                match rule.severity {
-                    flow::Severity::Error => "E",
-                    flow::Severity::Warning => "W",
-                    flow::Severity::Advice => "A",
-                }
-            },
-            rule.what.replace('|', "\\|"),
-            shown.join(", ")
-        );
+    for (short, file) in FILES {
+        let _ = writeln!(table.text, "| {short} | `{file}` |");
     }
-    table.push_str("\n## Verbs\n\n| verb | used in |\n|---|---|\n");
-    for verb in verbs() {
-        let step = format!("- {verb}");
-        let used = good.iter().find(|(_, text)| {
-            text.lines().any(|line| {
-                let line = line.trim();
-                line.strip_prefix(&step)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(':') || rest.starts_with(' '))
-            })
-        });
-        row(&mut table, &mut missing, verb, used.map(|(name, _)| name.as_str()));
+    rules(&mut table);
+    table.heading("Verbs, and what may stand beside them (§4)", "verb | shown by");
+    for verb in manual::VERBS {
+        table.row(verb.name);
+        if let (true, Some(Holds::One(Takes::OneOf(these)) | Holds::List(Takes::OneOf(these)))) =
+            (verb.name != "take refill", verb.after)
+        {
+            these.iter().for_each(|one| table.row(&format!("{}: {one}", verb.name)));
+        }
+        entries(&mut table, verb.name, verb.beside);
     }
-    table.push_str("\n## Details callers are asked for\n\n| field | class | used in |\n|---|---|---|\n");
+    table.row(manual::IF.written().as_str());
+    table.heading("When things go wrong (§5)", "event | shown by");
+    EVENTS.iter().for_each(|event| table.row(event));
+    table.heading("Conditions (§6)", "condition | shown by");
+    CONDITIONS.iter().for_each(|condition| table.row(condition));
+    table.heading("Details callers are asked for (§8)", "detail | shown by");
     for field in Field::ALL {
-        let used = good
+        table.row(&format!("{} ({})", field.name(), field.class().name()));
+    }
+    table.heading("Fill-ins (§8)", "fill-in | shown by");
+    table.row("{practice}");
+    for fill in Fill::ALL {
+        table.row(&format!("{{{}}}", fill.name()));
+    }
+    for (title, file, apart) in [
+        (
+            "What a flow says beside its steps (§3, §5, §10)",
+            manual::FLOW,
+            OF_A_FLOW,
+        ),
+        ("What a protocol says (§7)", manual::PROTOCOL, OF_A_PROTOCOL),
+        (
+            "What a practice says of its hours, its people on call and its ladders (§9)",
+            manual::PRACTICE,
+            OF_A_PRACTICE,
+        ),
+        ("What a scenario says (§12)", manual::TESTS, OF_A_SCENARIO),
+    ] {
+        table.heading(title, "setting | shown by");
+        let whose = file.first().map_or(String::new(), Entry::written);
+        let apart: Vec<Entry> = file
             .iter()
-            .find(|(name, text)| name.ends_with(".flow.yaml") && text.contains(field.name()));
-        if used.is_none() {
-            missing.push(field.name().to_owned());
-        }
-        let _ = writeln!(
-            table,
-            "| {} | {} | `{}` |",
-            field.name(),
-            field.class().name(),
-            used.map_or("", |(name, _)| name.as_str())
-        );
+            .filter(|entry| !apart.contains(&entry.written().as_str()))
+            .copied()
+            .collect();
+        entries(&mut table, &format!("({whose})"), &apart);
     }
-    table.push_str("\n## Conditions\n\n| condition | shown by |\n|---|---|\n");
-    for condition in CONDITIONS {
-        let used = good.iter().find(|(_, text)| {
-            text.contains(&format!("if: {condition}"))
-                || text.contains(&format!("when: {condition}"))
-                || text.contains(condition)
-        });
-        row(&mut table, &mut missing, condition, used.map(|(name, _)| name.as_str()));
-    }
-    table.push_str("\n## When things go wrong\n\n| event | test |\n|---|---|\n");
-    for (event, test) in EVENTS {
-        let shown = tests.iter().any(|(name, text)| {
-            name.ends_with(".rs") && (text.contains(&format!("fn {test}(")) || text.contains(&format!("\"{test}\"")))
-        });
-        row(&mut table, &mut missing, event, shown.then_some(test));
-    }
-    assert_eq!(missing, Vec::<String>::new(), "nothing shows these");
+    commands(&mut table);
+    each_verb_is_come_to(&mut table);
+    let unused = SHOWN
+        .iter()
+        .map(|(key, _)| *key)
+        .filter(|key| !table.used.contains(key));
+    let mut wrong = std::mem::take(&mut table.wrong);
+    wrong.extend(unused.map(|key| format!("`{key}` is shown, and is nothing of the language")));
+    let idle = FILES.iter().filter(|(_, file)| !table.read.contains_key(*file));
+    wrong.extend(idle.map(|(short, _)| format!("nothing is shown by `{short}`")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("INVENTORY.md");
     if std::env::var_os("INVENTORY").is_some() {
-        std::fs::write(&path, &table).expect("the table can be written");
+        std::fs::write(&path, &table.text).expect("the table can be written");
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        kept == table,
+        kept == table.text,
         "write the table anew: INVENTORY=write cargo nextest run -p flow inventory"
     );
 }
 
-fn row(table: &mut String, missing: &mut Vec<String>, what: &str, shown: Option<&str>) {
-    if shown.is_none() {
-        missing.push(what.to_owned());
+/// Every rule with its severity, where it lives, and its wrong and right writings.
+fn rules(table: &mut Table) {
+    let (bad, good) = (names("fixtures/flows/bad"), names("fixtures/flows/good"));
+    let specified: Vec<&str> = SPECIFICATION.split_whitespace().collect();
+    let specified: BTreeMap<&str, &str> = specified.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+    let sources = [
+        "source.rs",
+        "compile.rs",
+        "verb.rs",
+        "parse.rs",
+        "parse/settings.rs",
+        "parse/translations.rs",
+        "parse/shared.rs",
+        "rehearse/broken.rs",
+    ];
+    table.heading(
+        "Rules (§13, and those of reading and proof)",
+        "rule | | says | lives in | wrong | right",
+    );
+    for rule in RULES {
+        let letter = match (rule.severity, rule.blocks_release) {
+            (Severity::Error, _) => "E",
+            (Severity::Warning, true) => "W, E at the release",
+            (Severity::Warning, false) => "W",
+            (Severity::Advice, _) => "A",
+        };
+        let asked = specified.get(rule.code);
+        // What §13 forbids and a laboratory may still run is told there and refused by the release.
+        if asked.is_some_and(|asked| !letter.ends_with(asked) && !(*asked == "E" && rule.blocks_release)) {
+            table.wrong.push(format!("{} is {letter}, not {asked:?}", rule.code));
+        }
+        let own = format!("check/{}.rs", rule.code.to_lowercase());
+        let lives = if text(&format!("crates/flow/src/{own}")).contains(&format!("\"{}\"", rule.code)) {
+            own
+        } else {
+            let said = format!("\"{}\"", rule.code);
+            let found = sources
+                .iter()
+                .find(|file| text(&format!("crates/flow/src/{file}")).contains(&said));
+            if asked.is_some() || found.is_none() {
+                table.wrong.push(format!("{} has no file of its own", rule.code));
+            }
+            (*found.unwrap_or(&"")).to_owned()
+        };
+        let prefix = format!("{}-", rule.code);
+        let of = |all: &[String]| -> Vec<String> {
+            let own = all.iter().filter_map(|name| name.strip_prefix(&prefix));
+            own.map(|rest| format!("`{rest}`")).collect()
+        };
+        let (mut wrong, mut right) = (of(&bad), of(&good));
+        if rule.code.starts_with('T') {
+            // No file is wrong: a scenario is missing or fails, or none does.
+            wrong = vec![table.shown(&format!("{} wrong", rule.code))];
+            right = vec![table.shown(&format!("{} right", rule.code))];
+        }
+        if wrong.is_empty() || right.is_empty() {
+            table
+                .wrong
+                .push(format!("{} lacks a wrong or a right writing", rule.code));
+        }
+        let _ = writeln!(
+            table.text,
+            "| {} | {letter} | {} | `{lives}` | {} | {} |",
+            rule.code,
+            rule.what.replace('|', "\\|"),
+            wrong.join(", "),
+            right.join(", ")
+        );
     }
-    let _ = writeln!(table, "| {what} | `{}` |", shown.unwrap_or(""));
+    for code in specified
+        .keys()
+        .filter(|code| RULES.iter().all(|rule| rule.code != **code))
+    {
+        table.wrong.push(format!("{code} of §13 is not there"));
+    }
+}
+
+/// Every setting, and every word it may be.
+fn entries(table: &mut Table, whose: &str, all: &[Entry]) {
+    for entry in all {
+        let name = match entry.name {
+            Name::Own(what) => format!("‹{what}›"),
+            _ => entry.written(),
+        };
+        let path = format!("{whose} / {name}");
+        // An alarm is for who looks after schedules; questions are written alike at every level.
+        if name == "name"
+            || name == "raise an alarm"
+            || (name != "ask" && (whose == "(protocol) / emergency" || whose == "(protocol) / semi-urgent"))
+        {
+            continue;
+        }
+        let mut words = |these: &[&str]| these.iter().for_each(|one| table.row(&format!("{path}: {one}")));
+        match entry.holds {
+            // Which of the four levels it may be is C003's business.
+            Holds::One(Takes::OneOf(["emergency", ..])) => table.row(&path),
+            Holds::One(Takes::OneOf(these)) | Holds::List(Takes::OneOf(these)) => words(these),
+            Holds::Map(more) | Holds::Maps(more) | Holds::Either(_, more) | Holds::Eithers(_, more) => {
+                if let Holds::Eithers(Takes::OneOf(these), _) = entry.holds {
+                    words(these);
+                }
+                entries(table, &path, more);
+            }
+            _ => table.row(&path),
+        }
+    }
+}
+
+/// Every subcommand of `nightdesk flow`, as its source lists them.
+fn commands(table: &mut Table) {
+    let source = text("crates/nightdesk/src/flows.rs");
+    let listed = source.split_once("enum Flow {").map_or("", |(_, rest)| rest);
+    let listed = listed.split("\n}\n").next().unwrap_or_default();
+    let variants = listed
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| line.starts_with(char::is_uppercase));
+    let commands: BTreeSet<String> = variants
+        .map(|line| {
+            line.split(['(', ' ', ',', '{'])
+                .next()
+                .unwrap_or_default()
+                .to_lowercase()
+        })
+        .collect();
+    table.heading(
+        "Commands of `nightdesk flow` (§11, §12, §14, issue 4)",
+        "command | shown by",
+    );
+    let rows: Vec<&str> = SHOWN
+        .iter()
+        .map(|(key, _)| *key)
+        .filter(|key| key.starts_with("flow "))
+        .collect();
+    for row in &rows {
+        let command = row.split(' ').nth(1).unwrap_or_default();
+        if !commands.contains(command) {
+            table.wrong.push(format!("there is no command `{row}`"));
+        }
+        table.row(row);
+    }
+    for command in &commands {
+        if !rows.iter().any(|row| row.split(' ').nth(1) == Some(command.as_str())) {
+            table.wrong.push(format!("nothing shows `flow {command}`"));
+        }
+    }
+}
+
+/// A scenario that is said to show a verb comes to a section in which it stands.
+fn each_verb_is_come_to(table: &mut Table) {
+    const EVERYTHING: &str = "fixtures/flows/good/everything";
+    let mut folder = Folder::default();
+    for name in names(EVERYTHING) {
+        folder.files.insert(name.clone(), text(&format!("{EVERYTHING}/{name}")));
+    }
+    let practice = compile(&folder).practice.expect("nothing is wrong with it");
+    let written = folder.files.values().map(String::as_str).collect::<Vec<_>>().join("\n");
+    let suite = Suite::parse("everything.tests.yaml", &folder.files["everything.tests.yaml"]).0;
+    let suite = suite.expect("it has no slip");
+    for verb in manual::VERBS {
+        let step = format!("    - {}", verb.name);
+        let mut section = "";
+        let mut stands_in = BTreeSet::new();
+        for line in written.lines() {
+            if let Some(name) = line.strip_prefix("  ").filter(|name| !name.starts_with(' ')) {
+                section = name.trim_end_matches(':');
+            }
+            if line
+                .strip_prefix(&step)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            {
+                stands_in.insert(section.to_owned());
+            }
+        }
+        let said = SHOWN
+            .iter()
+            .find(|(key, _)| *key == verb.name)
+            .map_or("", |(_, proof)| proof);
+        let Some(name) = said.strip_prefix("everything: ") else {
+            continue;
+        };
+        let scenario = suite.scenarios.iter().find(|scenario| scenario.name == name);
+        let comes_to = scenario.is_some_and(|scenario| {
+            let notes = solo::play(&practice, &practice.flows[0], scenario).notes;
+            notes
+                .iter()
+                .any(|note| matches!(note, Note::Section(name) if stands_in.contains(name)))
+        });
+        if !comes_to {
+            table.wrong.push(format!("`{name}` does not come to `{}`", verb.name));
+        }
+    }
 }

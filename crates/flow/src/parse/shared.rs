@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::settings::Settings;
 use super::{not_understood, unknown, word_list, words};
+use crate::check::f001;
 use crate::diagnostic::{Diagnostic, Place, did_you_mean};
 use crate::source::{Kind, Name, Node, normalized};
 
@@ -153,13 +154,9 @@ impl Expansion<'_, '_> {
             return None;
         }
         let Some((_, section)) = piece.sections.get(&wanted.section) else {
-            self.out.push(Diagnostic::error(
-                "F001",
-                wanted.at,
-                format!("`{}` has no section `{}`.", wanted.file, wanted.section),
-                "The call would have nowhere to go from here.",
-                did_you_mean(&wanted.section, piece.sections.keys().map(String::as_str)),
-            ));
+            let sections = piece.sections.keys().map(String::as_str);
+            self.out
+                .push(f001::unknown_in(wanted.at, &wanted.file, &wanted.section, sections));
             return None;
         };
         let mut led_to = Vec::new();

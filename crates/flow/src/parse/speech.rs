@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::translations::Translations;
 use super::words;
+use crate::check::f009;
 use crate::diagnostic::{Diagnostic, Place, did_you_mean, nearest};
 use crate::library::option_line;
 use crate::model::Sentence;
@@ -77,18 +78,7 @@ impl Speech<'_> {
             _ => beside,
         };
         let stale = nearest(english, self.translations.sentences(language));
-        Diagnostic::error(
-            "F009",
-            at,
-            format!("`{english}` has no {} wording.", language.name()),
-            format!("A caller who chose {} would hear English here.", language.name()),
-            match stale {
-                Some(stale) => format!(
-                    "{file} has `{stale}`; if that is the same sentence, put the new English before its translation and read it again."
-                ),
-                None => format!("Add `{english}:` and its translation to {file}."),
-            },
-        )
+        f009::untranslated(at, english, language, &file, stale)
     }
 
     fn look_at_fills(&self, text: &str, at: &Place, out: &mut Vec<Diagnostic>) {

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::words;
+use crate::check::f009;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::source::{Kind, Node, normalized};
 use crate::words::Language;
@@ -50,35 +51,18 @@ impl Translations {
             };
             let (english_fills, fills) = (fills(&english.text), fills(text));
             if english_fills != fills {
-                out.push(Diagnostic::error(
-                    "F009",
+                out.push(f009::other_fills(
                     &translation.at,
-                    format!("The translation of `{}` does not hold the same fill-ins.", english.text),
-                    format!("Callers in {} would not hear what is filled in.", language.name()),
-                    format!(
-                        "Use exactly {}.",
-                        if english_fills.is_empty() {
-                            "no fill-in".to_owned()
-                        } else {
-                            english_fills.into_iter().collect::<Vec<_>>().join(" and ")
-                        }
-                    ),
+                    &english.text,
+                    english_fills,
+                    language,
                 ));
             }
             let before = self
                 .table
                 .insert((language, english.text.clone()), (normalized(text), english.at.clone()));
             if let Some((before, place)) = before.filter(|(before, _)| *before != normalized(text)) {
-                out.push(Diagnostic::error(
-                    "F009",
-                    &english.at,
-                    format!(
-                        "`{}` is translated in two ways; the other is on line {} of {}.",
-                        english.text, place.line, place.file
-                    ),
-                    "Which of the two callers hear would depend on the order of the files.",
-                    format!("Keep one of them. The other reads: `{before}`."),
-                ));
+                out.push(f009::two_ways(&english.at, &english.text, &before, &place));
             }
         }
     }

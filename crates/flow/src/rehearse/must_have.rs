@@ -19,6 +19,7 @@ use phi::Phi;
 use super::judge::SOMEONE;
 use super::solo;
 use super::suite::{Expectation, Failing, Phone, Scenario, Suite, Turn};
+use crate::check::t001;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::model::{Act, Field, Flow, Level, Practice, SectionId, Target};
 use crate::run::{Answer, Asks, Beforehand, Caller, ClipId, Do, Heard, Note, Run, SayId};
@@ -101,13 +102,7 @@ pub fn unrehearsed(practice: &Arc<Practice>, flow: &Arc<Flow>, suites: &[Suite],
                     "Write one with `failing:`.",
                 ),
             };
-            Diagnostic::error(
-                "T001",
-                &at,
-                what,
-                "What has never been rehearsed is tried for the first time on a caller.",
-                fix,
-            )
+            t001::unrehearsed(&at, what, fix)
         })
         .collect()
 }

@@ -892,3 +892,279 @@ fn conditions_ask_what_the_call_knows() {
     note Outcome(Ended)
     "#);
 }
+
+/// The small flow with every ladder otherwise, as far as a caller who presses 2, says nothing more, and is rung for.
+fn rung_for(change: impl Fn(&mut Act)) -> Walk {
+    let mut flow = flow();
+    for step in flow.sections.iter_mut().flat_map(|section| &mut section.steps) {
+        if matches!(step.act, Act::Escalate { .. }) {
+            change(&mut step.act);
+        }
+    }
+    let mut walk = Walk::with(flow, Some("+15125550199"));
+    walk.go("..2.t.t k.k");
+    walk.since();
+    walk
+}
+
+#[test]
+fn a_sentence_that_may_not_be_skipped_is_said_to_its_end() {
+    let hello = |skipped| {
+        let mut flow = flow();
+        flow.sections[MENU].steps[1].act = Act::Say {
+            words: words("Hello."),
+            can_be_skipped: skipped,
+        };
+        let mut walk = Walk::with(flow, None);
+        walk.since();
+        walk.go("2");
+        (walk.since().contains("§ doctor"), walk)
+    };
+    assert!(hello(true).0, "the key skips, and answers the menu");
+    let (skips, mut walk) = hello(false);
+    assert!(!skips);
+    walk.go(".");
+    assert!(walk.since().contains("§ doctor"), "the key was kept for the menu");
+}
+
+#[test]
+fn whoever_accepts_may_call_back_instead() {
+    let mut walk = rung_for(|act| {
+        if let Act::Escalate { if_accepted, .. } = act {
+            *if_accepted = IfAccepted::TheyCallBack;
+        }
+    });
+    walk.go("AH");
+    let done = walk.since();
+    assert!(!done.contains("bridge"), "{done}");
+    assert!(
+        done.ends_with("note Outcome(CallingBack { person: \"Dr. Okafor\" })"),
+        "{done}"
+    );
+}
+
+#[test]
+fn a_ladder_that_stops_with_the_caller_is_rung_no_more() {
+    let hangs_up = |rule| {
+        let mut walk = rung_for(|act| {
+            if let Act::Escalate {
+                if_the_caller_hangs_up, ..
+            } = act
+            {
+                *if_the_caller_hangs_up = rule;
+            }
+        });
+        walk.go("H");
+        (walk.state(), walk.since())
+    };
+    assert_eq!(
+        hangs_up(IfCallerHangsUp::Stop),
+        ("Over".to_owned(), "note Outcome(CallerHungUp)".to_owned())
+    );
+    let (state, done) = hangs_up(IfCallerHangsUp::KeepGoing);
+    assert_eq!(
+        (state.as_str(), done.as_str()),
+        ("Parting", ""),
+        "the ladder goes on alone"
+    );
+}
+
+#[test]
+fn quiet_and_calm_words_come_every_fifteen_seconds() {
+    for (waiting, says) in [
+        (Waiting::Quiet, "say \"I am still trying to reach someone for y…\""),
+        (Waiting::CalmWords, "say \"I am still here with you. I am reaching …\""),
+    ] {
+        let mut walk = rung_for(|act| {
+            if let Act::Escalate { while_waiting, .. } = act {
+                *while_waiting = waiting;
+            }
+        });
+        let since = walk.now;
+        walk.go("t");
+        assert_eq!((walk.since().as_str(), later(since, 15)), (says, walk.now));
+    }
+}
+
+#[test]
+fn a_key_of_the_waiting_is_remembered() {
+    let mut choice = choice('3', "a bill", MENU);
+    choice.remember = Some(("about".to_owned(), "a bill".to_owned()));
+    let mut walk = rung_for(|act| {
+        if let Act::Escalate { or_press, .. } = act {
+            *or_press = Some(choice.clone());
+        }
+    });
+    walk.go("3");
+    let done = walk.since();
+    assert!(done.contains("leaveescalation · § menu"), "{done}");
+    assert!(walk.run.scene.memory().contains("a bill"));
+}
+
+#[test]
+fn a_line_is_rung_as_long_and_shown_what_the_flow_says() {
+    let connects = |ring, shows| {
+        let mut flow = flow();
+        if let Act::Connect { ring_for, show, .. } = &mut flow.sections[SISTER].steps[0].act {
+            (*ring_for, *show) = (Duration::from_secs(ring), shows);
+        }
+        let mut walk = Walk::with(flow, Some("+15125550199"));
+        walk.go("..");
+        walk.run.hear(later(walk.now, 1), Heard::Key(Phi::new('5')));
+        let told = std::iter::from_fn(|| walk.run.poll()).find_map(|order| match order {
+            Do::Connect { ring_for, show, .. } => Some((ring_for.as_secs(), show)),
+            _ => None,
+        });
+        // Nobody tells how it ended: given up when the ringing is over.
+        let due = walk.run.timeout().map(|due| due.duration_since(walk.now).as_secs());
+        (told, due)
+    };
+    assert_eq!(
+        connects(12, Show::CallerNumber),
+        (Some((12, Show::CallerNumber)), Some(1 + 12 + 10))
+    );
+    assert_eq!(
+        connects(40, Show::PracticeNumber),
+        (Some((40, Show::PracticeNumber)), Some(1 + 40 + 10))
+    );
+}
+
+#[test]
+fn each_emergency_notice_has_its_own_words() {
+    for (notice, says) in [
+        (Notice::General, "medical emergency"),
+        (Notice::BehavioralHealth, "988"),
+        (Notice::Obstetric, "bleeding"),
+    ] {
+        let mut flow = flow();
+        flow.sections[MENU].steps[1].act = Act::EmergencyNotice(notice);
+        let mut walk = Walk::with(flow, None);
+        let said = Phrase::notice(notice).text(Language::English);
+        assert!(said.contains(says) && said.contains("911"), "{said}");
+        let begins: String = said.chars().take(40).collect();
+        assert!(walk.since().contains(&begins));
+    }
+}
+
+#[test]
+fn a_message_without_audio_asks_for_no_clip_and_carries_its_mark() {
+    let mut flow = flow();
+    let kind = flow.messages.get_mut("office message").expect("a message");
+    (kind.keep_audio, kind.mark_as) = (false, Some("lab".to_owned()));
+    let mut walk = Walk::with(flow, Some("+15125550199"));
+    walk.go("..3.1t");
+    let done = walk.since();
+    assert!(!done.contains("clip reason"), "{done}");
+    assert!(
+        done.ends_with("keep office message [\"lab\"] missing [\"reason\"]"),
+        "{done}"
+    );
+}
+
+#[test]
+fn what_the_desk_knows_beforehand_decides_and_what_nobody_knows_is_no() {
+    let known = |beforehand: Beforehand| {
+        let mut flow = flow();
+        let when = |clause: Clause, text: &str| Step {
+            act: Act::Say {
+                words: words(text),
+                can_be_skipped: true,
+            },
+            only_if: Some(Condition { clauses: vec![clause] }),
+            line: 1,
+        };
+        let age = |known| Clause::Known {
+            thing: Thing::PatientAge,
+            known,
+        };
+        flow.sections[MENU].steps = vec![
+            when(Clause::Fact(Fact::CalledLately), "Again."),
+            when(Clause::Fact(Fact::NobodyOnCall), "A gap."),
+            when(age(false), "Of any age."),
+            when(age(true), "Of some age."),
+        ];
+        let caller = Caller {
+            number: None,
+            line: "main line".to_owned(),
+            beforehand,
+        };
+        let mut run = Run::start(Arc::new(practice()), Arc::new(flow), caller, START.parse().unwrap());
+        let mut said = Vec::new();
+        while let Some(order) = run.poll() {
+            if let Do::Say { id, words, .. } = order {
+                said.push(words.text());
+                run.hear(START.parse().unwrap(), Heard::Said(id));
+            }
+            if said.len() > 3 {
+                break;
+            }
+        }
+        said.retain(|words| words.len() < 15);
+        said
+    };
+    let nothing = known(Beforehand::default());
+    assert_eq!(nothing, ["Of any age."]);
+    let both = Beforehand {
+        nobody_on_call: Some(true),
+        called_lately: Some(true),
+    };
+    assert_eq!(known(both), ["Again.", "A gap.", "Of any age."]);
+    let neither = Beforehand {
+        nobody_on_call: Some(false),
+        called_lately: Some(false),
+    };
+    assert_eq!(known(neither), ["Of any age."]);
+}
+
+#[test]
+fn a_disk_or_a_voice_that_fails_ends_no_call() {
+    // Without recordings no clip is asked for, nothing is recorded, and the message is kept as far as it goes.
+    let mut walk = Walk::new();
+    walk.run.hear(walk.now, Heard::Broken(Broken::Recordings));
+    walk.go("..3.1t");
+    let done = walk.since();
+    assert!(
+        !done.contains("SafetyNet") && done.contains("keep office message"),
+        "{done}"
+    );
+    // Records are a matter of their own verbs.
+    walk.run.hear(walk.now, Heard::Broken(Broken::Records));
+    walk.drain();
+    assert!(!walk.since().contains("SafetyNet"));
+    // Without a voice, and without the book, the net rings.
+    for broken in [Broken::Speech, Broken::Book, Broken::Everything] {
+        let mut walk = Walk::play("..");
+        walk.run.hear(walk.now, Heard::Broken(broken));
+        walk.drain();
+        walk.go("..");
+        let done = walk.since();
+        assert!(
+            done.contains(&format!("note SafetyNet(Broken({broken:?}))"))
+                && done.contains("escalate to doctor on call"),
+            "{done}"
+        );
+    }
+}
+
+#[test]
+fn every_question_waits_and_asks_as_the_flow_says() {
+    for (wait, ask_again) in [(4, 1), (9, 3)] {
+        let mut flow = flow();
+        flow.every_question.wait = Duration::from_secs(wait);
+        flow.every_question.ask_again = ask_again;
+        let mut walk = Walk::with(flow, None);
+        walk.go("..");
+        walk.since();
+        for _ in 0..ask_again {
+            let due = walk.run.timeout().map(|due| due.duration_since(walk.now).as_secs());
+            assert_eq!(due, i64::try_from(wait).ok());
+            walk.go("t");
+            let done = walk.since();
+            assert!(done.starts_with("say \"I did not hear a key."), "{done}");
+            walk.go(".");
+        }
+        walk.go("t");
+        let done = walk.since();
+        assert!(done.starts_with("§ message"), "{done}");
+    }
+}

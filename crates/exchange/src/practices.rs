@@ -109,7 +109,7 @@ pub struct Shelf {
     /// Whose each number is that was ever answered, and which line of theirs.
     numbers: BTreeMap<String, (PathBuf, String)>,
     /// Practices that were replaced and that some call may still speak for; the newest last.
-    retired: Vec<Arc<flow::Practice>>,
+    retired: Vec<(PathBuf, Arc<flow::Practice>)>,
 }
 
 /// A practice as it was read.
@@ -258,6 +258,14 @@ impl Shelf {
             serious: false,
         }));
         for (folder, reading) in &running {
+            let faults = library.play(&folder.join(RECORDED), reading.released.practice.played());
+            problems.extend(faults.into_iter().map(|what| Problem {
+                folder: folder.clone(),
+                what,
+                serious: false,
+            }));
+        }
+        for (folder, reading) in &running {
             for missing in library.prepare(&reading.released.practice.all_parts()) {
                 let what = format!("cannot be heard: {:?}: {}", missing.part.text, missing.why);
                 problems.push(Problem {
@@ -268,9 +276,10 @@ impl Shelf {
             }
         }
         // A call keeps the release it began with (house.md §5, invariant 6), and so its words; nobody else knows of them.
-        let replaced = self.running.values().map(|reading| &reading.released.practice);
-        self.retired.extend(replaced.cloned());
-        let speaks = |practice: &Arc<flow::Practice>| {
+        let replaced = self.running.iter();
+        self.retired
+            .extend(replaced.map(|(folder, reading)| (folder.clone(), reading.released.practice.clone())));
+        let speaks = |(_, practice): &(PathBuf, Arc<flow::Practice>)| {
             let again = running
                 .values()
                 .any(|reading| Arc::ptr_eq(&reading.released.practice, practice));
@@ -280,8 +289,9 @@ impl Shelf {
         self.retired.retain(speaks);
         let oldest = self.retired.len().saturating_sub(RETIRED_MAX);
         self.retired.drain(..oldest);
-        for practice in &self.retired {
+        for (folder, practice) in &self.retired {
             // What was missing then was told then.
+            let _ = library.play(&folder.join(RECORDED), practice.played());
             let _ = library.prepare(&practice.all_parts());
         }
         for missing in library.prepare(&self.words) {

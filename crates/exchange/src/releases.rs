@@ -375,7 +375,7 @@ pub fn draft(folder: &Path) -> io::Result<flow::Folder> {
     if index.is_file() {
         files.insert(format!("{}/index.txt", crate::RECORDED), text(&index)?);
     }
-    let mut recordings = BTreeSet::new();
+    let mut recordings = BTreeMap::new();
     for entry in fs::read_dir(&words).into_iter().flatten().flatten() {
         if recordings.len() >= RECORDINGS_MAX {
             return Err(io::Error::other(format!(
@@ -387,10 +387,14 @@ pub fn draft(folder: &Path) -> io::Result<flow::Folder> {
                 .file_name()
                 .into_string()
                 .ok()
-                .filter(|name| name.ends_with(".wav")),
+                .filter(|name| name.ends_with(".wav"))
+                .map(|name| (name, flow::SoundFile::Unheard)),
         );
     }
-    Ok(flow::Folder { files, recordings })
+    Ok(flow::Folder {
+        files,
+        recordings: Some(recordings),
+    })
 }
 
 /// The texts of a folder by file name.

@@ -58,6 +58,56 @@ async fn a_call_is_answered_heard_ended_and_written_down() {
     assert_eq!(count(|fact| matches!(fact, Fact::Stopped)), 1);
 }
 
+/// `play:`: the caller hears the practice's own file, sample by sample; no program speaks here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_a_flow_plays_is_heard_as_it_was_recorded() {
+    const GREETING: &str = "Thank you for calling Cedar Family Medicine. Our office is closed.";
+    let data = tempfile::tempdir().expect("a folder");
+    let practice = data.path().join("practice");
+    std::fs::create_dir_all(practice.join("words")).expect("a folder");
+    for entry in std::fs::read_dir(shipped().join("cedar-family-medicine"))
+        .expect("shipped")
+        .flatten()
+    {
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), practice.join(entry.file_name())).expect("copied");
+        }
+    }
+    let flow = practice.join("after-hours.flow.yaml");
+    let text = std::fs::read_to_string(&flow).expect("a flow");
+    let (said, played) = (
+        format!("- say: {GREETING}\n"),
+        format!("- play: welcome.wav\n      words: {GREETING}\n"),
+    );
+    assert!(text.contains(&said));
+    std::fs::write(&flow, text.replace(&said, &played)).expect("written");
+    let recording = fixtures().join("flows/good/F014-the-file-is-there/words/welcome.wav");
+    std::fs::copy(recording, practice.join("words/welcome.wav")).expect("copied");
+
+    let part = flow::Part::new(GREETING, flow::Language::English);
+    let mut library = voice::Library::open(data.path().join("ours"), None, &[]).expect("a cache");
+    assert_eq!(
+        library.play(&practice.join("words"), [("welcome.wav", part.clone())]),
+        Vec::<String>::new()
+    );
+    assert_eq!(library.prepare(std::slice::from_ref(&part)), []);
+    let wanted = library.get(&part, media::Law::Pcmu).expect("recorded");
+
+    let running = serve(config(&data.path().join("data"), &practice))
+        .await
+        .expect("starts");
+    let handle = running.handle();
+    let caller = Caller::new(&handle, Ipv4Addr::LOCALHOST, 7).await;
+    caller.call("+15125550100").await;
+    let mut heard = Vec::new();
+    let begins = |heard: &[u8]| heard.windows(wanted.len()).any(|window| *window == *wanted);
+    while !begins(&heard) {
+        assert!(heard.len() < 3 * wanted.len(), "something else is heard");
+        heard.extend(caller.frame().await);
+    }
+    running.stop().await.expect("in order");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_get_nothing_and_wrong_numbers_a_404() {
     let data = tempfile::tempdir().expect("a folder");

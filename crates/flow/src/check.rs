@@ -30,6 +30,7 @@ mod f010;
 pub(crate) mod f011;
 mod f012;
 mod f013;
+mod f014;
 mod p001;
 mod p002;
 mod p003;
@@ -39,6 +40,7 @@ mod p006;
 mod p007;
 mod p008;
 mod paths;
+mod recordings;
 mod rules;
 mod s001;
 mod s002;
@@ -64,6 +66,12 @@ mod u003;
 mod u004;
 mod u005;
 mod u006;
+mod u010;
+mod u011;
+mod u012;
+mod u013;
+mod u014;
+mod u015;
 mod v001;
 mod v002;
 mod v003;
@@ -161,9 +169,15 @@ pub(crate) fn lines(draft: &PracticeDraft, practice: &Practice, out: &mut Vec<Di
     f013::check(draft, practice, out);
 }
 
-/// The rule about recorded words.
+/// The rules about recorded words.
 pub(crate) fn recordings(folder: &Folder, practice: &Practice, out: &mut Vec<Diagnostic>) {
     f010::check(folder, practice, out);
+    f014::check(folder, practice, out);
+    u010::check(folder, out);
+    let heard = recordings::heard(folder, practice);
+    for rule in [u011::check, u012::check, u013::check, u014::check, u015::check] {
+        rule(&heard, out);
+    }
 }
 
 /// Every way a flow fails a caller, in every language it is spoken in the same. A flow with a step that could not be

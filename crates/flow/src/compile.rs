@@ -1,6 +1,6 @@
 //! A folder of text → a practice that can run, beside everything that is wrong with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -13,6 +13,7 @@ use crate::parse::flow::{Around, flow};
 use crate::parse::practice::practice;
 use crate::parse::shared::{expanded, is_shared};
 use crate::parse::translations::{Translations, language_of};
+use crate::recording::SoundFile;
 use crate::source::{self, Node};
 
 /// The files of one practice, as the shell read them.
@@ -21,9 +22,9 @@ pub struct Folder {
     /// Name to text: `practice.yaml`, `*.flow.yaml`, `*.protocol.yaml`, `*.shared.yaml`, `*.<lang>.yaml`.
     /// Others are left alone.
     pub files: BTreeMap<String, String>,
-    /// The names of the sound files in `words/`, for the rule on stale recordings (F010). Their list stands among the
-    /// files as `words/index.txt`.
-    pub recordings: BTreeSet<String>,
+    /// The sound files in `words/` by name, for the rules on recordings; `None` where nobody has looked. Their list
+    /// stands among the files as `words/index.txt`.
+    pub recordings: Option<BTreeMap<String, SoundFile>>,
 }
 
 /// What a folder came to.

@@ -34,6 +34,7 @@ pub mod manual;
 mod model;
 mod parse;
 pub mod proof;
+mod recording;
 pub mod rehearse;
 pub mod release;
 pub mod review;
@@ -52,6 +53,7 @@ pub use diagnostic::{Diagnostic, Place, Severity, Shown};
 pub use library::Phrase;
 pub use model::Value as ConditionValue;
 pub use model::*;
+pub use recording::{Measure, SoundFile};
 pub use run::{
     Answer, Beforehand, Broken, CALL_MAX, Caller, Chosen, ClipId, Do, Escalated, Heard, Message, MessageId, Note,
     Outcome, Run, STEPS_MAX, SayId, TALKED_AT_LEAST, Value, Why,

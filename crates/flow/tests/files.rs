@@ -13,7 +13,7 @@ mod practices;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use flow::{Act, Compiled, Folder, Language, RULES, Severity, compile, compile_on};
+use flow::{Act, Compiled, Folder, Language, Measure, RULES, Severity, SoundFile, compile, compile_on};
 use jiff::civil::date;
 use practices::PRACTICES;
 use proptest::prelude::*;
@@ -45,7 +45,22 @@ fn folder(within: &str, files: &[&str]) -> Folder {
     folder
 }
 
-/// The files of a folder over those that are there already; sound files count by their names.
+/// What a sound file is like, as `voice` would tell.
+fn listened_to(path: &Path) -> SoundFile {
+    let mut reader = hound::WavReader::open(path).expect("a WAV file");
+    let spec = reader.spec();
+    let full = 2_f32.powi(i32::from(spec.bits_per_sample) - 1);
+    let samples = reader
+        .samples::<i32>()
+        .map(|sample| sample.expect("whole") as f32 / full);
+    let samples: Vec<f32> = samples.collect();
+    match Measure::of(&samples, spec.sample_rate, spec.bits_per_sample) {
+        Some(measure) => SoundFile::Heard(measure),
+        None => SoundFile::Unusable("it holds no sound".to_owned()),
+    }
+}
+
+/// The files of a folder over those that are there already.
 fn lay_over(folder: &mut Folder, path: &Path, within: &str) {
     for entry in std::fs::read_dir(path).expect("readable") {
         let path = entry.expect("readable").path();
@@ -53,7 +68,11 @@ fn lay_over(folder: &mut Folder, path: &Path, within: &str) {
         if path.is_dir() {
             lay_over(folder, &path, &format!("{name}/"));
         } else if name.ends_with(".wav") {
-            folder.recordings.insert(name.trim_start_matches("words/").to_owned());
+            let name = name.trim_start_matches("words/").to_owned();
+            folder
+                .recordings
+                .get_or_insert_default()
+                .insert(name, listened_to(&path));
         } else {
             folder.files.insert(name, text(&path));
         }

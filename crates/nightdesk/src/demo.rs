@@ -110,11 +110,7 @@ fn show(demo: &Demo, file: &Path, desk: SocketAddr, phone: SocketAddr, archive: 
     let mut parts = practice.all_parts();
     parts.push(said(DOCTOR_SAYS));
     parts.extend(FEVER.iter().filter_map(|(_, what)| what.strip_prefix("say ")).map(said));
-    let recorded: Vec<PathBuf> = Some(demo.practice.join("words"))
-        .filter(|words| words.is_dir())
-        .into_iter()
-        .collect();
-    let voices = Voices::of(&parts, &recorded)?;
+    let voices = Voices::of(&parts, Some((&demo.practice, &practice)))?;
     let says = voices.sound(DOCTOR_SAYS)?;
     let handset = Handset::start(Setup {
         address: phone,

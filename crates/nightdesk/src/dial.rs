@@ -285,11 +285,11 @@ pub(crate) struct Voices {
 impl Voices {
     fn prepare(dial: &Dial, scenario: Option<&Scenario>) -> Result<Self, Failure> {
         let mut parts = Vec::new();
-        let mut recorded = Vec::new();
+        let mut whose = None;
         if let Some(folder) = &dial.practice {
-            let source = flows::source(folder)?;
-            parts = flows::practice(&source, folder)?.all_parts();
-            recorded.extend(Some(folder.join("words")).filter(|words| words.is_dir()));
+            let practice = flows::practice(&flows::source(folder)?, folder)?;
+            parts = practice.all_parts();
+            whose = Some((folder.as_path(), practice));
         }
         parts.extend(
             scenario
@@ -306,13 +306,20 @@ impl Voices {
                 .filter(|say| !say.ends_with(".wav"))
                 .map(|say| said(say)),
         );
-        Self::of(&parts, &recorded)
+        Self::of(
+            &parts,
+            whose.as_ref().map(|(folder, practice)| (*folder, practice.as_ref())),
+        )
     }
 
-    /// Prepares these sentences in this user's cache.
-    pub(crate) fn of(parts: &[Part], recorded: &[PathBuf]) -> Result<Self, Failure> {
+    /// Prepares these sentences in this user's cache, as this practice in its folder has recorded them.
+    pub(crate) fn of(parts: &[Part], whose: Option<(&Path, &flow::Practice)>) -> Result<Self, Failure> {
+        let engine = serve::speech(None)?;
         let fault = |fault: voice::VoiceFault| Failure::new(fault.to_string(), "check the cache folder");
-        let mut library = voice::Library::open(flows::cache()?, serve::speech(None)?, recorded).map_err(fault)?;
+        let mut library = match whose {
+            Some((folder, practice)) => flows::recorded_in(folder, practice, engine)?,
+            None => voice::Library::open(flows::cache()?, engine, &[]).map_err(fault)?,
+        };
         if let Some(missing) = library.prepare(parts).first() {
             let what = format!("cannot be heard: “{}”: {}", missing.part.text, missing.why);
             return Err(Failure::new(

@@ -176,9 +176,16 @@ pub(crate) fn source(folder: &Path) -> Result<Source, Failure> {
     judged(folder, None)
 }
 
-/// The same on a known day: an approval past its review is an error then (C001).
+/// The same on a known day, when an approval past its review is an error (C001), and with every recording listened to
+/// (U010 to U015).
 fn judged(folder: &Path, today: Option<jiff::civil::Date>) -> Result<Source, Failure> {
-    let read = exchange::releases::draft(folder).map_err(Failure::file(folder))?;
+    let mut read = exchange::releases::draft(folder).map_err(Failure::file(folder))?;
+    if today.is_some() {
+        let words = folder.join(exchange::RECORDED);
+        for (name, recording) in read.recordings.iter_mut().flatten() {
+            *recording = voice::measure(&words.join(name));
+        }
+    }
     let compiled = flow::compile_on(&read, today);
     Ok(Source {
         files: read.files,
@@ -252,7 +259,7 @@ fn check(folder: &Path, format: Format, speech: Option<&str>, on: jiff::civil::D
             format!("mend what {is} named last"),
         ));
     };
-    let mut library = library(folder, speech)?;
+    let mut library = library(folder, &practice, speech)?;
     let missing = library.prepare(&practice.all_parts());
     for sentence in &missing {
         out!("cannot be heard: “{}”: {}", sentence.part.text, sentence.why);
@@ -284,13 +291,24 @@ fn check(folder: &Path, format: Format, speech: Option<&str>, on: jiff::civil::D
     Ok(())
 }
 
-/// The recorded words of a folder, and a program's voice for the rest.
-fn library(folder: &Path, speech: Option<&str>) -> Result<voice::Library, Failure> {
-    let cache = cache()?;
-    let words = folder.join("words");
-    let recorded: Vec<PathBuf> = words.is_dir().then_some(words).into_iter().collect();
-    voice::Library::open(&cache, crate::serve::speech(speech)?, &recorded)
-        .map_err(|fault| Failure::new(fault.to_string(), "check the cache folder"))
+/// The recorded words of a practice, and a program's voice for the rest.
+fn library(folder: &Path, practice: &Practice, speech: Option<&str>) -> Result<voice::Library, Failure> {
+    recorded_in(folder, practice, crate::serve::speech(speech)?)
+}
+
+/// The recorded words of a practice, and this voice for the rest.
+pub(crate) fn recorded_in(
+    folder: &Path,
+    practice: &Practice,
+    engine: Option<voice::Engine>,
+) -> Result<voice::Library, Failure> {
+    let words = folder.join(exchange::RECORDED);
+    let recorded: Vec<PathBuf> = words.is_dir().then(|| words.clone()).into_iter().collect();
+    let mut library = voice::Library::open(cache()?, engine, &recorded)
+        .map_err(|fault| Failure::new(fault.to_string(), "check the cache folder"))?;
+    // What `play:` names and is not there has been told by the checker (F014), and is spoken.
+    let _ = library.play(&words, practice.played());
+    Ok(library)
 }
 
 /// Where this user's spoken sentences are kept; they hold nothing about any caller.

@@ -91,12 +91,7 @@ impl Stage {
         ladder_speed: u32,
     ) -> Result<Self, Failure> {
         let cache = flows::cache()?;
-        let recorded: Vec<PathBuf> = Some(folder.join("words"))
-            .filter(|words| words.is_dir())
-            .into_iter()
-            .collect();
-        let fault = |fault: voice::VoiceFault| Failure::new(fault.to_string(), "check the cache folder");
-        let mut library = voice::Library::open(&cache, serve::speech(None)?, &recorded).map_err(fault)?;
+        let mut library = flows::recorded_in(folder, practice, serve::speech(None)?)?;
         let spoken = scenarios
             .iter()
             .flat_map(|scenario| &scenario.conversation)

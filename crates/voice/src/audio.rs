@@ -39,14 +39,17 @@ const STEP_SAMPLES: usize = 80;
 /// Both ends fade over 5 ms, so that a cut is no click.
 const FADE_SAMPLES: usize = 40;
 
+/// What is wrong with a file of nothing but silence.
+const SILENT: &str = "it holds no sound";
+
 impl Clip {
     /// A WAV file's bytes as a clip, or what is wrong with them.
     pub(crate) fn from_wav(bytes: &[u8], rates: &mut Resampler) -> Result<Self, String> {
-        let (mut samples, rate) = mono(bytes)?;
+        let (mut samples, spec) = mono(bytes)?;
         // Before the rate is changed: where an offset begins and ends, a filter rings.
         let offset = samples.iter().sum::<f32>() / samples.len().max(1) as f32;
         samples.iter_mut().for_each(|sample| *sample -= offset);
-        let samples = trimmed(rates.resample(&samples, rate, CLOCK_RATE)).ok_or("it holds no sound")?;
+        let samples = trimmed(rates.resample(&samples, spec.sample_rate, CLOCK_RATE)).ok_or(SILENT)?;
         Ok(Self::from_samples(&levelled(samples)))
     }
 
@@ -106,8 +109,19 @@ impl Clip {
     }
 }
 
-/// All channels mixed to one, full scale 1.0, and the rate.
-fn mono(bytes: &[u8]) -> Result<(Vec<f32>, u32), String> {
+/// What the figures of a WAV file are, or why there are none.
+pub(crate) fn measured(bytes: &[u8]) -> Result<flow::Measure, String> {
+    let (samples, spec) = mono(bytes)?;
+    // A float may hold more than full scale, and is cut off only when it is played.
+    let bits = match spec.sample_format {
+        hound::SampleFormat::Float => 24,
+        hound::SampleFormat::Int => spec.bits_per_sample,
+    };
+    flow::Measure::of(&samples, spec.sample_rate, bits).ok_or_else(|| SILENT.to_owned())
+}
+
+/// All channels mixed to one, full scale 1.0, and how they were written.
+fn mono(bytes: &[u8]) -> Result<(Vec<f32>, hound::WavSpec), String> {
     let mut reader = hound::WavReader::new(Cursor::new(bytes)).map_err(|fault| fault.to_string())?;
     let spec = reader.spec();
     if !(1..=8).contains(&spec.channels) || !(4_000..=192_000).contains(&spec.sample_rate) {
@@ -136,7 +150,7 @@ fn mono(bytes: &[u8]) -> Result<(Vec<f32>, u32), String> {
     if mixed.iter().any(|sample| !sample.is_finite()) {
         return Err("it holds values that are not numbers".to_owned());
     }
-    Ok((mixed, spec.sample_rate))
+    Ok((mixed, spec))
 }
 
 /// Without dead air around it; `None` when there is nothing but that.

@@ -27,7 +27,7 @@ mod spell;
 
 pub use compare::correlation;
 pub use engine::{Engine, Kind};
-pub use library::{Library, Missing, Snapshot};
+pub use library::{Library, Missing, Snapshot, measure};
 pub use recorded::{file_name, sentence_hash};
 pub use resample::resample;
 

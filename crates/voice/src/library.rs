@@ -4,12 +4,12 @@
 //! snapshot it began with, so a reload takes nothing out of anyone's mouth.
 
 use crate::VoiceFault;
-use crate::audio::{Clip, PIPELINE, WAV_BYTES_MAX};
+use crate::audio::{Clip, PIPELINE, WAV_BYTES_MAX, measured};
 use crate::cache::Cache;
 use crate::engine::Engine;
 use crate::recorded::Recorded;
 use crate::resample::Resampler;
-use flow::Part;
+use flow::{Part, SoundFile};
 use media::codec::{CLOCK_RATE, Law};
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -87,6 +87,16 @@ impl Library {
             faults,
             snapshot,
         })
+    }
+
+    /// Takes the recordings that flows name themselves (`play:`): files of the folder `words`, each with its sentence.
+    /// Gives what is wrong with them; those sentences are spoken. To be called before anything is prepared.
+    pub fn play<'a>(&mut self, words: &Path, files: impl IntoIterator<Item = (&'a str, Part)>) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (file, part) in files {
+            self.recorded.name(words, file, &part, &mut faults);
+        }
+        faults
     }
 
     /// Makes these sentences ready, and says which cannot be. What was ready before stays so; nothing is made twice.
@@ -271,6 +281,12 @@ impl Snapshot {
     }
 }
 
+/// What a recording is like, for the checker: its length, its level, its flaws. A file that cannot be used is one of them.
+pub fn measure(path: &Path) -> SoundFile {
+    let measured = read_wav(path).and_then(|bytes| measured(&bytes));
+    measured.map_or_else(SoundFile::Unusable, SoundFile::Heard)
+}
+
 fn read_wav(path: &Path) -> Result<Vec<u8>, String> {
     let length = fs::metadata(path).map_err(|fault| fault.to_string())?.len();
     if length > WAV_BYTES_MAX {
@@ -281,11 +297,11 @@ fn read_wav(path: &Path) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Library, Missing};
+    use super::{Library, Missing, measure};
     use crate::audio::tests::{swell, wav};
     use crate::engine::tests::engine;
     use crate::recorded::file_name;
-    use flow::{Language, Part};
+    use flow::{Language, Part, SoundFile};
     use media::codec::Law;
     use std::fs;
     use std::path::Path;
@@ -399,6 +415,70 @@ mod tests {
             heard.abs_diff(Duration::from_millis(1_120)) < Duration::from_millis(60),
             "{heard:?}"
         );
+    }
+
+    #[test]
+    fn what_a_flow_names_is_its_sentence_and_what_is_not_there_is_spoken() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let words = folder.path().join("words");
+        fs::create_dir(&words).expect("room");
+        let voice = wav(&swell(0.2, 1.0, 0.2, 0.5, 44_100), 44_100, 2);
+        fs::write(words.join("welcome.wav"), voice).expect("room");
+        let (hello, bye) = (english("Welcome to our practice."), english("Goodbye."));
+        let spanish = Part::new("Bienvenidos.", Language::Spanish);
+        let mut library = Library::open(folder.path().join("speech"), Some(engine()), &[]).expect("a cache");
+        let named = [
+            ("welcome.wav", hello.clone()),
+            ("bye.wav", bye.clone()),
+            ("../words/welcome.wav", english("Yes.")),
+            ("welcome.wav", hello.clone()),
+        ];
+        let faults = library.play(&words, named);
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(
+            faults[0].contains("bye.wav") && faults[0].contains("spoken instead"),
+            "{faults:?}"
+        );
+        assert_eq!(library.prepare(&[hello.clone(), bye.clone(), spanish.clone()]), []);
+        let heard = library.duration(&hello).expect("recorded");
+        assert!(
+            heard.abs_diff(Duration::from_millis(1_120)) < Duration::from_millis(60),
+            "{heard:?}"
+        );
+        assert!(library.is_recorded(&hello) && !library.is_recorded(&bye) && !library.is_recorded(&spanish));
+        assert!(library.duration(&bye).is_some() && library.duration(&spanish).is_some());
+    }
+
+    #[test]
+    fn a_recording_is_listened_to_and_a_broken_one_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let of = |bytes: &[u8]| {
+            let path = folder.path().join("x.wav");
+            fs::write(&path, bytes).expect("room");
+            measure(&path)
+        };
+        let sound = wav(&swell(1.0, 2.0, 0.5, 0.5, 16_000), 16_000, 2);
+        let SoundFile::Heard(heard) = of(&sound) else {
+            panic!("it sounds")
+        };
+        assert_eq!((heard.rate, heard.bits, heard.clipped), (16_000, 16, 0));
+        assert!(
+            (heard.seconds - 2.0).abs() < 0.05 && (heard.before - 1.0).abs() < 0.05,
+            "{heard:?}"
+        );
+        assert!((-16.0..-11.0).contains(&heard.level_db), "{heard:?}");
+        // Whatever is wrong with a file is a finding: cut short anywhere, of nothing, of noise, not there.
+        for cut in 0..sound.len().min(120) {
+            assert!(matches!(of(&sound[..cut]), SoundFile::Unusable(_)), "{cut}");
+        }
+        assert_eq!(
+            of(&wav(&[0.0; 8_000], 8_000, 1)),
+            SoundFile::Unusable("it holds no sound".to_owned())
+        );
+        assert!(matches!(
+            measure(&folder.path().join("nowhere.wav")),
+            SoundFile::Unusable(_)
+        ));
     }
 
     #[test]

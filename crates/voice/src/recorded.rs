@@ -1,6 +1,7 @@
 //! Recorded words: WAV files that stand for sentences (flow-language.md §3, `words/`).
 //!
-//! A folder says in two ways which file is which sentence, and both may be used together:
+//! A folder says in two ways which file is which sentence, and both may be used together (a flow can name files besides,
+//! with `play:`):
 //!
 //! - the file's name begins with the first 16 hex digits of the sentence's hash: `3fa0c1d2e4b59687-goodbye.wav`
 //!   ([`file_name`] makes it, so that a list for the recording booth can be printed);
@@ -75,6 +76,18 @@ impl Recorded {
             recorded.read_index(folder, &mut faults);
         }
         (recorded, faults)
+    }
+
+    /// A file of this folder that somebody names for a sentence (`play:`).
+    pub(crate) fn name(&mut self, folder: &Path, file: &str, part: &Part, faults: &mut Vec<String>) {
+        let path = folder.join(file);
+        if file.contains(['/', '\\']) || !path.is_file() {
+            return faults.push(format!(
+                "{}: there is no such recording; its words are spoken instead",
+                path.display()
+            ));
+        }
+        self.add(short(part), path, faults);
     }
 
     pub(crate) fn file(&self, part: &Part) -> Option<&Path> {

@@ -71,6 +71,10 @@ pub(crate) fn shipped() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows")
 }
 
+pub(crate) fn fixtures() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
+}
+
 pub(crate) fn address(handle: &Handle, transport: Transport) -> SocketAddr {
     handle
         .listeners()
@@ -174,6 +178,17 @@ impl Caller {
             .and_then(|rest| rest.split(' ').next())
             .and_then(|port| port.parse().ok());
         (tag, SocketAddr::new(LOOPBACK, port.expect("an audio port")))
+    }
+
+    /// Hears one packet's audio.
+    pub(crate) async fn frame(&self) -> Vec<u8> {
+        const RTP_HEADER: usize = 12;
+        let mut buffer = [0; 512];
+        let (length, _) = timeout(PATIENCE, self.audio.recv_from(&mut buffer))
+            .await
+            .expect("audio")
+            .expect("a socket");
+        buffer[RTP_HEADER..length].to_vec()
     }
 
     /// Hears one packet.

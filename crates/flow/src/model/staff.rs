@@ -100,6 +100,22 @@ impl Practice {
         parts.into_iter().collect()
     }
 
+    /// The recordings that flows name themselves (`play:`): each file of `words/` with the sentence it is, in the
+    /// language flows are written in.
+    pub fn played(&self) -> Vec<(&str, Part)> {
+        let sections = self.flows.iter().flat_map(|flow| &flow.sections);
+        let plays = sections
+            .flat_map(|section| &section.steps)
+            .filter_map(|step| match &step.act {
+                Act::Play { file, words } => Some((
+                    file.as_str(),
+                    Part::new(words.text(Language::English), Language::English),
+                )),
+                _ => None,
+            });
+        plays.collect()
+    }
+
     /// SHA-256 over what is released ([`release::fingerprint`](crate::release::fingerprint)): every call record names it.
     pub const fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint

@@ -257,7 +257,7 @@ impl flow::proof::Length for Lengths {
 }
 
 pub(super) fn lengths(folder: &Path, practice: &Practice, speech: Option<&str>) -> Result<Lengths, Failure> {
-    let mut library = super::library(folder, speech)?;
+    let mut library = super::library(folder, practice, speech)?;
     // What nobody speaks is estimated; `flow check` is where it is a fault.
     let _ = library.prepare(&practice.all_parts());
     Ok(Lengths(library))

@@ -272,7 +272,7 @@ impl<'a> Voice<'a> {
             ));
         }
         let library = if wanted {
-            let mut library = super::library(&simulate.folder, simulate.speech.as_deref())?;
+            let mut library = super::library(&simulate.folder, practice, simulate.speech.as_deref())?;
             // What nobody speaks is silent here, and a fault in `flow check`.
             let _ = library.prepare(&practice.all_parts());
             Some(library)

@@ -55,13 +55,8 @@ pub(crate) fn words(words: &Words) -> Result<(), Failure> {
 
 fn export(folder: &Path, file: Option<&Path>, missing: bool) -> Result<(), Failure> {
     let practice = practice(&source(folder)?, folder)?;
-    let recorded = voice::Library::open(super::cache()?, None, &[folder.join("words")])
-        .map(|mut library| {
-            // Only recordings are looked for: nobody speaks here.
-            let _ = library.prepare(&practice.all_parts());
-            library
-        })
-        .map_err(|fault| Failure::new(fault.to_string(), "check the cache folder"))?;
+    // Only recordings are looked for: nobody speaks here.
+    let recorded = super::recorded_in(folder, &practice, None)?;
     let mut csv = String::from("file,language,recorded,sentence\n");
     let mut rows = 0;
     for (name, part) in by_file(&practice) {

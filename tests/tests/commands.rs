@@ -74,6 +74,8 @@ fn flow_check_judges_approvals_by_the_day_and_recordings_by_their_sentences() {
         "{}",
         said(&output)
     );
+    // It is not even a sound file.
+    assert!(said(&output).contains("U010"), "{}", said(&output));
 }
 
 #[test]

@@ -333,8 +333,12 @@ fn flow_new_makes_a_practice_that_checks_and_passes_and_writes_over_nothing() {
     let new = ["flow", "new", to, "--template", "urgent-care", "--name", "North Clinic"];
     let output = nightdesk(&new);
     assert!(output.status.success(), "{}", said(&output));
-    let output = nightdesk(&["flow", "test", to]);
-    assert!(said(&output).contains("4 passed, 0 failed"), "{}", said(&output));
+    let output = nightdesk(&["flow", "test", to, "--require"]);
+    assert!(
+        output.status.success() && said(&output).contains(" passed, 0 failed"),
+        "{}",
+        said(&output)
+    );
     let output = nightdesk(&new);
     assert!(
         !output.status.success() && said(&output).contains("is not empty"),

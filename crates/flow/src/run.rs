@@ -491,6 +491,16 @@ impl Run {
         matches!(self.doing, Doing::Over)
     }
 
+    /// The ladder this call waits for, with the caller on the line or gone. Another one that still rings for them, because
+    /// they went on by a key, ends without this call.
+    pub fn waits_for(&self) -> Option<&str> {
+        match &self.doing {
+            Doing::Escalating(escalating) => Some(escalating.ladder()),
+            Doing::Parting(hang_up::Parting::Ringing { ladder, .. }) => Some(ladder),
+            _ => None,
+        }
+    }
+
     /// The language the caller is spoken to in.
     pub fn language(&self) -> Language {
         self.scene.language

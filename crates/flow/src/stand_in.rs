@@ -220,6 +220,6 @@ mod tests {
             .expect("there is one")
             .files("North", jiff::civil::date(2026, 11, 21));
         let alone = stand_in("practice.yaml", &hospital["practice.yaml"]).expect("it names a number");
-        assert_eq!(alone.rings.as_deref(), Some("doctor on call"));
+        assert_eq!(alone.rings.as_deref(), Some("transfer desk"));
     }
 }

@@ -1,7 +1,7 @@
 //! Practices to begin with: one for each kind of organisation, ready to be tried, edited, and made one's own.
 //!
-//! Each is a whole practice: it compiles, its scenarios pass, and the checker finds nothing in it but sample wording (C008), which
-//! only a medical director can put right, and a message for callers without keys that cannot ask for a number (U003). To add a kind, add a row to [`Template::ALL`] and its sections in `template/`.
+//! Each is one of the practices of `flows/`, to the last file: what is proved of those holds for whoever begins with one. To
+//! add a kind, write a practice of it there, and add a row to [`Template::ALL`].
 
 use std::collections::BTreeMap;
 
@@ -18,187 +18,168 @@ pub struct Template {
     pub kind: &'static str,
     /// What it is for, in one line.
     pub about: &'static str,
-    built: Built,
+    /// The shipped practice it is: callers hear it until the practice's own name is put in.
+    name: &'static str,
+    files: &'static [(&'static str, &'static str)],
 }
 
-/// How the files come about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Built {
-    /// A practice that is shipped whole: its name, and its files.
-    Whole {
-        name: &'static str,
-        files: &'static [(&'static str, &'static str)],
-    },
-    /// The common beginning and end, with sections of its own between them.
-    Parts {
-        sections: &'static [&'static str],
-        messages: &'static [&'static str],
-        ladders: &'static str,
-        protocol: &'static str,
-        greeting: (&'static str, &'static str),
-    },
+/// A file of a shipped practice.
+macro_rules! shipped {
+    ($folder:literal: $($file:literal),+ $(,)?) => {
+        &[$(($file, include_str!(concat!("../../../flows/", $folder, "/", $file)))),+]
+    };
 }
-
-/// The name the common parts carry until the practice's own is put in.
-const EXAMPLE: &str = "Example Practice";
-const ADULTS: &str = include_str!("template/symptoms.protocol.yaml");
-const REFILL: &str = include_str!("template/refill.yaml");
-const REFILL_MESSAGES: &str = include_str!("template/refill.messages.yaml");
 
 impl Template {
     /// Every kind there is.
     pub const ALL: [Self; 9] = [
         Self {
             kind: "primary-care",
-            about: "symptoms, refills, appointments, messages; English and Spanish",
-            built: Built::Whole {
-                name: "Cedar Family Medicine",
-                files: &[
-                    (
-                        "practice.yaml",
-                        include_str!("../../../flows/cedar-family-medicine/practice.yaml"),
-                    ),
-                    (
-                        "after-hours.flow.yaml",
-                        include_str!("../../../flows/cedar-family-medicine/after-hours.flow.yaml"),
-                    ),
-                    (
-                        "after-hours.es.yaml",
-                        include_str!("../../../flows/cedar-family-medicine/after-hours.es.yaml"),
-                    ),
-                    (
-                        "after-hours.tests.yaml",
-                        include_str!("../../../flows/cedar-family-medicine/after-hours.tests.yaml"),
-                    ),
-                    (
-                        "adult-symptoms.protocol.yaml",
-                        include_str!("../../../flows/cedar-family-medicine/adult-symptoms.protocol.yaml"),
-                    ),
-                    (
-                        "adult-symptoms.es.yaml",
-                        include_str!("../../../flows/cedar-family-medicine/adult-symptoms.es.yaml"),
-                    ),
-                ],
+            about: "symptoms, refills, appointments, messages",
+            name: "Cedar Family Medicine",
+            files: shipped! {
+                "cedar-family-medicine":
+                "adult-symptoms.es.yaml",
+                "adult-symptoms.protocol.yaml",
+                "after-hours.es.yaml",
+                "after-hours.flow.yaml",
+                "after-hours.tests.yaml",
+                "more.tests.yaml",
+                "on-call.txt",
+                "practice.yaml",
             },
         },
         Self {
             kind: "pediatrics",
-            about: "a child's age first, Poison Control, feeding and newborn questions; English and Spanish",
-            built: Built::Whole {
-                name: "Bright Harbor Pediatrics",
-                files: &[
-                    (
-                        "pediatrics.es.yaml",
-                        include_str!("../../../flows/bright-harbor-pediatrics/pediatrics.es.yaml"),
-                    ),
-                    (
-                        "child-symptoms.es.yaml",
-                        include_str!("../../../flows/bright-harbor-pediatrics/child-symptoms.es.yaml"),
-                    ),
-                    (
-                        "pediatrics.practice.yaml",
-                        include_str!("../../../flows/bright-harbor-pediatrics/pediatrics.practice.yaml"),
-                    ),
-                    (
-                        "pediatrics.flow.yaml",
-                        include_str!("../../../flows/bright-harbor-pediatrics/pediatrics.flow.yaml"),
-                    ),
-                    (
-                        "pediatrics.tests.yaml",
-                        include_str!("../../../flows/bright-harbor-pediatrics/pediatrics.tests.yaml"),
-                    ),
-                    (
-                        "child-symptoms.protocol.yaml",
-                        include_str!("../../../flows/bright-harbor-pediatrics/child-symptoms.protocol.yaml"),
-                    ),
-                ],
+            about: "a child's age first, Poison Control, feeding and newborn questions",
+            name: "Bright Harbor Pediatrics",
+            files: shipped! {
+                "bright-harbor-pediatrics":
+                "child-symptoms.es.yaml",
+                "child-symptoms.protocol.yaml",
+                "more.tests.yaml",
+                "on-call.txt",
+                "pediatrics.es.yaml",
+                "pediatrics.flow.yaml",
+                "pediatrics.practice.yaml",
+                "pediatrics.tests.yaml",
             },
         },
         Self {
             kind: "behavioral-health",
-            about: "a crisis line: a counselor first, the 988 Lifeline second, nothing recorded",
-            built: Built::Whole {
-                name: "Stillwater Behavioral Health",
-                files: &[
-                    (
-                        "crisis.practice.yaml",
-                        include_str!("../../../flows/stillwater-behavioral-health/crisis.practice.yaml"),
-                    ),
-                    (
-                        "crisis.flow.yaml",
-                        include_str!("../../../flows/stillwater-behavioral-health/crisis.flow.yaml"),
-                    ),
-                    (
-                        "crisis.tests.yaml",
-                        include_str!("../../../flows/stillwater-behavioral-health/crisis.tests.yaml"),
-                    ),
-                ],
+            about: "a crisis line: a counselor first, the 988 Lifeline second, nothing recorded; English",
+            name: "Stillwater Behavioral Health",
+            files: shipped! {
+                "stillwater-behavioral-health":
+                "crisis.flow.yaml",
+                "crisis.practice.yaml",
+                "crisis.tests.yaml",
+                "more.tests.yaml",
+                "on-call.txt",
             },
         },
         Self {
             kind: "ob-gyn",
-            about: "questions for pregnancy and after it, refills, messages",
-            built: Built::Parts {
-                sections: &[include_str!("template/outpatient.yaml"), REFILL],
-                messages: &[REFILL_MESSAGES, include_str!("template/appointment.messages.yaml")],
-                ladders: "",
-                protocol: include_str!("template/ob-gyn.protocol.yaml"),
-                greeting: ("- emergency notice\n", "- emergency notice: obstetric\n"),
+            about: "how far along first, a midwife before the doctor, Labor and Delivery behind them",
+            name: "Marigold Women's Health",
+            files: shipped! {
+                "marigold-womens-health":
+                "after-hours.es.yaml",
+                "after-hours.flow.yaml",
+                "after-hours.tests.yaml",
+                "more.tests.yaml",
+                "on-call.txt",
+                "practice.yaml",
+                "pregnancy.es.yaml",
+                "pregnancy.protocol.yaml",
+                "womens-health.es.yaml",
+                "womens-health.protocol.yaml",
             },
         },
         Self {
             kind: "hospital",
-            about: "six departments, a ladder each; symptoms are sorted first",
-            built: Built::Parts {
-                sections: &[include_str!("template/hospital.yaml")],
-                messages: &[],
-                ladders: include_str!("template/hospital.ladders.yaml"),
-                protocol: ADULTS,
-                greeting: ("", ""),
+            about: "a ladder for each department, an operator, a line of its own for transfers",
+            name: "Sandhill Regional Hospital",
+            files: shipped! {
+                "sandhill-regional-hospital":
+                "after-the-stay.es.yaml",
+                "after-the-stay.protocol.yaml",
+                "hospital-more.tests.yaml",
+                "hospital.es.yaml",
+                "hospital.flow.yaml",
+                "hospital.tests.yaml",
+                "on-call.txt",
+                "practice.yaml",
+                "transfer.flow.yaml",
+                "transfer.tests.yaml",
             },
         },
         Self {
             kind: "group-practice",
-            about: "several doctors, a ladder for the patients of each",
-            built: Built::Parts {
-                sections: &[include_str!("template/group-practice.yaml"), REFILL],
-                messages: &[REFILL_MESSAGES],
-                ladders: include_str!("template/group.ladders.yaml"),
-                protocol: ADULTS,
-                greeting: ("", ""),
+            about: "several doctors, a ladder for the patients of each; heart patients",
+            name: "Larkspur Heart Group",
+            files: shipped! {
+                "larkspur-heart-group":
+                "after-hours.es.yaml",
+                "after-hours.flow.yaml",
+                "after-hours.tests.yaml",
+                "heart.es.yaml",
+                "heart.protocol.yaml",
+                "more.tests.yaml",
+                "on-call.txt",
+                "practice.yaml",
             },
         },
         Self {
             kind: "outpatient-clinic",
-            about: "symptoms, refills, appointments, messages",
-            built: Built::Parts {
-                sections: &[include_str!("template/outpatient.yaml"), REFILL],
-                messages: &[REFILL_MESSAGES, include_str!("template/appointment.messages.yaml")],
-                ladders: "",
-                protocol: ADULTS,
-                greeting: ("", ""),
+            about: "patients in treatment, pumps at home, refills, appointments; infusions",
+            name: "Wren Street Infusion",
+            files: shipped! {
+                "wren-street-infusion":
+                "after-hours.es.yaml",
+                "after-hours.flow.yaml",
+                "after-hours.tests.yaml",
+                "more.tests.yaml",
+                "on-call.txt",
+                "practice.yaml",
+                "treatment.es.yaml",
+                "treatment.protocol.yaml",
             },
         },
         Self {
             kind: "urgent-care",
-            about: "symptoms and injuries, hours and waits, a place in line",
-            built: Built::Parts {
-                sections: &[include_str!("template/urgent-care.yaml")],
-                messages: &[include_str!("template/urgent-care.messages.yaml")],
-                ladders: "",
-                protocol: ADULTS,
-                greeting: ("", ""),
+            about: "a desk by day, any age by night, Poison Control, a place in line",
+            name: "Camas Urgent Care",
+            files: shipped! {
+                "camas-urgent-care":
+                "anyone.es.yaml",
+                "anyone.protocol.yaml",
+                "front-door.es.yaml",
+                "front-door.flow.yaml",
+                "front-door.tests.yaml",
+                "more.tests.yaml",
+                "on-call.txt",
+                "poison.shared.yaml",
+                "practice.yaml",
             },
         },
         Self {
             kind: "home-health",
-            about: "a patient who feels worse, missed visits, equipment, check-ins",
-            built: Built::Parts {
-                sections: &[include_str!("template/home-health.yaml")],
-                messages: &[include_str!("template/home-health.messages.yaml")],
-                ladders: "",
-                protocol: ADULTS,
-                greeting: ("", ""),
+            about: "falls, equipment, missed visits; a hospice line where telephones ring first",
+            name: "Saguaro Home Health and Hospice",
+            files: shipped! {
+                "saguaro-home-health":
+                "home-health-more.tests.yaml",
+                "home-health.es.yaml",
+                "home-health.flow.yaml",
+                "home-health.tests.yaml",
+                "home-symptoms.es.yaml",
+                "home-symptoms.protocol.yaml",
+                "hospice.es.yaml",
+                "hospice.flow.yaml",
+                "hospice.tests.yaml",
+                "on-call.txt",
+                "practice.yaml",
             },
         },
     ];
@@ -217,46 +198,8 @@ impl Template {
     }
 
     fn undated(&self, practice: &str) -> BTreeMap<String, String> {
-        let own = |text: &str, name: &str| text.replace(name, practice);
-        match self.built {
-            Built::Whole { name, files } => files
-                .iter()
-                .map(|(file, text)| ((*file).to_owned(), own(text, name)))
-                .collect(),
-            Built::Parts {
-                sections,
-                messages,
-                ladders,
-                protocol,
-                greeting: (from, to),
-            } => {
-                let head = include_str!("template/head.yaml");
-                let head = if from.is_empty() {
-                    head.to_owned()
-                } else {
-                    head.replacen(from, to, 1)
-                };
-                let flow = format!(
-                    "{head}{}{}{}",
-                    sections.concat(),
-                    include_str!("template/tail.yaml"),
-                    messages.concat()
-                );
-                let people = format!(
-                    "{}{ladders}{}",
-                    include_str!("template/practice.yaml"),
-                    include_str!("template/inboxes.yaml")
-                );
-                [
-                    ("practice.yaml", own(&people, EXAMPLE)),
-                    ("after-hours.flow.yaml", own(&flow, EXAMPLE)),
-                    ("symptoms.protocol.yaml", protocol.to_owned()),
-                    ("after-hours.tests.yaml", include_str!("template/tests.yaml").to_owned()),
-                ]
-                .map(|(file, text)| (file.to_owned(), text))
-                .into()
-            }
-        }
+        let own = |(file, text): &(&str, &str)| ((*file).to_owned(), text.replace(self.name, practice));
+        self.files.iter().map(own).collect()
     }
 }
 
@@ -299,7 +242,7 @@ mod tests {
                 },
                 Some(DAY),
             );
-            // U003: `voice only` is for callers who cannot use the keys; it asks for the number in words.
+            // U003: Cedar's `voice only` is for callers who cannot use the keys; it asks for the number in words.
             let found = compiled
                 .diagnostics
                 .iter()
@@ -311,9 +254,11 @@ mod tests {
             for (file, text) in files.iter().filter(|(file, _)| file.ends_with(".tests.yaml")) {
                 let (suite, found) = Suite::parse(file, text);
                 assert_eq!(found, [], "{}", template.kind);
-                for scenario in &suite.expect("a suite").scenarios {
+                let suite = suite.expect("a suite");
+                let flow = practice.flows.iter().find(|flow| flow.file == suite.tests_for);
+                for scenario in &suite.scenarios {
                     played += 1;
-                    let rehearsed = solo::play(&practice, &practice.flows[0], scenario);
+                    let rehearsed = solo::play(&practice, flow.expect("its flow"), scenario);
                     for failure in rehearsed.failures {
                         wrong.push(format!(
                             "{}: {}: {failure}\n{}",
@@ -322,7 +267,10 @@ mod tests {
                     }
                 }
             }
-            assert!(played >= 3, "{}", template.kind);
+            assert!(played >= 15, "{}", template.kind);
+            let spoken = practice.all_parts();
+            let foreign = spoken.iter().find(|part| part.text.contains(template.name));
+            assert_eq!(foreign.map(|part| part.text.as_ref()), None, "{}", template.kind);
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }

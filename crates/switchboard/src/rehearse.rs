@@ -230,3 +230,65 @@ pub fn roster_of(practice: &flow::Practice, on_call: &BTreeMap<String, String>) 
 pub fn answering(scripted: Scripted) -> Answering {
     scripted.name().parse().unwrap_or(Answering::NoAnswer)
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test reads a shipped practice, and any instant will do for a beginning"
+)]
+mod tests {
+    use super::*;
+    use flow::rehearse::Suite;
+
+    #[test]
+    fn a_ladder_the_caller_left_ends_without_the_one_they_wait_for() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../flows/sandhill-regional-hospital");
+        let mut source = flow::Folder::default();
+        for entry in std::fs::read_dir(folder).expect("the practice is there").flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".yaml") {
+                let text = std::fs::read_to_string(entry.path()).expect("a text");
+                source.files.insert(name, text);
+            }
+        }
+        let practice = flow::compile(&source).practice.expect("it compiles");
+        // The transfer desk rings on after key 3, and has rung everybody while the caller still waits for the hospitalist.
+        let text = "tests for: transfer.flow.yaml
+given:
+  now: Sunday 2026-11-22 2:10 am
+  on call: {emergency: Dr. Ellison, hospitalist: Dr. Mayhew, supervisor: Gwen Tate}
+scenarios:
+  - name: the hospitalist takes the call at the second try
+    caller: +1 850 555 0180
+    phones: {Dr. Mayhew: [no answer, accepts]}
+    conversation:
+      - hears: I am reaching our transfer desk
+      - presses: 3
+      - presses: [1, 1]
+      - says: Ana Rivera
+      - says: Joe Rivera
+      - says: Potassium 7
+      - hears: Please stay on the line
+    expect: {outcome: connected to Dr. Mayhew, never hears: [Our desk is with another patient]}
+  - name: the caller hangs up meanwhile, and is called back
+    caller: +1 850 555 0180
+    phones: {Dr. Mayhew: [no answer, accepts]}
+    conversation:
+      - hears: I am reaching our transfer desk
+      - presses: 3
+      - presses: [1, 1]
+      - says: Ana Rivera
+      - says: Joe Rivera
+      - says: Potassium 7
+      - hears: still trying
+      - hangs up
+    expect: {outcome: Dr. Mayhew is calling back}
+";
+        let (suite, found) = Suite::parse("a.tests.yaml", text);
+        assert_eq!(found, []);
+        for scenario in suite.expect("scenarios").aimed_at(&practice).scenarios {
+            let rehearsed = play(Instant::now(), &practice, &scenario);
+            assert_eq!(rehearsed.failures, [], "{}\n{}", scenario.name, rehearsed.page);
+        }
+    }
+}

@@ -20,6 +20,7 @@ pub const FOLDERS: &[&str] = &[
     "flows/stillwater-behavioral-health",
     "flows/marigold-womens-health",
     "flows/saguaro-home-health",
+    "flows/camas-urgent-care",
     "fixtures/flows/bad",
 ];
 

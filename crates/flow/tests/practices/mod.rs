@@ -13,12 +13,15 @@ use std::sync::Arc;
 use flow::{Compiled, Folder, Practice, compile};
 
 /// Every folder below `flows/`, one for each template.
-pub const PRACTICES: [&str; 6] = [
+pub const PRACTICES: [&str; 9] = [
     "cedar-family-medicine",
     "bright-harbor-pediatrics",
     "stillwater-behavioral-health",
     "marigold-womens-health",
+    "sandhill-regional-hospital",
     "larkspur-heart-group",
+    "wren-street-infusion",
+    "camas-urgent-care",
     "saguaro-home-health",
 ];
 

@@ -206,8 +206,9 @@ impl Call {
         let known = self.released.practice.ladders.get(&open.ladder);
         let Some(spec) = known.filter(|_| self.ladders.len() < LADDERS_MAX) else {
             // The checker excludes it for a release, a restart may find another release: nobody waits for nobody.
+            let name = open.ladder.clone();
             self.note_ladder_end(now, wires, open.ladder, "gave up: this release has no such ladder");
-            return self.hear(now, wires, flow::Heard::Escalation(flow::Escalated::Exhausted));
+            return self.nobody_on(now, wires, &name);
         };
         let rungs = spec
             .rungs
@@ -431,8 +432,8 @@ impl Call {
                 };
                 ladder.exhausted = true;
                 let name = ladder.open.ladder.clone();
-                self.note(now, wires, Fact::Exhausted { ladder: name });
-                self.hear(now, wires, flow::Heard::Escalation(flow::Escalated::Exhausted));
+                self.note(now, wires, Fact::Exhausted { ladder: name.clone() });
+                self.nobody_on(now, wires, &name);
             }
             oncall::Output::PagingEnded => {}
         }
@@ -700,8 +701,15 @@ impl Call {
         }
         let ladder = start.open.ladder;
         self.note(now, wires, Fact::Exhausted { ladder: ladder.clone() });
-        self.note_ladder_end(now, wires, ladder, "gave up");
-        self.hear(now, wires, flow::Heard::Escalation(flow::Escalated::Exhausted));
+        self.note_ladder_end(now, wires, ladder.clone(), "gave up");
+        self.nobody_on(now, wires, &ladder);
+    }
+
+    /// Nobody accepted on this ladder. Who has gone on to wait for another one still waits for that.
+    fn nobody_on(&mut self, now: Instant, wires: &mut Wires, ladder: &str) {
+        if self.run.as_ref().is_some_and(|run| run.waits_for() == Some(ladder)) {
+            self.hear(now, wires, flow::Heard::Escalation(flow::Escalated::Exhausted));
+        }
     }
 
     /// A ring is over: if it was owed the number, somebody else is.

@@ -139,6 +139,20 @@ fn flow_check_tells_programs_one_object_a_line() {
 }
 
 #[test]
+fn every_sentence_of_every_shipped_practice_can_be_heard() {
+    for folder in shipped() {
+        let output = nightdesk(&["flow", "check", &folder, "--on", A_DAY]);
+        let said = said(&output);
+        assert!(output.status.success(), "{folder}: {said}");
+        let heard = said
+            .lines()
+            .find(|line| line.contains("sentences and pieces can be heard"));
+        let count = heard.and_then(|line| line.split("; ").nth(1)?.split(' ').next()?.parse::<u32>().ok());
+        assert!(count.is_some_and(|count| count > 300), "{folder}: {said}");
+    }
+}
+
+#[test]
 fn the_scenarios_pass_in_memory_with_what_every_flow_must_have() {
     for folder in shipped() {
         let output = nightdesk(&["flow", "test", &folder, "--require"]);

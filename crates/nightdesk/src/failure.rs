@@ -38,7 +38,11 @@ impl Failure {
     pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.display().to_string();
         move |error| {
+            let is_key = [".key", ".signing", ".secret", ".public"]
+                .iter()
+                .any(|ending| path.ends_with(ending));
             let fix = match error.kind() {
+                io::ErrorKind::NotFound if !is_key => "check the path",
                 io::ErrorKind::NotFound => "check the path; `nightdesk keys make FOLDER` makes missing keys",
                 io::ErrorKind::PermissionDenied => "run as the user who owns it, or change its owner",
                 _ => "check the disk and try again",

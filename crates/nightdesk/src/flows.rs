@@ -92,6 +92,9 @@ pub(crate) enum Flow {
         /// Over SIP: how much faster than life ladders are climbed
         #[arg(long, default_value_t = 10)]
         ladder_speed: u32,
+        /// Over SIP: how many calls at a time; each is an engine of its own
+        #[arg(long, default_value_t = over_sip::AT_ONCE)]
+        at_once: usize,
     },
 }
 
@@ -109,6 +112,9 @@ pub(crate) enum FileKind {
     /// `*.tests.yaml`
     Tests,
 }
+
+/// Files and folders looked at to say which practice may be meant.
+const PEEKED_MAX: usize = 256;
 
 /// How diagnostics are printed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -156,8 +162,9 @@ pub(crate) fn flow(command: &Flow) -> Result<(), Failure> {
             only,
             pages,
             ladder_speed,
+            at_once,
             ..
-        } => over_sip::test(folder, only.as_deref(), *pages, *ladder_speed),
+        } => over_sip::test(folder, only.as_deref(), *pages, *ladder_speed, *at_once),
     }
 }
 
@@ -179,7 +186,15 @@ pub(crate) fn source(folder: &Path) -> Result<Source, Failure> {
 /// The same on a known day, when an approval past its review is an error (C001), and with every recording listened to
 /// (U010 to U015).
 fn judged(folder: &Path, today: Option<jiff::civil::Date>) -> Result<Source, Failure> {
-    let mut read = exchange::releases::draft(folder).map_err(Failure::file(folder))?;
+    let mut read = exchange::releases::draft(folder).map_err(|fault| no_practice(folder, &fault))?;
+    let is_practice = |name: &String| name == "practice.yaml" || name.ends_with(".practice.yaml");
+    if !read
+        .files
+        .keys()
+        .any(|name| is_practice(name) || name.ends_with(".flow.yaml"))
+    {
+        return Err(holds_none(folder));
+    }
     if today.is_some() {
         let words = folder.join(exchange::RECORDED);
         for (name, recording) in read.recordings.iter_mut().flatten() {
@@ -192,6 +207,61 @@ fn judged(folder: &Path, today: Option<jiff::civil::Date>) -> Result<Source, Fai
         practice: compiled.practice,
         diagnostics: compiled.diagnostics,
     })
+}
+
+/// A folder that cannot be read, as whoever typed its name sees it.
+fn no_practice(folder: &Path, fault: &std::io::Error) -> Failure {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match fault.kind() {
+        NotFound => Failure::new(
+            format!("there is no folder {}", folder.display()),
+            "check its name; `nightdesk flow new FOLDER --template primary-care --name NAME` makes a practice to begin with",
+        ),
+        NotADirectory => Failure::new(
+            format!("{} is a file; a practice is a folder of files", folder.display()),
+            format!(
+                "name the folder it is in: {}",
+                folder
+                    .parent()
+                    .filter(|parent| !parent.as_os_str().is_empty())
+                    .unwrap_or(Path::new("."))
+                    .display()
+            ),
+        ),
+        _ => Failure::new(
+            format!("{}: {fault}", folder.display()),
+            "check who may read it, and the disk",
+        ),
+    }
+}
+
+/// A folder without a practice; the ones in it that have one are named.
+fn holds_none(folder: &Path) -> Failure {
+    let is_practice = |entry: &std::fs::DirEntry| {
+        let files = std::fs::read_dir(entry.path()).into_iter().flatten().flatten();
+        let names = files.filter_map(|file| file.file_name().into_string().ok());
+        names
+            .take(PEEKED_MAX)
+            .any(|name| name == "practice.yaml" || name.ends_with(".practice.yaml"))
+    };
+    let mut inside: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(PEEKED_MAX)
+        .filter(is_practice)
+        .map(|entry| entry.path().display().to_string())
+        .collect();
+    inside.sort();
+    let fix = if inside.is_empty() {
+        format!(
+            "name the folder that holds `practice.yaml`, or make one: `nightdesk flow new {} --template primary-care --name NAME`",
+            folder.join("practice").display()
+        )
+    } else {
+        format!("name one practice: {}", inside.join(", "))
+    };
+    Failure::new(format!("{} is no practice's folder", folder.display()), fix)
 }
 
 /// The day it is here.
@@ -362,6 +432,9 @@ fn test(folder: &Path, only: Option<&str>, pages: bool, require: bool) -> Result
     let source = source(folder)?;
     let practice = practice(&source, folder)?;
     let suites = suites(&source)?;
+    if let Some(none) = means_none(&suites, only) {
+        return Err(none);
+    }
     let began = Instant::now();
     let cpu_before = cpu();
     let (mut passed, mut failed) = (0, 0);
@@ -446,6 +519,24 @@ fn told(rehearsed: &switchboard::rehearse::Rehearsed, pages: bool) {
 fn cpu() -> Option<Duration> {
     let spent = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     spent.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+}
+
+/// `--only` meant none of the scenarios there are.
+pub(crate) fn means_none(suites: &[Suite], only: Option<&str>) -> Option<Failure> {
+    let only = only?;
+    let of_all = || suites.iter().flat_map(|suite| &suite.scenarios);
+    if of_all().next().is_none() || suites.iter().any(|suite| !meant(suite.clone(), Some(only)).is_empty()) {
+        return None;
+    }
+    let files: Vec<&str> = suites.iter().map(|suite| suite.file.as_str()).collect();
+    let first = of_all().next().map_or("", |scenario| scenario.name.as_str());
+    Some(Failure::new(
+        format!("no scenario's name contains `{only}`, and no file is called so"),
+        format!(
+            "write a part of a name, such as “{first}”, or one of: {}",
+            files.join(", ")
+        ),
+    ))
 }
 
 /// The closing line, and the exit status.

@@ -1,10 +1,12 @@
-//! `nightdesk flow test --over-sip`: every scenario against a real engine on loopback, side by side, with real audio and
+//! `nightdesk flow test --over-sip`: every scenario against a real engine on loopback, a few side by side, with real audio and
 //! digits. Each scenario has an engine, a book and a telephone of its own; only the spoken words are shared.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use exchange::handset::{Doctor, Handset, Keys, News, Scripted, Setup};
@@ -16,6 +18,9 @@ use switchboard::{DeskConfig, Fact, Health, Listener, Network, Outbound, Stamped
 
 use crate::{Failure, flows, keys, out, serve};
 
+/// Engines side by side: each has its threads, its book and its telephone, and all of them real time to keep.
+pub(crate) const AT_ONCE: usize = 10;
+const AT_ONCE_MAX: usize = 64;
 /// A scenario that lasts longer in real time is stuck.
 const SCENARIO_MAX: Duration = Duration::from_secs(8 * 60);
 /// How long the two talk; less than ten seconds would count as no conversation.
@@ -30,30 +35,71 @@ struct Played {
     outcome: String,
 }
 
-/// Plays the scenarios of a folder over SIP.
-pub(crate) fn test(folder: &Path, only: Option<&str>, pages: bool, ladder_speed: u32) -> Result<(), Failure> {
+impl Played {
+    fn not(name: &str, failure: &Failure) -> Self {
+        Self {
+            name: name.to_owned(),
+            failures: vec![failure.to_string()],
+            page: String::new(),
+            outcome: "not played".to_owned(),
+        }
+    }
+}
+
+/// Plays the scenarios of a folder over SIP, so many at a time; each is told as it ends.
+pub(crate) fn test(
+    folder: &Path,
+    only: Option<&str>,
+    pages: bool,
+    ladder_speed: u32,
+    at_once: usize,
+) -> Result<(), Failure> {
     let source = flows::source(folder)?;
     let practice = flows::practice(&source, folder)?;
     let began = Instant::now();
-    let scenarios: Vec<Scenario> = flows::suites(&source)?
-        .into_iter()
-        .flat_map(|suite| flows::meant(suite, only))
-        .collect();
+    let suites = flows::suites(&source)?;
+    if let Some(none) = flows::means_none(&suites, only) {
+        return Err(none);
+    }
+    let scenarios: Vec<Scenario> = suites.into_iter().flat_map(|suite| flows::meant(suite, only)).collect();
     let stage = Arc::new(Stage::set(folder, &practice, &scenarios, ladder_speed)?);
     let runtime = serve::runtime()?;
-    let mut plays = Vec::new();
-    for scenario in scenarios {
-        let stage = stage.clone();
-        let handle = runtime.handle().clone();
-        plays.push(std::thread::spawn(move || stage.play(&handle, &scenario)));
+    let (all, at_once) = (scenarios.len(), at_once.clamp(1, AT_ONCE_MAX).min(scenarios.len()));
+    if all > at_once {
+        out!("{all} scenarios in real time, {at_once} at a time; each is told as it ends");
     }
+    let (scenarios, next) = (Arc::new(scenarios), Arc::new(AtomicUsize::new(0)));
+    let (tell, told) = std::sync::mpsc::channel();
+    for _ in 0..at_once {
+        let (stage, scenarios, next, tell) = (stage.clone(), scenarios.clone(), next.clone(), tell.clone());
+        let handle = runtime.handle().clone();
+        std::thread::spawn(move || {
+            while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let play = |speed| {
+                    let play = AssertUnwindSafe(|| stage.play(&handle, scenario, speed));
+                    let played = catch_unwind(play).unwrap_or_else(|_| {
+                        Err(Failure::new(
+                            "the engine or its caller broke down",
+                            "the log above says where; tell the engineers",
+                        ))
+                    });
+                    // An engine that cannot be furnished is one scenario that failed, not the end of all the others.
+                    played.unwrap_or_else(|failure| Played::not(&scenario.name, &failure))
+                };
+                let mut played = play(stage.ladder_speed);
+                if !played.failures.is_empty() && stage.ladder_speed > 1 {
+                    // Words that are said while telephones ring keep their own time, and may not be reached on a fast ladder.
+                    played = play(1);
+                }
+                if tell.send(played).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    drop(tell);
     let (mut passed, mut failed) = (0, 0);
-    for play in plays {
-        let Ok(played) = play.join() else {
-            failed += 1;
-            continue;
-        };
-        let played = played?;
+    for played in told {
         out!(
             "{}  {}  ({})",
             if played.failures.is_empty() { "ok  " } else { "FAIL" },
@@ -118,7 +164,12 @@ impl Stage {
         })
     }
 
-    fn play(&self, runtime: &tokio::runtime::Handle, scenario: &Scenario) -> Result<Played, Failure> {
+    fn play(
+        &self,
+        runtime: &tokio::runtime::Handle,
+        scenario: &Scenario,
+        ladder_speed: u32,
+    ) -> Result<Played, Failure> {
         let house = tempfile::tempdir().map_err(Failure::file(Path::new("a temporary folder")))?;
         self.furnish(house.path(), scenario)?;
         let key_folder = house.path().join("keys");
@@ -145,7 +196,9 @@ impl Stage {
         .map_err(Failure::file(Path::new("the telephone's socket")))?;
         let trunk_down = scenario.failing.contains(&Failing::Trunk);
         for (person, answers) in &scenario.phones {
-            if let Some(known) = self.practice.people.get(person) {
+            let number = self.practice.people.get(person).map(|known| known.call.expose());
+            // A line outside, such as Poison Control, answers by the same words.
+            if let Some(number) = number.or_else(|| self.practice.outside_lines.get(person)) {
                 let answers = answers
                     .iter()
                     .copied()
@@ -154,13 +207,13 @@ impl Stage {
                         _ if trunk_down => Answering::Busy,
                         answers => answers,
                     });
-                handset.plan(known.call.expose(), answers.collect());
+                handset.plan(number, answers.collect());
             }
         }
 
         let data = house.path().join("data");
         let config = exchange::Config {
-            desk: self.desk(handset.address()),
+            desk: self.desk(handset.address(), ladder_speed),
             streams: exchange::StreamLimits::default(),
             floods: exchange::FloodLimits::default(),
             origins: Vec::new(),
@@ -181,7 +234,7 @@ impl Stage {
             keys: keys::for_engine(&key_folder)?,
             drain: serve::SHORT_DRAIN,
         };
-        let running = runtime.block_on(serve::start(config))?;
+        let running = runtime.block_on(serve::begin(config))?;
         let handle = running.handle();
         let desk = handle
             .listeners()
@@ -257,7 +310,7 @@ impl Stage {
         std::os::unix::fs::symlink(&self.cache, data.join("speech")).map_err(Failure::file(&data))
     }
 
-    fn desk(&self, phone: SocketAddr) -> DeskConfig {
+    fn desk(&self, phone: SocketAddr, ladder_speed: u32) -> DeskConfig {
         let local = SocketAddr::new(LOOPBACK, 0);
         let listener = Listener {
             transport: sip::Transport::Udp,
@@ -268,7 +321,7 @@ impl Stage {
             Trunk::new("loopback", [Network::host(LOOPBACK)]).calling(Some(Outbound::at(sip::Transport::Udp, phone)));
         DeskConfig {
             media_load_max_percent: 95,
-            ladder_speed: self.ladder_speed,
+            ladder_speed,
             book_patience: Duration::from_secs(5),
             ..DeskConfig::new(vec![listener], LOOPBACK, vec![trunk])
         }

@@ -97,7 +97,16 @@ pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
 
 /// Starts the exchange, and prints what is wrong with the practices.
 pub(crate) async fn start(config: exchange::Config) -> Result<exchange::Running, Failure> {
-    let running = exchange::serve(config).await.map_err(|fault| {
+    let running = begin(config).await?;
+    for problem in running.problems() {
+        out!("{}: {}", problem.folder.display(), problem.what);
+    }
+    Ok(running)
+}
+
+/// The same for whoever knows what is wrong with its practices.
+pub(crate) async fn begin(config: exchange::Config) -> Result<exchange::Running, Failure> {
+    exchange::serve(config).await.map_err(|fault| {
         if let exchange::Fault::NoPractice(problems) = &fault {
             for problem in problems {
                 out!("{}: {}", problem.folder.display(), problem.what);
@@ -113,11 +122,7 @@ pub(crate) async fn start(config: exchange::Config) -> Result<exchange::Running,
             text,
             "run `nightdesk flow check` on the practice; check that the ports are free and the data folder is yours",
         )
-    })?;
-    for problem in running.problems() {
-        out!("{}: {}", problem.folder.display(), problem.what);
-    }
-    Ok(running)
+    })
 }
 
 /// Ends a running exchange in order.

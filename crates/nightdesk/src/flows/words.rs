@@ -86,6 +86,12 @@ fn import(folder: &Path, script: &Path, recordings: &Path) -> Result<(), Failure
     let practice = practice(&source(folder)?, folder)?;
     let wanted = by_file(&practice);
     let text = std::fs::read_to_string(script).map_err(Failure::file(script))?;
+    if !recordings.is_dir() {
+        return Err(Failure::new(
+            format!("{} is no folder of recordings", recordings.display()),
+            "name the folder that holds the WAV files, called as the first column of the script says",
+        ));
+    }
     let words = folder.join("words");
     std::fs::create_dir_all(&words).map_err(Failure::file(&words))?;
     let (mut taken, mut left) = (0, 0);
@@ -124,6 +130,12 @@ fn import(folder: &Path, script: &Path, recordings: &Path) -> Result<(), Failure
         let to = words.join(name);
         std::fs::copy(&from, &to).map_err(Failure::file(&to))?;
         taken += 1;
+    }
+    if taken + left == 0 {
+        return Err(Failure::new(
+            format!("{} holds no recording of this script", recordings.display()),
+            "each is a WAV file called as the first column of the script says",
+        ));
     }
     out!("{taken} recordings taken into {}, {left} left out", words.display());
     Ok(())

@@ -356,6 +356,7 @@ impl Party for Cued {
 /// A doctor: listens for a moment, presses a key, then says something and, after a while, hangs up.
 pub struct Doctor {
     key: Option<char>,
+    pin: Option<Phi<String>>,
     says: Option<Arc<[u8]>>,
     talks: Duration,
     heard_at: Option<Timestamp>,
@@ -371,6 +372,7 @@ impl Doctor {
     pub fn new(key: Option<char>, says: Option<Arc<[u8]>>, talks: Duration) -> Self {
         Self {
             key,
+            pin: None,
             says,
             talks,
             heard_at: None,
@@ -379,15 +381,25 @@ impl Doctor {
         }
     }
 
+    /// The same doctor, who has a PIN and types it when asked.
+    #[must_use]
+    pub fn with_pin(self, pin: Option<Phi<String>>) -> Self {
+        Self { pin, ..self }
+    }
+
     fn since(from: Option<Timestamp>, now: Timestamp, long: Duration) -> bool {
         from.is_some_and(|from| Duration::try_from(now.duration_since(from)).is_ok_and(|passed| passed >= long))
     }
 }
 
 impl Party for Doctor {
-    fn hears(&mut self, _words: &str) {
+    fn hears(&mut self, words: &str) {
         // The time of it is taken by the next `time`.
         self.heard_at.get_or_insert(Timestamp::MAX);
+        let asked = self.pressed_at.is_some() && words.split_whitespace().any(|word| word.starts_with("PIN"));
+        if let Some(pin) = self.pin.as_ref().filter(|_| asked) {
+            self.out.extend(pin.expose().chars().map(Act::Press));
+        }
     }
 
     fn quiet(&mut self, _now: Timestamp) {}

@@ -194,6 +194,14 @@ phrases! {
     WhisperRecorded:
         "This call is recorded.",
         "Esta llamada se está grabando.";
+    /// After the accept key of somebody who has a PIN (§9).
+    AskPin:
+        "Please enter your PIN.",
+        "Por favor, marque su PIN.";
+    /// It was another one.
+    WrongPin:
+        "That is not your PIN. Please enter it again.",
+        "Ese no es su PIN. Por favor, márquelo otra vez.";
     /// When the caller has hung up.
     WhisperCallBack:
         "The caller has hung up. Press 1 and I will give you the number to call back.",

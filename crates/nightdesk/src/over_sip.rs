@@ -177,6 +177,7 @@ impl Stage {
 
         let index = voice::listen::Index::new(&self.words, Law::Pcmu);
         let doctor_says = self.words.get(&said(DOCTOR_SAYS), Law::Pcmu);
+        let practice = self.practice.clone();
         let handset = Handset::start(Setup {
             address: SocketAddr::new(LOOPBACK, 0),
             media: LOOPBACK,
@@ -184,13 +185,14 @@ impl Stage {
             pick_up: Duration::from_secs(1),
             keys: Keys::Events,
             offering: media::sdp::Offering::default(),
-            answers: Box::new(move |_, answering| {
+            answers: Box::new(move |number, answering| {
+                let (accept, pin) = practice.keys_to_accept(number);
                 let key = match answering {
-                    Answering::Accepts => Some('1'),
+                    Answering::Accepts => Some(accept),
                     Answering::PassesOn => Some('2'),
                     _ => None,
                 };
-                Box::new(Doctor::new(key, doctor_says.clone(), TALK))
+                Box::new(Doctor::new(key, doctor_says.clone(), TALK).with_pin(pin.cloned()))
             }),
         })
         .map_err(Failure::file(Path::new("the telephone's socket")))?;

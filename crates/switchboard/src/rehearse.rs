@@ -240,9 +240,10 @@ mod tests {
     use super::*;
     use flow::rehearse::Suite;
 
-    #[test]
-    fn a_ladder_the_caller_left_ends_without_the_one_they_wait_for() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../flows/sandhill-regional-hospital");
+    fn shipped(name: &str) -> flow::Folder {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../flows")
+            .join(name);
         let mut source = flow::Folder::default();
         for entry in std::fs::read_dir(folder).expect("the practice is there").flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -251,6 +252,59 @@ mod tests {
                 source.files.insert(name, text);
             }
         }
+        source
+    }
+
+    #[test]
+    fn a_person_with_a_pin_is_reached_by_it_alone() {
+        let text = "tests for: after-hours.flow.yaml
+given:
+  now: Saturday 2026-11-21 11:40 pm
+  on call: {primary: Dr. Okafor, backup: Dr. Lindqvist}
+scenarios:
+  - name: a hospital calls
+    caller: +1 512 555 0199
+    phones: {Dr. Okafor: [accepts, accepts], Dr. Lindqvist: [accepts]}
+    conversation:
+      - presses: [1, 1, 4]
+      - stays silent
+    expect: {outcome: ended}
+";
+        let (suite, found) = Suite::parse("a.tests.yaml", text);
+        assert_eq!(found, []);
+        let scenario = &suite.expect("scenarios").scenarios[0];
+        let call = |others: &str| {
+            let mut source = shipped("cedar-family-medicine");
+            let file = source.files.get_mut("practice.yaml").expect("Cedar's");
+            *file = file.replace(
+                "page: wctp 5125550141}",
+                &format!("page: wctp 5125550141, pin: \"0417\"}}{others}"),
+            );
+            assert!(file.contains("0417"), "Cedar is as it was");
+            let practice = flow::compile(&source).practice.expect("it compiles");
+            play(Instant::now(), &practice, scenario)
+        };
+        let right = call("");
+        let outcome = right.observed.outcome.expect("it ends").to_string();
+        assert_eq!(outcome, "connected to Dr. Okafor", "{}", right.page);
+        assert_eq!(right.observed.tried, ["Dr. Okafor"]);
+        assert!(!right.page.contains("0417"), "a PIN stands nowhere: {}", right.page);
+        // Somebody else's hand on that telephone: by name they come first, and so it is their PIN that is typed.
+        let wrong = call("\n  Aaron Page: {role: nurse, call: +1 512 555 0141, pin: \"9999\"}");
+        let outcome = wrong.observed.outcome.expect("it ends").to_string();
+        assert_eq!(outcome, "connected to Dr. Lindqvist", "{}", wrong.page);
+        assert_eq!(wrong.observed.tried, ["Dr. Okafor", "Dr. Okafor", "Dr. Lindqvist"]);
+        assert_eq!(
+            wrong.page.matches("answered without the key").count(),
+            2,
+            "{}",
+            wrong.page
+        );
+    }
+
+    #[test]
+    fn a_ladder_the_caller_left_ends_without_the_one_they_wait_for() {
+        let source = shipped("sandhill-regional-hospital");
         let practice = flow::compile(&source).practice.expect("it compiles");
         // The transfer desk rings on after key 3, and has rung everybody while the caller still waits for the hospitalist.
         let text = "tests for: transfer.flow.yaml

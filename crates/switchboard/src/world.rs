@@ -91,7 +91,8 @@ pub struct World {
     caller: Option<sip::SessionId>,
     caller_leg: Option<LegId>,
     /// RTP port at the telephone to its call and how that call answers.
-    people: BTreeMap<u16, (sip::SessionId, Answering)>,
+    people: BTreeMap<u16, (sip::SessionId, Answering, String)>,
+    practice: std::sync::Arc<flow::Practice>,
     facts: Vec<Stamped>,
     next_port: u16,
     /// Ports that exist and that the desk does not hold.
@@ -204,6 +205,7 @@ impl World {
             ..usual
         };
         let mut desk = Desk::new(config, counting(1), counting(2), anchor, setting.now);
+        let practice = released.practice.clone();
         desk.handle(anchor, Input::Practices(vec![released]));
         desk.handle(anchor, Input::Health(setting.health));
         let mut phone = Phone::new(TRUNK_ADDRESS, TRUNK_ADDRESS.ip(), counting(3), counting(4));
@@ -221,6 +223,7 @@ impl World {
             caller: None,
             caller_leg: None,
             people: BTreeMap::new(),
+            practice,
             facts: Vec::new(),
             next_port: 20_000,
             ports_left: weather.ports.unwrap_or(PORTS),
@@ -532,8 +535,8 @@ impl World {
                     answering,
                     ..
                 } => match answering {
-                    Some((_, answering)) => {
-                        self.people.insert(port, (session, answering));
+                    Some((number, answering)) => {
+                        self.people.insert(port, (session, answering, number));
                         if self.dice.chance(self.weather.people_hold) {
                             let after = self.dice.within(LEAVES_WITHIN);
                             self.schedule(after, Happening::Holds(session, false));
@@ -791,11 +794,22 @@ impl World {
         self.schedule(after, Happening::Played { leg, play: id });
         // A person who means to press a key does so a moment after the first words.
         let answering = self.person(leg).map(|(_, answering)| answering);
+        let (accept, pin) = self.keys_of(leg);
         let digit = match answering {
-            Some(Answering::Accepts) => '1',
+            Some(Answering::Accepts) => accept,
             Some(Answering::PassesOn) => '2',
             _ => return,
         };
+        let asks = |part: &flow::Part| {
+            [flow::Phrase::AskPin, flow::Phrase::WrongPin]
+                .iter()
+                .any(|phrase| phrase.part(part.language) == *part)
+        };
+        if let Some(pin) = pin.filter(|_| words.parts.iter().any(asks)) {
+            for (place, digit) in (1..).zip(pin.chars()) {
+                self.schedule(LISTENS * place, Happening::PersonPresses { leg, digit });
+            }
+        }
         if let Some(known) = self.legs.get_mut(&leg).filter(|leg| !leg.pressed) {
             known.pressed = true;
             self.schedule(LISTENS, Happening::PersonPresses { leg, digit });
@@ -845,7 +859,19 @@ impl World {
 
     fn person(&self, leg: LegId) -> Option<(sip::SessionId, Answering)> {
         let port = self.legs.get(&leg)?.remote_port?;
-        self.people.get(&port).copied()
+        self.people
+            .get(&port)
+            .map(|(session, answering, _)| (*session, *answering))
+    }
+
+    /// The accept key of whoever this is, and their PIN.
+    fn keys_of(&self, leg: LegId) -> (char, Option<String>) {
+        let port = self.legs.get(&leg).and_then(|leg| leg.remote_port);
+        let number = port.and_then(|port| self.people.get(&port));
+        let (accept, pin) = self
+            .practice
+            .keys_to_accept(number.map_or("", |(_, _, number)| number.as_str()));
+        (accept, pin.map(|pin| pin.expose().clone()))
     }
 
     fn top_up(&mut self) {

@@ -71,6 +71,20 @@ impl Practice {
             .or_else(|| self.flows.first())
     }
 
+    /// What the person with this telephone presses to accept a call: the accept key, then their PIN if they have one. For
+    /// telephones that play a part.
+    pub fn keys_to_accept(&self, number: &str) -> (char, Option<&Phi<String>>) {
+        let person = self.people.iter().find(|(_, person)| person.call.expose() == number);
+        let rings = |ladder: &&Ladder| {
+            let named = |rung: &Rung| person.is_some_and(|(name, _)| rung.call == *name);
+            ladder.rungs.iter().any(named)
+        };
+        let mut ladders = self.ladders.values();
+        let ladder = ladders.clone().find(rings).or_else(|| ladders.next());
+        let pin = person.and_then(|(_, person)| person.pin.as_ref());
+        (ladder.map_or('1', |ladder| ladder.accept_with), pin)
+    }
+
     /// Every clip that can ever be spoken in this practice: its own sentences cut at their fill-ins, the built-in
     /// ones, and the words fill-ins are made of. Voice prepares them when the practice is loaded.
     pub fn all_parts(&self) -> Vec<Part> {

@@ -19,6 +19,8 @@ use crate::fact::{Fact, OpenEscalation, Reached, masked};
 
 /// How often the number to call back is read out before we hang up.
 const NUMBER_READ_OUT: u8 = 3;
+/// How often a PIN may be wrong before whoever pressed it is taken for somebody else.
+const PINS_MAX: u8 = 3;
 /// After this a leg that is being read a number is hung up even if the media plane never reports back.
 const READ_OUT_MAX: Duration = Duration::from_secs(120);
 /// How often a ladder begins again because whoever accepted left before a word. More is a machine that presses keys.
@@ -67,6 +69,27 @@ struct Ring {
     person: String,
     port: u16,
     stage: Stage,
+    /// Once the accept key was pressed by somebody who has a PIN.
+    pin: Option<Entry>,
+}
+
+/// A PIN on its way.
+#[derive(Default)]
+struct Entry {
+    digits: Phi<String>,
+    wrong: u8,
+}
+
+/// What a key of somebody who is rung comes to.
+enum Pressed {
+    /// This key, as it was pressed or as a right PIN makes it.
+    Key(Phi<char>),
+    /// A digit of a PIN, of which more are wanted.
+    Digit,
+    /// Their PIN is asked for, or asked for again.
+    Asked(flow::Phrase),
+    /// The PIN was wrong too often: whoever it is, it is not who was rung.
+    Stranger,
 }
 
 /// Where on its way a ring is.
@@ -389,7 +412,12 @@ impl Call {
                 let Some((leg, _)) = self.ring_of(index, id) else {
                     return;
                 };
-                let words = self.they_hear(index);
+                let asked = self.ring_at(leg).is_some_and(|(_, ring)| ring.pin.is_some());
+                let words = if asked {
+                    flow::Words::part(flow::Phrase::AskPin.part(self.persons_language()))
+                } else {
+                    self.they_hear(index)
+                };
                 let play = wires.new_play();
                 wires.media(MediaCommand::Play {
                     leg,
@@ -476,6 +504,7 @@ impl Call {
             person: person.to_owned(),
             port,
             stage: Stage::Calling,
+            pin: None,
         };
         if let Some(ladder) = self.ladders.get_mut(index) {
             ladder.rings.insert(leg, ring);
@@ -615,11 +644,69 @@ impl Call {
                 .get(index)
                 .and_then(|ladder| ladder.rings.get(&leg))
                 .and_then(|ring| ring.id);
-            if let Some(id) = id {
-                self.tell(wall, index, oncall::Input::Key(id, digit));
+            let Some(id) = id else { continue };
+            match self.pressed(index, leg, digit.clone()) {
+                Pressed::Key(key) => self.tell(wall, index, oncall::Input::Key(id, key)),
+                Pressed::Digit => {}
+                Pressed::Asked(phrase) => {
+                    let words = flow::Words::part(phrase.part(self.persons_language()));
+                    let play = wires.new_play();
+                    wires.media(MediaCommand::Play {
+                        leg,
+                        id: play,
+                        words,
+                        stops_at_key: true,
+                    });
+                }
+                Pressed::Stranger => self.let_ring_go(now, wires, index, leg, oncall::Ended::HungUp, "BYE"),
             }
         }
         self.climb(now, wires);
+    }
+
+    /// A person who has a PIN is reached by it and not by the key alone: their telephone may lie on a table.
+    fn pressed(&mut self, index: usize, leg: LegId, digit: Phi<char>) -> Pressed {
+        let Some(ladder) = self.ladders.get_mut(index) else {
+            return Pressed::Key(digit);
+        };
+        let accept_with = ladder.escalation.ladder().accept_with;
+        let Some(ring) = ladder
+            .rings
+            .get_mut(&leg)
+            .filter(|ring| matches!(ring.stage, Stage::Deciding))
+        else {
+            return Pressed::Key(digit);
+        };
+        let people = &self.released.practice.people;
+        let Some(pin) = people.get(&ring.person).and_then(|person| person.pin.as_ref()) else {
+            return Pressed::Key(digit);
+        };
+        let Some(entry) = &mut ring.pin else {
+            if *digit.expose() != accept_with {
+                return Pressed::Key(digit);
+            }
+            ring.pin = Some(Entry::default());
+            return Pressed::Asked(flow::Phrase::AskPin);
+        };
+        if !digit.expose().is_ascii_digit() {
+            entry.digits = Phi::default();
+            return Pressed::Asked(flow::Phrase::AskPin);
+        }
+        let mut digits = std::mem::take(&mut entry.digits).into_exposed();
+        digits.push(*digit.expose());
+        if digits.len() < pin.expose().len() {
+            entry.digits = Phi::new(digits);
+            return Pressed::Digit;
+        }
+        if digits == *pin.expose() {
+            return Pressed::Key(Phi::new(accept_with));
+        }
+        entry.wrong += 1;
+        if entry.wrong < PINS_MAX {
+            Pressed::Asked(flow::Phrase::WrongPin)
+        } else {
+            Pressed::Stranger
+        }
     }
 
     /// The number was read out: it is given. Again, or goodbye.

@@ -645,7 +645,7 @@ impl Call {
                 .and_then(|ladder| ladder.rings.get(&leg))
                 .and_then(|ring| ring.id);
             let Some(id) = id else { continue };
-            match self.pressed(index, leg, digit.clone()) {
+            match self.pressed(index, leg, digit) {
                 Pressed::Key(key) => self.tell(wall, index, oncall::Input::Key(id, key)),
                 Pressed::Digit => {}
                 Pressed::Asked(phrase) => {

@@ -42,7 +42,9 @@ mod transport;
 pub use config::{Config, Keys, Media};
 pub use plane::give_way;
 pub use ports::{Pair, Ports};
-pub use practices::{Clips, Loaded, Problem, RECORDED, SHIFT_LIST, Says, Seen, Shelf, Standing, is_lab, practices_in};
+pub use practices::{
+    Clips, Gap, Loaded, Problem, RECORDED, SHIFT_LIST, Says, Seen, Shelf, Standing, is_lab, practices_in,
+};
 pub use recorder::Recorder;
 pub use resolver::{Names, Resolver};
 pub use serve::{Fault, Handle, Running, Snapshot, serve};

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use media::Law;
 use switchboard::Released;
 
@@ -32,6 +32,12 @@ const LOST_NUMBERS_MAX: usize = 64;
 
 /// Replaced practices whose words are kept for calls in progress; a call lasts an hour at most.
 const RETIRED_MAX: usize = 64;
+
+/// How far ahead the end of a gap is looked for, and the longest that a practice can be told beforehand.
+const LOOK_AHEAD_DAYS: i64 = 14;
+
+/// Gaps of one role that are told at a time: a list with more is put right as a whole.
+const GAPS_MAX: usize = 8;
 
 /// The plain shift list of a practice.
 pub const SHIFT_LIST: &str = "on-call.txt";
@@ -54,6 +60,25 @@ pub struct Loaded {
     pub clips: Arc<Clips>,
     /// What is wrong.
     pub problems: Vec<Problem>,
+    /// Hours to come, soon enough to be told, in which nobody is listed. They keep nothing from being released.
+    pub gaps: Vec<Gap>,
+}
+
+/// A stretch of time in which nobody is listed for a role that some ladder rings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// Where the practice lies.
+    pub folder: PathBuf,
+    /// Its name.
+    pub practice: String,
+    /// The role of `on call`.
+    pub role: String,
+    /// When it begins; the time of looking while it lasts.
+    pub from: Timestamp,
+    /// When it ends; `None` when that is further off than anybody looked.
+    pub until: Option<Timestamp>,
+    /// All of it, for a person to read.
+    pub what: String,
 }
 
 /// Something to put right.
@@ -78,6 +103,8 @@ pub struct Standing {
     pub says: Says,
     /// What keeps the practice, or its last change, from being heard.
     pub wrong: Vec<String>,
+    /// When nobody will be listed, or is not now.
+    pub gaps: Vec<String>,
 }
 
 /// The words a practice speaks with.
@@ -305,12 +332,26 @@ impl Shelf {
             });
         }
         self.running = running;
+        let gaps = self.gaps(Timestamp::now());
+        for standing in &mut standings {
+            standing.gaps = gaps_of(&gaps, &standing.folder);
+        }
         Ok(Loaded {
             released: self.running.values().map(|reading| reading.released.clone()).collect(),
             standings,
             clips: Arc::new(Clips(library.snapshot())),
             problems,
+            gaps,
         })
+    }
+
+    /// Looks ahead in the shifts of what was last loaded, as long as each practice wants to be told beforehand: a gap comes
+    /// nearer although nobody edits anything. Only roles that a ladder rings and a schedule fills can have one.
+    pub fn gaps(&self, now: Timestamp) -> Vec<Gap> {
+        let running = self.running.iter();
+        running
+            .flat_map(|(folder, reading)| gaps(folder, &reading.released, now))
+            .collect()
     }
 
     /// Says which numbers reach which practice. A number stays with the practice that was reached by it first, and one that
@@ -647,6 +688,76 @@ fn standing_of(folder: &Path, reading: Option<&Reading>, told: &[Problem]) -> St
             .filter(|problem| problem.serious)
             .map(|problem| problem.what.clone())
             .collect(),
+        gaps: Vec::new(),
+    }
+}
+
+/// The gaps of one practice that begin soon enough to be told.
+fn gaps(folder: &Path, released: &Released, now: Timestamp) -> Vec<Gap> {
+    let practice = &released.practice;
+    let farthest = SignedDuration::from_hours(LOOK_AHEAD_DAYS * 24);
+    let ahead = SignedDuration::try_from(practice.on_call.before_a_gap()).map_or(farthest, |ahead| ahead.min(farthest));
+    let after = |length| now.checked_add(length).unwrap_or(Timestamp::MAX);
+    let (soon, end) = (after(ahead), after(farthest));
+    let rung = practice.ladders.values().flat_map(|ladder| &ladder.rungs);
+    let roles: BTreeSet<&String> = rung
+        .map(|rung| &rung.call)
+        .filter(|role| matches!(practice.on_call.roles.get(*role), Some(flow::Source::Feed { .. })))
+        .collect();
+    let mut found = Vec::new();
+    for role in roles {
+        let window = oncall::Span { from: now, until: end };
+        let gaps = released.roster.gaps(role, window).into_iter();
+        for gap in gaps.filter(|gap| gap.from <= soon).take(GAPS_MAX) {
+            let until = Some(gap.until).filter(|until| *until < end);
+            found.push(Gap {
+                folder: folder.to_owned(),
+                practice: practice.name.clone(),
+                role: role.clone(),
+                from: gap.from,
+                until,
+                what: gap_in_words(practice, role, Some(gap.from).filter(|from| *from > now), until),
+            });
+        }
+    }
+    found
+}
+
+/// `from` is `None` while the gap lasts.
+fn gap_in_words(practice: &flow::Practice, role: &str, from: Option<Timestamp>, until: Option<Timestamp>) -> String {
+    // With the date: the book is read long afterwards.
+    let clock = |at: Timestamp| {
+        let local = at.to_zoned(practice.time_zone.clone());
+        local.strftime("%A, %B %-d, %-I:%M %P").to_string()
+    };
+    let when = match (from, until.map(clock)) {
+        (None, None) => format!("now, nor in the next {LOOK_AHEAD_DAYS} days"),
+        (None, Some(until)) => format!("now, until {until}"),
+        (Some(from), None) => format!("from {} on", clock(from)),
+        (Some(from), Some(until)) => format!("from {} to {until}", clock(from)),
+    };
+    let suffers = match practice.on_call.if_nobody.as_str() {
+        "" => "no phone would ring in that place".to_owned(),
+        person => format!("{person} would be rung for every call"),
+    };
+    format!("nobody is listed as {role} {when}; {suffers}; put somebody into {SHIFT_LIST}")
+}
+
+/// What is to be said of the gaps of one practice.
+pub(crate) fn gaps_of(gaps: &[Gap], folder: &Path) -> Vec<String> {
+    let own = gaps.iter().filter(|gap| gap.folder == folder);
+    own.map(|gap| gap.what.clone()).collect()
+}
+
+impl Gap {
+    /// Whoever was told of this gap knows of the other: it is this one, or what is left of it.
+    pub(crate) fn covers(&self, other: &Gap) -> bool {
+        let ends_later = match (self.until, other.until) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(other)) => own >= other,
+        };
+        self.folder == other.folder && self.role == other.role && self.from <= other.from && ends_later
     }
 }
 
@@ -826,6 +937,77 @@ mod tests {
         let loaded = shelf(folder.path()).load().expect("a cache folder");
         assert_eq!(primary(&loaded, "2026-11-21T05:00:00Z"), ["Dr. Lindqvist"]);
         assert_eq!(primary(&loaded, "2026-11-24T05:00:00Z"), ["Dr. Okafor"]);
+    }
+
+    /// Backup always, primary but for a day.
+    const WITH_A_GAP: &str = "zone: America/Chicago
+primary | Dr. Okafor | 2029-12-01 08:00 | 2030-01-12 08:00
+primary | Dr. Lindqvist | 2030-01-13 08:00 | 2030-03-01 08:00
+backup | Dr. Lindqvist | every Monday to Sunday 08:00 | 08:00
+";
+
+    fn gaps_at(shelf: &Shelf, at: &str) -> Vec<String> {
+        let gaps = shelf.gaps(at.parse().expect("a time"));
+        gaps.into_iter().map(|gap| gap.what).collect()
+    }
+
+    #[test]
+    fn a_gap_is_told_as_long_before_as_the_practice_wants() {
+        const GAP: &str = "nobody is listed as primary from Saturday, January 12, 8:00 am to Sunday, January 13, 8:00 am; \
+                           Dr. Okafor would be rung for every call; put somebody into on-call.txt";
+        let (folder, practice) = copy();
+        fs::write(practice.join(SHIFT_LIST), WITH_A_GAP).expect("written");
+        let mut shelf = shelf(folder.path());
+        let loaded = shelf.load().expect("a cache folder");
+        assert_eq!(serious(&loaded), Vec::<&str>::new(), "a gap keeps nothing from callers");
+        // Eight in the morning there is two in the afternoon in Greenwich.
+        assert_eq!(gaps_at(&shelf, "2030-01-10T13:59:00Z"), Vec::<String>::new());
+        assert_eq!(gaps_at(&shelf, "2030-01-10T14:00:00Z"), [GAP]);
+        assert_eq!(
+            gaps_at(&shelf, "2030-01-12T20:00:00Z"),
+            [GAP.replace("from Saturday, January 12, 8:00 am to", "now, until")]
+        );
+        assert_eq!(gaps_at(&shelf, "2030-01-13T14:00:00Z"), Vec::<String>::new());
+        assert_eq!(
+            gaps_at(&shelf, "2030-02-28T14:00:00Z"),
+            [
+                "nobody is listed as primary from Friday, March 1, 8:00 am on; Dr. Okafor would be rung for every call; put \
+              somebody into on-call.txt"
+            ]
+        );
+        // Another wish, and none.
+        let file = practice.join("practice.yaml");
+        let text = fs::read_to_string(&file).expect("shipped");
+        let wish = "  raise an alarm: 48 hours before a gap, or when a feed is 6 hours old\n";
+        assert!(text.contains(wish));
+        for (other, at_noon) in [("", [0, 1]), ("  raise an alarm: 72 hours before a gap\n", [1, 1])] {
+            fs::write(&file, text.replace(wish, other)).expect("written");
+            shelf.load().expect("a cache folder");
+            let told = ["2030-01-09T18:00:00Z", "2030-01-10T18:00:00Z"].map(|at| gaps_at(&shelf, at).len());
+            assert_eq!(told, at_noon, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_full_list_is_silent_and_none_at_all_is_told_at_once() {
+        let (folder, practice) = copy();
+        let mut shelf = shelf(folder.path());
+        let loaded = shelf.load().expect("a cache folder");
+        let told: Vec<&str> = loaded.gaps.iter().map(|gap| gap.what.as_str()).collect();
+        let nobody = |role: &str| {
+            format!(
+                "nobody is listed as {role} now, nor in the next 14 days; Dr. Okafor would be rung for every call; put somebody \
+                 into on-call.txt"
+            )
+        };
+        // The third on the ladder is a person by name, and no role.
+        assert_eq!(told, [nobody("backup"), nobody("primary")]);
+        assert_eq!(loaded.standings[0].gaps, told);
+        let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows/cedar-family-medicine/on-call.txt");
+        fs::copy(list, practice.join(SHIFT_LIST)).expect("copied");
+        let loaded = shelf.load().expect("a cache folder");
+        assert_eq!(loaded.gaps, []);
+        assert_eq!(loaded.standings[0].gaps, Vec::<String>::new());
     }
 
     #[test]

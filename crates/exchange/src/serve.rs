@@ -25,7 +25,7 @@ use crate::history;
 use crate::journal::{self, Journal};
 use crate::plane::{EVENTS, Figures, Gauges, Plane, TAP_FRAMES, figures};
 use crate::ports::Ports;
-use crate::practices::{Loaded, Problem, Says, Seen, Shelf, Standing};
+use crate::practices::{Gap, Loaded, Problem, Says, Seen, Shelf, Standing, gaps_of};
 use crate::recorder::Recorder;
 use crate::releases::Store;
 use crate::resolver::Names;
@@ -608,6 +608,9 @@ fn prepare(mut shelf: Shelf, data: &Path, keys: Keys) -> Result<Prepared, Fault>
 /// How often files and releases are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// How often the shifts are looked ahead in while nothing is edited.
+const LOOK_AHEAD_EVERY: Duration = Duration::from_secs(15 * 60);
+
 /// People who want the practices read again at once; whoever comes then waits.
 const RELOADS: usize = 4;
 
@@ -630,7 +633,12 @@ fn reloader(
     std::thread::Builder::new().name("practices".into()).spawn(move || {
         let mut read = seen;
         let mut before = read.clone();
+        let mut looked_ahead = Instant::now();
         while !reloading.control.is_closed() {
+            if looked_ahead.elapsed() >= LOOK_AHEAD_EVERY {
+                looked_ahead = Instant::now();
+                reloading.look_ahead(Timestamp::now());
+            }
             match asked.recv_timeout(LOOK_EVERY) {
                 Err(RecvTimeoutError::Disconnected) => return,
                 Ok(answer) => {
@@ -677,6 +685,7 @@ impl Reloading {
             standings,
             clips,
             problems,
+            gaps: _,
         } = loaded;
         self.standings.send_replace(standings.into());
         // Nothing at all to say is a slip of the hand on the folder, not a wish to answer nobody.
@@ -690,6 +699,24 @@ impl Reloading {
         }
         Ok(problems)
     }
+
+    /// Gaps in the shifts come nearer although nobody edits anything.
+    fn look_ahead(&mut self, now: Timestamp) {
+        let gaps = self.shelf.gaps(now);
+        self.standings.send_if_modified(|standings| {
+            let mut fresh = standings.to_vec();
+            for standing in &mut fresh {
+                standing.gaps = gaps_of(&gaps, &standing.folder);
+            }
+            let changed = **standings != *fresh;
+            *standings = fresh.into();
+            changed
+        });
+        let facts = self.told.gaps(gaps);
+        if !facts.is_empty() && self.control.blocking_send(Control::Note(facts)).is_err() {
+            tracing::debug!("the exchange has ended meanwhile");
+        }
+    }
 }
 
 /// What the book was told of the practices, so that it is told once.
@@ -697,6 +724,7 @@ impl Reloading {
 struct Told {
     says: BTreeMap<PathBuf, Says>,
     wrong: BTreeSet<(PathBuf, String)>,
+    gaps: Vec<Gap>,
 }
 
 impl Told {
@@ -745,7 +773,21 @@ impl Told {
             }
             now.wrong.insert(known);
         }
+        now.gaps = self.gaps;
+        facts.extend(now.gaps(loaded.gaps.clone()));
         (facts, now)
+    }
+
+    /// Gaps nobody was told of. One that was filled and opens again is told again.
+    fn gaps(&mut self, gaps: Vec<Gap>) -> Vec<Fact> {
+        let new = gaps.iter().filter(|gap| !self.gaps.iter().any(|told| told.covers(gap)));
+        let facts = new.map(|gap| Fact::PracticeAlarm {
+            practice: gap.practice.clone(),
+            what: gap.what.clone(),
+        });
+        let facts = facts.collect();
+        self.gaps = gaps;
+        facts
     }
 }
 
@@ -794,4 +836,78 @@ fn draw_number() -> Box<dyn FnMut() -> u64 + Send> {
         let [a, b, c, d, e, f, g, h, ..] = draw();
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Primary but for a day; the shelf is read in another year, in which nobody is listed at all.
+    const LIST: &str = "zone: America/Chicago
+primary | Dr. Okafor | 2029-12-01 08:00 | 2030-01-12 08:00
+primary | Dr. Okafor | 2030-01-13 08:00 | 2030-03-01 08:00
+backup | Dr. Lindqvist | every Monday to Sunday 08:00 | 08:00
+";
+
+    #[test]
+    fn a_gap_that_comes_near_is_told_once_though_nobody_edits() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let practice = folder.path().join("cedar");
+        std::fs::create_dir(&practice).expect("a folder");
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows/cedar-family-medicine");
+        for entry in std::fs::read_dir(shipped).expect("shipped").flatten() {
+            if entry.path().extension().is_some_and(|kind| kind == "yaml") {
+                std::fs::copy(entry.path(), practice.join(entry.file_name())).expect("copied");
+            }
+        }
+        std::fs::write(practice.join("on-call.txt"), LIST).expect("written");
+        let shelf = Shelf::new(vec![practice], folder.path().join("speech"), None);
+        let (control, mut controls) = mpsc::channel(4);
+        let (standings, seen) = watch::channel(Arc::from([]));
+        let mut reloading = Reloading {
+            shelf,
+            told: Told::default(),
+            standings,
+            control,
+        };
+        reloading.reload().expect("a cache folder");
+        let alarms = |facts: Vec<Fact>| -> Vec<String> {
+            let alarms = facts.into_iter().filter_map(|fact| match fact {
+                Fact::PracticeAlarm { what, .. } => Some(what),
+                _ => None,
+            });
+            alarms.collect()
+        };
+        match controls.try_recv().expect("what was read") {
+            Control::Release { facts, .. } => {
+                let told = alarms(facts);
+                assert!(told[0].starts_with("nobody is listed as primary now, nor"), "{told:?}");
+                assert_eq!(told.len(), 1);
+            }
+            other => panic!("not a release: {other:?}"),
+        }
+        let mut looks = |at: &str| {
+            reloading.look_ahead(at.parse().expect("a time"));
+            let told = match controls.try_recv() {
+                Ok(Control::Note(facts)) => alarms(facts),
+                _ => Vec::new(),
+            };
+            (told, seen.borrow()[0].gaps.len())
+        };
+        assert_eq!(looks("2030-01-05T18:00:00Z"), (Vec::new(), 0));
+        let (told, shown) = looks("2030-01-10T18:00:00Z");
+        assert!(
+            told[0].contains("from Saturday, January 12, 8:00 am to Sunday"),
+            "{told:?}"
+        );
+        assert_eq!((told.len(), shown), (1, 1));
+        assert_eq!(looks("2030-01-10T18:15:00Z"), (Vec::new(), 1));
+        assert_eq!(
+            looks("2030-01-12T18:00:00Z"),
+            (Vec::new(), 1),
+            "it has begun, and is known"
+        );
+        assert_eq!(looks("2030-01-14T18:00:00Z"), (Vec::new(), 0));
+        assert_eq!(looks("2030-02-27T18:00:00Z").0.len(), 1, "another one");
+    }
 }

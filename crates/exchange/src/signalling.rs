@@ -45,6 +45,8 @@ pub(crate) enum Control {
         /// What the book is to know of it.
         facts: Vec<Fact>,
     },
+    /// The book is to know of this.
+    Note(Vec<Fact>),
     /// Take no new calls.
     Drain,
     /// Behave as if this were broken: rehearsals prove what callers get then.
@@ -355,6 +357,7 @@ impl Loop {
                 }
                 facts.into_iter().for_each(|fact| self.note(fact));
             }
+            Control::Note(facts) => facts.into_iter().for_each(|fact| self.note(fact)),
             Control::Drain => {
                 self.draining = true;
                 self.handle(Input::Drain);

@@ -37,6 +37,8 @@ const LINES_MAX: usize = 64;
 /// Faults told of a practice, and letters of one, so that all of them fit into a line of an answer.
 const FAULTS_MAX: usize = 16;
 const WORDS_MAX: usize = 512;
+/// Gaps in the shifts of a practice.
+const GAPS_MAX: usize = 8;
 /// Whoever opens the door and says nothing is shown out.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 /// People at the door at once.
@@ -122,6 +124,9 @@ pub(crate) struct LivePractice {
     pub(crate) says: String,
     /// What keeps the last change from them.
     pub(crate) wrong: Vec<String>,
+    /// When nobody is listed on call, or will not be soon.
+    #[serde(default)]
+    pub(crate) gaps: Vec<String>,
 }
 
 /// A trunk as the serving engine sees it. Times are lengths up to now, so that two clocks need not agree.
@@ -304,6 +309,12 @@ async fn serve(stream: tokio::net::UnixStream, handle: &exchange::Handle, traces
                         .wrong
                         .iter()
                         .take(FAULTS_MAX)
+                        .map(|what| what.chars().take(WORDS_MAX).collect())
+                        .collect(),
+                    gaps: standing
+                        .gaps
+                        .iter()
+                        .take(GAPS_MAX)
                         .map(|what| what.chars().take(WORDS_MAX).collect())
                         .collect(),
                 };

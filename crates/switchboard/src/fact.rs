@@ -373,7 +373,8 @@ pub enum Fact {
         /// A release by its fingerprint, a lab's folder, or the emergency notice alone.
         says: String,
     },
-    /// A practice, or its last change, is not heard as somebody meant it to be; what was heard before stays.
+    /// A practice, or its last change, is not heard as somebody meant it to be, and what was heard before stays; or nobody
+    /// is listed on call soon.
     PracticeAlarm {
         /// Whose.
         practice: String,

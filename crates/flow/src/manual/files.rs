@@ -277,7 +277,7 @@ pub const PRACTICE: &[Entry] = &[
             may(
                 "raise an alarm",
                 words("48 hours before a gap, or when a feed is 6 hours old"),
-                "When the practice is warned of a gap.",
+                "How long ahead the practice is warned that nobody is listed; 48 hours when it does not say.",
             ),
             own(
                 "role",

@@ -195,8 +195,20 @@ pub struct OnCall {
     pub roles: BTreeMap<String, Source>,
     /// The person who answers for every gap.
     pub if_nobody: String,
-    /// `raise an alarm:`
+    /// `raise an alarm:`, where the practice says so.
     pub alarm: Option<Gap>,
+}
+
+impl OnCall {
+    /// What holds where a practice does not say how long before a gap it wants to know of it.
+    pub const BEFORE_A_GAP: Duration = Duration::from_secs(48 * 60 * 60);
+
+    /// How long before an uncovered hour the practice is told of it.
+    pub fn before_a_gap(&self) -> Duration {
+        self.alarm
+            .and_then(|alarm| alarm.before_a_gap)
+            .unwrap_or(Self::BEFORE_A_GAP)
+    }
 }
 
 /// Where a role's shifts come from.
@@ -216,9 +228,10 @@ pub enum Source {
 /// When an alarm is raised about the schedule itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// So long before an uncovered hour.
+    /// So long before an uncovered hour; see [`OnCall::before_a_gap`] for what holds without it.
     pub before_a_gap: Option<Duration>,
-    /// When a feed was not read for so long.
+    /// When a feed was not read for so long. Kept for the reader of feeds: there is none yet, a shift list is edited by hand
+    /// and its age says nothing, so no alarm is raised by this today.
     pub feed_age_max: Option<Duration>,
 }
 

@@ -866,6 +866,27 @@ mod tests {
     }
 
     #[test]
+    fn an_alarm_is_raised_as_long_before_as_is_written_or_two_days() {
+        let said = |alarm: &str| {
+            let mut out = Vec::new();
+            let tree = |text: &str| crate::source::read("practice.yaml", text).tree.expect("it reads");
+            let known = tree("Dr. Reyes: {role: physician, call: +1 614 555 0141}");
+            let (people, _) = people(Some(&known), &mut out);
+            let written = tree(&format!("if nobody is listed: Dr. Reyes\n{alarm}\n"));
+            let on_call = on_call(Some(&written), &people, &mut out);
+            let hours = |length: Duration| length.as_secs() / 3_600;
+            let feed = on_call.alarm.and_then(|alarm| alarm.feed_age_max).map(hours);
+            (hours(on_call.before_a_gap()), feed, out.len())
+        };
+        let both = "raise an alarm: 72 hours before a gap, or when a feed is 6 hours old";
+        assert_eq!(said(both), (72, Some(6), 0));
+        assert_eq!(said("raise an alarm: 1 day before a gap"), (24, None, 0));
+        assert_eq!(said("raise an alarm: when a feed is 12 hours old"), (48, Some(12), 0));
+        assert_eq!(said(""), (48, None, 0));
+        assert_eq!(said("raise an alarm: sometimes"), (48, None, 1));
+    }
+
+    #[test]
     fn days_go_round_the_week() {
         assert_eq!(days_of("Monday to Thursday"), Some(vec![0, 1, 2, 3]));
         assert_eq!(days_of("Saturday to Monday"), Some(vec![5, 6, 0]));

@@ -285,6 +285,9 @@ pub(crate) fn status(status: &Status) -> Result<(), Failure> {
                 for what in live.wrong {
                     out!("  wrong         {what}");
                 }
+                for what in live.gaps {
+                    out!("  on call       {what}");
+                }
             }
             Answer::Refused { why } => return Err(Failure::new(why, "ask again in a moment")),
             _ => return Ok(()),

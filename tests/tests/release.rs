@@ -137,6 +137,9 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     });
     callers.otherwise(switchboard::phone::Answering::Accepts);
     let house = furnish(callers.address());
+    // Nobody is listed as primary: that is told, and Dr. Okafor is rung.
+    let list = "zone: America/Chicago\nbackup | Dr. Lindqvist | every Monday to Sunday 08:00 | 08:00\n";
+    fs::write(house.path("practice/on-call.txt"), list).expect("room");
 
     // Nobody has signed a word of it: its number is answered all the same, by 911 advice and a person, and it is told.
     let desk = house.start("info");
@@ -154,7 +157,8 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     let status = house.show(&["flow", "status"]);
     assert!(
         status.contains("the emergency notice alone; `doctor on call` is rung")
-            && status.contains("was never released"),
+            && status.contains("was never released")
+            && status.contains("on call       nobody is listed as primary now, nor in the next 14 days; "),
         "{status}"
     );
     assert!(

@@ -31,6 +31,7 @@ pub(crate) mod f011;
 mod f012;
 mod f013;
 mod f014;
+mod f030;
 mod p001;
 mod p002;
 mod p003;
@@ -97,7 +98,7 @@ type ProtocolRule = fn(&ProtocolDraft, &mut Vec<Diagnostic>);
 
 const PRACTICE_RULES: [PracticeRule; 5] = [s004::check, s013::check, s014::check, p001::check_practice, p007::check];
 
-const FLOW_RULES: [FlowRule; 36] = [
+const FLOW_RULES: [FlowRule; 37] = [
     s001::check,
     s002::check,
     s005::check,
@@ -128,6 +129,7 @@ const FLOW_RULES: [FlowRule; 36] = [
     f006::check,
     f008::check,
     f012::check,
+    f030::check,
     u001::check,
     u002::check,
     u003::check,

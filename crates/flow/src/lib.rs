@@ -55,8 +55,9 @@ pub use model::Value as ConditionValue;
 pub use model::*;
 pub use recording::{Measure, SoundFile};
 pub use run::{
-    Answer, Beforehand, Broken, CALL_MAX, Caller, Chosen, ClipId, Do, Escalated, Heard, Message, MessageId, Note,
-    Outcome, Run, STEPS_MAX, SayId, TALKED_AT_LEAST, Value, Why,
+    ANSWERS_WITHIN, Answer, AskId, Beforehand, Broken, CALL_MAX, Caller, Chosen, ClipId, Do, Escalated, Evidence, Heard,
+    Message, MessageId, Note, Outcome, RecordsAnswer, RecordsAsk, Run, SEARCHES_MAX, STEPS_MAX, SayId, TALKED_AT_LEAST,
+    Value, Visit, Why,
 };
 pub use stand_in::{StandIn, stand_in};
 pub use verb::verbs;

@@ -184,6 +184,89 @@ phrases! {
     Connecting:
         "I have someone for you now.",
         "Ya tengo a alguien para usted.";
+    /// While the records are asked.
+    OneMoment:
+        "One moment, please.",
+        "Un momento, por favor.";
+
+    // Patients and appointments.
+    /// `find patient by: [medical record number]`
+    MedicalRecordNumber:
+        "Please enter the medical record number, then press pound.",
+        "Por favor, marque el número de expediente médico y luego la tecla de número.";
+    /// `find patient by`: nobody, two, or no longer with the practice. The caller must not learn which, nor whether
+    /// somebody is a patient.
+    NotMatched:
+        "I cannot look this up by telephone right now. A person will help you with it.",
+        "En este momento no puedo buscarlo por teléfono. Una persona le ayudará.";
+    /// `offer appointments: [book]`
+    ToBook:
+        "To make a new appointment, press {key}.",
+        "Para hacer una cita nueva, marque {key}.";
+    /// `offer appointments: [move]`
+    ToMove:
+        "To move an appointment to another time, press {key}.",
+        "Para cambiar una cita a otra hora, marque {key}.";
+    /// `offer appointments: [cancel]`
+    ToCancel:
+        "To cancel an appointment, press {key}.",
+        "Para cancelar una cita, marque {key}.";
+    /// Before the visit types.
+    WhichVisit:
+        "Which kind of visit do you need?",
+        "¿Qué tipo de visita necesita?";
+    /// Before the caller's own appointments.
+    TheirAppointments:
+        "You have these appointments.",
+        "Usted tiene estas citas.";
+    /// After one of several times.
+    ForThis:
+        "For this one, press {key}.",
+        "Para esta, marque {key}.";
+    /// After the last of them.
+    ForNone:
+        "If none of these is right, press {key}.",
+        "Si ninguna es la que busca, marque {key}.";
+    /// Before an appointment.
+    YourAppointment:
+        "Your appointment is",
+        "Su cita es";
+    /// Before the times that are offered.
+    TheseTimes:
+        "I can offer you these times.",
+        "Puedo ofrecerle estas horas.";
+    /// Somebody else booked it meanwhile.
+    JustTaken:
+        "I am sorry, that time was just taken.",
+        "Lo siento, esa hora se acaba de ocupar.";
+    /// Nothing to offer, or nothing the caller may do by telephone.
+    NothingFits:
+        "I have nothing more that I can arrange by telephone. A person will help you.",
+        "No tengo nada más que pueda arreglar por teléfono. Una persona le ayudará.";
+    /// After a new appointment, before its time.
+    Booked:
+        "You are booked for",
+        "Su cita quedó para";
+    /// After a move, before the new time.
+    Moved:
+        "Your appointment is now",
+        "Su cita ahora es";
+    /// Before it is done.
+    SureToCancel:
+        "To cancel it, press 1. To keep it, press 2.",
+        "Para cancelarla, marque 1. Para conservarla, marque 2.";
+    /// After it is done.
+    Cancelled:
+        "Your appointment is cancelled.",
+        "Su cita está cancelada.";
+    /// After a 2.
+    Kept:
+        "Your appointment stays as it is.",
+        "Su cita queda como está.";
+    /// `{appointment}`, when there is none ahead.
+    NotInTheBook:
+        "not in our book",
+        "todavía sin fecha";
     /// `offer appointments` and `find patient by` while records are down.
     RecordsDown:
         "I cannot open the appointment book right now. A person will call you back to help.",
@@ -263,6 +346,7 @@ impl Phrase {
             Field::PatientAge => Self::PatientAge,
             Field::SafeToCallBack => Self::SafeToCallBack,
             Field::VoiceMessage => Self::VoiceMessage,
+            Field::MedicalRecordNumber => Self::MedicalRecordNumber,
         }
     }
 

@@ -13,7 +13,7 @@ pub use condition::{Amount, Clause, Comparison, Condition, Fact, Known, Thing, V
 pub use protocol::{Approval, Level, Protocol, Question};
 pub use routing::{
     Act, Appointment, Choice, Class, EveryQuestion, Field, Flow, HangUpRule, IfAccepted, IfCallerHangsUp, Kind, Menu,
-    Notice, PatientKey, Recording, Section, SectionId, Show, Step, Target, Then, Waiting, Wanted,
+    Notice, PatientKey, Recording, Section, SectionId, Show, Step, Target, Then, VisitType, Waiting, Wanted,
 };
 pub use sentence::Sentence;
 pub use staff::{Gap, Inbox, Keep, KeepPaging, Ladder, OnCall, Page, Period, Person, Practice, Records, Rung, Source};

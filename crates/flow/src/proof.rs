@@ -14,7 +14,7 @@ mod stories;
 
 pub(crate) use bounds::{Assumed, directs, longest, rings, to_go};
 pub use bounds::{Awaits, Bounds, Reach, bounds, longest_way};
-pub(crate) use roads::{ACCEPTS_AFTER, DIGIT_EVERY, PICKED_UP, REACTION, SPEAKS, TONE, WAITED_FOR_THE_KEY};
+pub(crate) use roads::{ACCEPTS_AFTER, DIGIT_EVERY, PICKED_UP, REACTION, RECORDS, SPEAKS, TONE, WAITED_FOR_THE_KEY};
 pub use roads::{At, Does, End, Estimate, FillIns, Length, Point, Road, Roads};
 pub use stories::{Breach, Story, stories};
 

@@ -19,9 +19,12 @@ mod collect;
 mod connect;
 mod escalate;
 mod field;
+mod find;
 mod hang_up;
 mod message;
+mod offer;
 mod record;
+mod records;
 mod say;
 mod scene;
 mod trail;
@@ -39,6 +42,8 @@ pub use chosen::Chosen;
 pub(crate) use chosen::{CONTROLLED, DIRECTION, LANGUAGE, MESSAGE, RECORDING};
 pub use connect::TALKED_AT_LEAST;
 pub use message::{Message, Value};
+pub use records::{ANSWERS_WITHIN, AskId, Evidence, RecordsAnswer, RecordsAsk, SEARCHES_MAX, Visit};
+pub(crate) use records::{Exit, OFFERED_MAX};
 
 use crate::library::Phrase;
 use crate::model::{Act, Field, Flow, Level, Practice, SectionId, Show, Target};
@@ -83,6 +88,10 @@ pub struct Beforehand {
     pub nobody_on_call: Option<bool>,
     /// This number called this practice in the last hour.
     pub called_lately: Option<bool>,
+    /// The records can be asked. Without, they are down, and callers are told so before anything is asked.
+    pub records_answer: bool,
+    /// The trunk says that the number shown is not the caller's (§1.4 of the integrations): it is then no evidence.
+    pub number_is_doubted: bool,
 }
 
 /// Words being said.
@@ -125,6 +134,13 @@ pub enum Heard {
     NotConnected,
     /// The caller is gone.
     HungUp,
+    /// The records have answered; `id` is the question's.
+    Records {
+        /// Which question.
+        id: AskId,
+        /// What they say.
+        answer: RecordsAnswer,
+    },
     /// Something behind the phone line broke.
     Broken(Broken),
 }
@@ -236,6 +252,13 @@ pub enum Do {
         target: Target,
         /// What.
         words: Words,
+    },
+    /// Ask the records, and answer [`Heard::Records`]. Whoever asks waits no longer than [`ANSWERS_WITHIN`].
+    AskRecords {
+        /// Comes back with the answer.
+        id: AskId,
+        /// What is asked.
+        ask: RecordsAsk,
     },
     /// For the record.
     Note(Note),
@@ -350,6 +373,14 @@ pub enum Outcome {
         /// The inbox.
         inbox: String,
     },
+    /// The records have a new appointment for the caller.
+    AppointmentBooked,
+    /// Their appointment is at another time now.
+    AppointmentMoved,
+    /// Their appointment is cancelled.
+    AppointmentCancelled,
+    /// They were told of their appointment, and kept it.
+    AppointmentKept,
     /// The caller hung up before any of this.
     CallerHungUp,
     /// The flow hung up before any of this.
@@ -364,7 +395,11 @@ impl Outcome {
             Self::CallingBack { .. } => 6,
             Self::Told911 => 5,
             Self::StillPaging { .. } => 4,
-            Self::Message { .. } => 3,
+            Self::Message { .. }
+            | Self::AppointmentBooked
+            | Self::AppointmentMoved
+            | Self::AppointmentCancelled
+            | Self::AppointmentKept => 3,
             Self::NobodyAccepted { .. } => 2,
             Self::CallerHungUp | Self::Ended => 0,
         }
@@ -380,6 +415,10 @@ impl fmt::Display for Outcome {
             Self::StillPaging { ladder } => write!(f, "still paging {ladder}"),
             Self::NobodyAccepted { ladder } => write!(f, "nobody accepted on {ladder}"),
             Self::Message { inbox } => write!(f, "message in {inbox}"),
+            Self::AppointmentBooked => write!(f, "appointment booked"),
+            Self::AppointmentMoved => write!(f, "appointment moved"),
+            Self::AppointmentCancelled => write!(f, "appointment cancelled"),
+            Self::AppointmentKept => write!(f, "appointment kept"),
             Self::CallerHungUp => write!(f, "the caller hung up"),
             Self::Ended => write!(f, "ended"),
         }
@@ -394,6 +433,8 @@ enum Doing {
     Choosing(choose::Choosing),
     Triaging(triage::Triaging),
     Collecting(collect::Collecting),
+    Finding(find::Finding),
+    Offering(offer::Offering),
     Escalating(escalate::Escalating),
     Connecting(connect::Connecting),
     Bridged(connect::Bridged),
@@ -469,6 +510,7 @@ impl Run {
         if let (Some(trail), Some(before)) = (&mut self.trail, before) {
             trail.heard(before, &turn);
         }
+        self.note_exit();
         self.settle(turn);
     }
 
@@ -637,7 +679,16 @@ impl Run {
             let place = (self.scene.section, self.scene.next_step.saturating_sub(1));
             trail.took(place, &ahead, self.scene.ahead.len(), &turn);
         }
+        self.note_exit();
         turn
+    }
+
+    /// How a step that asked the records came out.
+    fn note_exit(&mut self) {
+        if let (Some(exit), Some(trail)) = (self.scene.exit.take(), &mut self.trail) {
+            let place = (self.scene.section, self.scene.next_step.saturating_sub(1));
+            trail.came_out(place, exit);
+        }
     }
 
     fn take_step(&mut self) -> Turn {
@@ -695,12 +746,23 @@ impl Run {
             Act::TakeMessage(name) => collect::message(scene, name, collect::Purpose::Take),
             Act::TakeRefill(name) => collect::message(scene, name, collect::Purpose::Refill),
             Act::RecordMessage { longest } => record::begin(scene, *longest),
-            // No records system is wired yet, so records are down; integrations §3.2 asks nothing before it is known
-            // that a match can be made, and the sentence is the same whoever calls.
-            Act::FindPatient { if_not_found, .. } => say::phrase_then(scene, Phrase::RecordsDown, Some(*if_not_found)),
+            Act::FindPatient { by, if_not_found } => find::begin(scene, by, *if_not_found),
             Act::OfferAppointments {
-                if_records_are_down, ..
-            } => say::phrase_then(scene, Phrase::RecordsDown, Some(*if_records_are_down)),
+                wanted,
+                visit_types,
+                within_days,
+                if_nothing_fits,
+                if_records_are_down,
+            } => offer::begin(
+                scene,
+                offer::Offer {
+                    wanted,
+                    visit_types,
+                    within_days: *within_days,
+                    if_nothing_fits: *if_nothing_fits,
+                    if_records_are_down: *if_records_are_down,
+                },
+            ),
             Act::Escalate { .. } => escalate::begin(scene, &step.act),
             Act::Connect {
                 to,
@@ -758,6 +820,8 @@ impl Doing {
             Self::Choosing(choosing) => choosing.asks(),
             Self::Triaging(triaging) => triaging.asks(),
             Self::Collecting(collecting) => collecting.asks(),
+            Self::Finding(finding) => finding.asks(),
+            Self::Offering(offering) => offering.asks(),
             Self::Escalating(escalating) => escalating.asks(),
             Self::Connecting(_) | Self::Bridged(_) => Asks::Person,
             Self::Saying(_) | Self::Lingering(_) | Self::Recording(_) | Self::Parting(_) | Self::Over => Asks::Nothing,
@@ -771,6 +835,8 @@ impl Doing {
             Self::Choosing(choosing) => choosing.hear(scene, heard),
             Self::Triaging(triaging) => triaging.hear(scene, heard),
             Self::Collecting(collecting) => collecting.hear(scene, heard),
+            Self::Finding(finding) => finding.hear(scene, &heard),
+            Self::Offering(offering) => offering.hear(scene, &heard),
             Self::Escalating(escalating) => escalating.hear(scene, heard),
             Self::Connecting(connecting) => connecting.hear(scene, heard),
             Self::Bridged(bridged) => bridged.hear(scene, heard),
@@ -787,6 +853,8 @@ impl Doing {
             Self::Choosing(choosing) => Some(choosing.due()),
             Self::Triaging(triaging) => Some(triaging.due()),
             Self::Collecting(collecting) => Some(collecting.due()),
+            Self::Finding(finding) => Some(finding.due()),
+            Self::Offering(offering) => Some(offering.due()),
             Self::Escalating(escalating) => Some(escalating.due()),
             Self::Connecting(connecting) => Some(connecting.due()),
             Self::Recording(recording) => Some(recording.due()),

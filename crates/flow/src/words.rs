@@ -198,7 +198,13 @@ impl Words {
                 text.push_str(next);
                 continue;
             };
-            if before.is_ascii_digit() && after.is_ascii_digit() {
+            if before == ':' && text.trim_end_matches(':').ends_with(|c: char| c.is_ascii_digit()) {
+                // An hour, and its minutes or none.
+                if !after.is_ascii_digit() {
+                    text.pop();
+                    text.push(' ');
+                }
+            } else if before.is_ascii_digit() && after.is_ascii_digit() {
                 // Digits of one number, and the two halves of a year.
             } else if before.is_alphanumeric() && after.is_uppercase() && next.contains(' ') {
                 // A fill-in ended a sentence; its full stop was cut off so that the clip serves anywhere.
@@ -414,6 +420,94 @@ pub fn time_of_day(time: Time, language: Language) -> Words {
     }
 }
 
+/// When an appointment is: "Monday, November 23 at 10:20 am". Minutes between two fives are said as the five before: who
+/// comes a little early misses nothing.
+pub fn appointment_time(at: DateTime, language: Language) -> Words {
+    let minute = at.time().minute() / APPOINTMENT_MINUTES * APPOINTMENT_MINUTES;
+    let time = Time::new(at.time().hour(), minute, 0, 0).unwrap_or(at.time());
+    let weekday = Part::new(appointment_day(at.date().weekday(), language), language);
+    let day = Part::new(at.date().day().to_string(), language);
+    let month = match language {
+        Language::English => Part::new(month(at.date().month(), language), language),
+        Language::Spanish => Part::new(format!("de {}", month(at.date().month(), language)), language),
+    };
+    let mut parts = match language {
+        Language::English => vec![weekday, month, day],
+        Language::Spanish => vec![weekday, day, month],
+    };
+    parts.extend(at_time(time, language));
+    Words { parts, private: true }
+}
+
+/// Whom an appointment is with.
+pub(crate) fn with_person(name: &str, language: Language) -> Part {
+    match language {
+        Language::English => Part::new(format!("with {name}"), language),
+        Language::Spanish => Part::new(format!("con {name}"), language),
+    }
+}
+
+/// Where an appointment is.
+pub(crate) fn at_place(name: &str, language: Language) -> Part {
+    match language {
+        Language::English => Part::new(format!("at {name}"), language),
+        Language::Spanish => Part::new(format!("en {name}"), language),
+    }
+}
+
+/// The clips an appointment's time is made of, beside those of [`vocabulary`]: only a practice that speaks of appointments
+/// needs them. They are few, because hours, minutes and halves of the day are clips of their own.
+pub fn appointment_vocabulary(language: Language) -> Vec<Part> {
+    let days = WEEKDAYS.map(|day| Part::new(appointment_day(day, language), language));
+    let times = (0..24).flat_map(|hour| {
+        (0..60)
+            .step_by(usize::from(APPOINTMENT_MINUTES.unsigned_abs()))
+            .filter_map(move |minute| Time::new(hour, minute, 0, 0).ok())
+    });
+    let mut parts: Vec<Part> = times.flat_map(|time| at_time(time, language)).chain(days).collect();
+    parts.sort();
+    parts.dedup();
+    parts
+}
+
+fn appointment_day(day: Weekday, language: Language) -> String {
+    let name = weekday(day, language);
+    match language {
+        Language::English => format!("{name},"),
+        Language::Spanish => format!("el {name},"),
+    }
+}
+
+/// `at 10:` `20` `am`; `a las 10` `y 20` `de la mañana`.
+fn at_time(time: Time, language: Language) -> Vec<Part> {
+    let (hour, minute) = (time.hour(), time.minute());
+    let twelve = match hour % 12 {
+        0 => 12,
+        other => other,
+    };
+    let one = |text: &str| vec![Part::new(text, language)];
+    let mut texts = match (language, hour, minute) {
+        (Language::English, 0, 0) => return one("at midnight"),
+        (Language::English, 12, 0) => return one("at noon"),
+        (Language::Spanish, 0, 0) => return one("a la medianoche"),
+        (Language::Spanish, 12, 0) => return one("al mediodía"),
+        (Language::English, ..) => vec![format!("at {twelve}:")],
+        (Language::Spanish, ..) if twelve == 1 => vec!["a la 1".to_owned()],
+        (Language::Spanish, ..) => vec![format!("a las {twelve}")],
+    };
+    if minute != 0 {
+        texts.push(match language {
+            Language::English => format!("{minute:02}"),
+            Language::Spanish => format!("y {minute}"),
+        });
+    }
+    texts.push(match language {
+        Language::English => if hour < 12 { "am" } else { "pm" }.to_owned(),
+        Language::Spanish => half_of_day(hour).to_owned(),
+    });
+    texts.into_iter().map(|text| Part::new(text, language)).collect()
+}
+
 /// Every clip a fill-in can need, in one language: digits, months, days, years, weekdays, times. Nothing here tells
 /// anything about anyone, so it may be synthesised, cached and recorded for everybody.
 pub fn vocabulary(language: Language) -> Vec<Part> {
@@ -454,6 +548,7 @@ pub fn vocabulary(language: Language) -> Vec<Part> {
 }
 
 const QUARTER_MINUTES: i8 = 15;
+const APPOINTMENT_MINUTES: i8 = 5;
 /// Birth years that can be said in Spanish: a patient is under 120 years old and already born.
 const SPANISH_YEARS: std::ops::RangeInclusive<i16> = 1900..=2060;
 const WEEKDAYS: [Weekday; 7] = [
@@ -497,12 +592,7 @@ fn time_part(time: Time, language: Language) -> Part {
         },
         Language::Spanish => {
             let article = if twelve == 1 { "la" } else { "las" };
-            let half = match hour {
-                0..6 => "de la madrugada",
-                6..12 => "de la mañana",
-                12..20 => "de la tarde",
-                _ => "de la noche",
-            };
+            let half = half_of_day(hour);
             match (hour, minute) {
                 (0, 0) => "la medianoche".to_owned(),
                 (12, 0) => "el mediodía".to_owned(),
@@ -511,6 +601,16 @@ fn time_part(time: Time, language: Language) -> Part {
         }
     };
     Part::new(text, language)
+}
+
+/// How the hours of a day are told apart in Spanish.
+const fn half_of_day(hour: i8) -> &'static str {
+    match hour {
+        0..6 => "de la madrugada",
+        6..12 => "de la mañana",
+        12..20 => "de la tarde",
+        _ => "de la noche",
+    }
 }
 
 fn month(number: i8, language: Language) -> &'static str {
@@ -620,6 +720,19 @@ mod tests {
             "by midnight on Sunday, November 22"
         );
         assert_eq!(time_of_day(time(23, 44, 0, 0), English).text(), "11:30 pm");
+        let visit = datetime(2026, 11, 23, 10, 22, 0, 0);
+        assert_eq!(
+            appointment_time(visit, English).text(),
+            "Monday, November 23 at 10:20 am"
+        );
+        assert_eq!(
+            appointment_time(visit, Spanish).text(),
+            "el lunes, 23 de noviembre a las 10 y 20 de la mañana"
+        );
+        assert_eq!(
+            appointment_time(datetime(2026, 11, 24, 12, 0, 0, 0), Spanish).text(),
+            "el martes, 24 de noviembre al mediodía"
+        );
     }
 
     #[test]
@@ -682,13 +795,15 @@ mod tests {
             minutes in 0_i32..600_000,
         ) {
             let language = if spanish { Language::Spanish } else { Language::English };
-            let known: BTreeSet<Part> = vocabulary(language).into_iter().collect();
+            let mut known: BTreeSet<Part> = vocabulary(language).into_iter().collect();
+            known.extend(appointment_vocabulary(language));
             let born = date(1907, 1, 1).checked_add(jiff::Span::new().days(birth_days)).unwrap();
             let by = datetime(2026, 1, 1, 0, 0, 0, 0).checked_add(jiff::Span::new().minutes(minutes)).unwrap();
             let said = number(&Phi::new(digits), language)
                 .then(birth_date(Phi::new(born), language))
                 .then(deadline(by, date(2026, 1, 1), language))
-                .then(time_of_day(by.time(), language));
+                .then(time_of_day(by.time(), language))
+                .then(appointment_time(by, language));
             for part in &said.parts {
                 prop_assert!(known.contains(part), "{part:?} is not in the vocabulary");
             }

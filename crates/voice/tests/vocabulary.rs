@@ -1,6 +1,7 @@
 //! Everything the engine itself can say is audible in both languages, and no two times, dates or digits that mean
 //! different things sound the same to a caller.
 
+use flow::words::appointment_vocabulary;
 use flow::{Language, Part, Phrase, Piece, split, vocabulary};
 use media::codec::Law;
 use std::collections::{BTreeSet, HashMap};
@@ -15,7 +16,9 @@ fn parts(language: Language) -> BTreeSet<Part> {
         Piece::Said(part) => Some(part),
         Piece::Fill(_) => None,
     });
-    said.chain(vocabulary(language)).collect()
+    said.chain(vocabulary(language))
+        .chain(appointment_vocabulary(language))
+        .collect()
 }
 
 #[test]

@@ -80,6 +80,7 @@ pub(super) fn ways(step: &Step, flow: &Flow) -> Ways {
         Act::Collect(_) | Act::TakeMessage(_) | Act::TakeRefill(_) => ways.to.extend(rule.press_zero),
         Act::FindPatient { if_not_found, .. } => {
             ways.to.push(*if_not_found);
+            ways.to.extend(rule.press_zero);
             ways.if_nothing_happens = Some(*if_not_found);
         }
         Act::OfferAppointments {
@@ -87,9 +88,9 @@ pub(super) fn ways(step: &Step, flow: &Flow) -> Ways {
             if_records_are_down,
             ..
         } => {
+            unanswered(None, &mut ways);
             ways.to.extend(*if_nothing_fits);
             ways.to.push(*if_records_are_down);
-            ways.if_nothing_happens = Some(*if_records_are_down);
         }
         Act::Escalate {
             if_no_one_accepts,

@@ -171,4 +171,9 @@ pub const RULES: &[Rule] = &[
     rule("F026", Error, "unknown person, role, line or file"),
     rule("F028", Warning, "a translation nothing asks for"),
     rule("F029", Error, "a shared piece at another version than the one pinned"),
+    rule(
+        "F030",
+        Error,
+        "a step asks of the records what `reads:` or `writes:` does not hold",
+    ),
 ];

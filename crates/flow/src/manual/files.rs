@@ -361,6 +361,11 @@ pub const PRACTICE: &[Entry] = &[
                 Holds::List(Takes::Words("documents")),
                 "What is written to it.",
             ),
+            may(
+                "places",
+                Holds::List(Takes::Words("the Main Street office")),
+                "Its names of the places appointments are at, as callers hear them after “at”.",
+            ),
         ]),
         "The practice's records system.",
     ),
@@ -390,12 +395,60 @@ const GIVEN_ON_CALL: Entry = may(
     "Who is on duty.",
 );
 
+const VISITS: Holds = Holds::Maps(&[
+    must("type", words("office visit"), "The kind of visit."),
+    must(
+        "at",
+        words("Monday 2026-11-23 10:00 am"),
+        "When, on the practice's clock.",
+    ),
+    may("with", words("Dr. Okafor"), "With whom."),
+    may("place", words("the Main Street office"), "Where."),
+]);
+const GIVEN_RECORDS: Entry = may(
+    "records",
+    Holds::Map(&[
+        may(
+            "patients",
+            Holds::Maps(&[
+                may("number", words("+1 512 555 0199"), "Their telephone."),
+                may("date of birth", words("1984-02-09"), "When they were born."),
+                may("medical record number", words("12345"), "Their number in the records."),
+                may(
+                    "no longer here",
+                    one_of(&["yes", "no"]),
+                    "Dead, merged into another, or gone: nobody to be found.",
+                ),
+                may("appointments", VISITS, "What they have."),
+            ]),
+            "Who is known.",
+        ),
+        may("open times", VISITS, "Times that can be booked."),
+        may(
+            "taken",
+            Holds::List(Takes::Words("Monday 2026-11-23 10:00 am")),
+            "Open times that somebody else takes just before they are booked.",
+        ),
+        may(
+            "cancels nothing",
+            one_of(&["yes", "no"]),
+            "Whether every cancellation is refused.",
+        ),
+        may(
+            "answers after",
+            words("6 seconds"),
+            "How long every answer takes; after four seconds the records count as down.",
+        ),
+    ]),
+    "What the records hold. Without it no records are connected, and they are down.",
+);
+
 /// Scenarios: what must happen.
 pub const TESTS: &[Entry] = &[
     must("tests for", named(Kind::FlowFile), "The flow that is tried."),
     may(
         "given",
-        Holds::Map(&[GIVEN_NOW, GIVEN_ON_CALL]),
+        Holds::Map(&[GIVEN_NOW, GIVEN_ON_CALL, GIVEN_RECORDS]),
         "What holds for every scenario that does not say otherwise.",
     ),
     must(
@@ -414,6 +467,7 @@ pub const TESTS: &[Entry] = &[
             may("line", named(Kind::Line), "The line that is called."),
             GIVEN_NOW,
             GIVEN_ON_CALL,
+            GIVEN_RECORDS,
             may(
                 "phones",
                 Holds::Map(&[own(

@@ -192,13 +192,13 @@ pub const VERBS: &[Verb] = &[
             may(
                 "visit types",
                 Holds::List(Takes::Words("office visit")),
-                "Which kinds of visit are offered.",
+                "Which kinds of visit may be arranged, in the records' own words; one alone is not asked for.",
             ),
             may("within", words("14 days"), "How far ahead."),
             may(
                 "if nothing fits",
                 SECTION,
-                "Where the call goes when no time suits the caller.",
+                "Where the call goes when no time suits the caller; without it, as when records are down.",
             ),
             must(
                 "if records are down",

@@ -58,6 +58,24 @@ impl Flow {
             .expect("compile makes ids from the sections of this very flow")
     }
 
+    /// A caller can hear of appointments in it.
+    pub(crate) fn speaks_of_appointments(&self) -> bool {
+        let about = |act: &Act| matches!(act, Act::FindPatient { .. } | Act::OfferAppointments { .. });
+        let mut steps = self.sections.iter().flat_map(|section| &section.steps);
+        steps.any(|step| about(&step.act))
+    }
+
+    /// A sentence of it says `{appointment}`.
+    pub(crate) fn says_the_appointment(&self) -> bool {
+        let fill = format!("{{{}}}", crate::words::Fill::Appointment.name());
+        let mut says = false;
+        for step in self.sections.iter().flat_map(|section| &section.steps) {
+            step.act
+                .spoken(&mut |sentence| says |= sentence.spoken.values().any(|text| text.contains(&fill)));
+        }
+        says
+    }
+
     /// The step at a place, or `None` past the last.
     pub fn step(&self, id: SectionId, step: usize) -> Option<&Step> {
         self.section(id).steps.get(step)
@@ -178,11 +196,11 @@ pub enum Act {
     OfferAppointments {
         /// Any of book, move, cancel.
         wanted: Vec<Appointment>,
-        /// The practice's names for its visits.
-        visit_types: Vec<String>,
+        /// The practice's names for its visits, and how they are offered. No other kind is touched.
+        visit_types: Vec<VisitType>,
         /// How far ahead.
         within_days: u32,
-        /// When nothing fits.
+        /// When nothing fits; as when records are down, where it is not said.
         if_nothing_fits: Option<SectionId>,
         /// When records are down.
         if_records_are_down: SectionId,
@@ -260,6 +278,9 @@ impl Act {
             Self::Escalate {
                 or_press: Some(choice), ..
             } => each(&choice.spoken),
+            Self::OfferAppointments { visit_types, .. } => {
+                visit_types.iter().filter_map(|one| one.spoken.as_ref()).for_each(each);
+            }
             _ => {}
         }
     }
@@ -399,8 +420,17 @@ pub enum PatientKey {
     MedicalRecordNumber,
 }
 
+/// One of `visit types:`
+#[derive(Clone, Debug, PartialEq)]
+pub struct VisitType {
+    /// As it is written here and in the records.
+    pub name: String,
+    /// The whole line as the caller hears it when there are several: `For an office visit, press 1.`
+    pub spoken: Option<Sentence>,
+}
+
 /// `offer appointments:`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Appointment {
     /// A new one.
     Book,
@@ -474,6 +504,8 @@ pub enum Field {
     SafeToCallBack,
     /// A long clip.
     VoiceMessage,
+    /// Digits, read back; asked by `find patient by` alone, and kept in no message.
+    MedicalRecordNumber,
 }
 
 /// How a field is asked.
@@ -485,6 +517,8 @@ pub enum Wanted {
     Date,
     /// A few digits.
     Digits,
+    /// As many digits as it has, read back.
+    Code,
     /// 1 or 2.
     YesOrNo,
     /// The caller's voice, so long at most.
@@ -517,7 +551,7 @@ impl Class {
 }
 
 impl Field {
-    /// Every field there is.
+    /// Every field a practice may ask for in a message or by `ask:`.
     pub const ALL: [Self; 13] = [
         Self::CallbackNumber,
         Self::CallerName,
@@ -550,6 +584,7 @@ impl Field {
             Self::PatientAge => "patient age",
             Self::SafeToCallBack => "safe to call back",
             Self::VoiceMessage => "voice message",
+            Self::MedicalRecordNumber => "medical record number",
         }
     }
 
@@ -561,7 +596,8 @@ impl Field {
             | Self::PatientName
             | Self::RelationshipToPatient
             | Self::PatientDateOfBirth
-            | Self::PatientAge => Class::Identity,
+            | Self::PatientAge
+            | Self::MedicalRecordNumber => Class::Identity,
             // A clip may hold anything.
             Self::Reason | Self::Medicine | Self::Prescriber | Self::Pharmacy | Self::VoiceMessage => Class::Clinical,
         }
@@ -573,6 +609,7 @@ impl Field {
             Self::CallbackNumber => Wanted::Number,
             Self::PatientDateOfBirth => Wanted::Date,
             Self::PatientAge => Wanted::Digits,
+            Self::MedicalRecordNumber => Wanted::Code,
             Self::SafeToCallBack => Wanted::YesOrNo,
             Self::Reason | Self::VoiceMessage => Wanted::Clip { seconds_max: 60 },
             Self::CallerName

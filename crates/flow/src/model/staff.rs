@@ -11,7 +11,7 @@ use phi::Phi;
 use super::{Act, Amount, Class, Fact, Flow, Known, Sentence, Thing, Value, Waiting};
 use crate::library::Phrase;
 use crate::time::OfficeHours;
-use crate::words::{Language, Part, vocabulary};
+use crate::words::{Language, Part, appointment_vocabulary, at_place, vocabulary, with_person};
 
 /// A practice, compiled with every flow of its folder.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +93,13 @@ impl Practice {
             parts.extend(Phrase::parts(language));
             parts.extend(vocabulary(language));
         }
+        if self.flows.iter().any(|flow| flow.speaks_of_appointments()) {
+            parts.extend(
+                self.languages
+                    .iter()
+                    .flat_map(|&language| self.appointment_parts(language)),
+            );
+        }
         for ladder in self.ladders.values() {
             parts.extend(ladder.they_hear.parts());
         }
@@ -128,6 +135,20 @@ impl Practice {
                 _ => None,
             });
         plays.collect()
+    }
+
+    /// What it takes to say when, with whom and where an appointment is.
+    fn appointment_parts(&self, language: Language) -> Vec<Part> {
+        let mut parts = appointment_vocabulary(language);
+        parts.extend(self.people.keys().map(|name| with_person(name, language)));
+        parts.extend(self.places().map(|name| at_place(name, language)));
+        parts
+    }
+
+    /// The places an appointment can be at, as far as they may be said.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &str> {
+        let places = self.records.iter().flat_map(|records| &records.places);
+        places.map(String::as_str)
     }
 
     /// SHA-256 over what is released ([`release::fingerprint`](crate::release::fingerprint)): every call record names it.
@@ -294,6 +315,8 @@ pub struct Records {
     pub reads: Vec<String>,
     /// What is written.
     pub writes: Vec<String>,
+    /// Its names of the places appointments are at; no other is said to a caller.
+    pub places: Vec<String>,
 }
 
 /// `keep:`

@@ -789,12 +789,13 @@ fn records(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Records> {
                 .collect::<Vec<_>>()
         })
     };
-    let (reads, writes) = (list("reads", out), list("writes", out));
+    let (reads, writes, places) = (list("reads", out), list("writes", out), list("places", out));
     settings.finish(out);
     Some(Records {
         system: system?,
         reads,
         writes,
+        places,
     })
 }
 

@@ -69,7 +69,7 @@ pub fn bounds(roads: &Roads<'_>, reach: Reach) -> Bounds {
 
 /// From every point: the seconds at most until what is awaited; `None` where no way leads there.
 pub(crate) fn to_go(roads: &Roads<'_>, reach: Reach, awaits: Awaits, assumed: &Assumed) -> BTreeMap<At, Option<f64>> {
-    let cost = |road: &Road| reach.seconds(road);
+    let cost = |road: &Road| assumed.seconds(reach, road);
     let takes = |at: At, road: &Road| reach.takes(roads, at, road) && assumed.lets(roads, at, road);
     all_longest(roads, roads.start(), &cost, &takes, &|at| awaits.is_here(roads, at))
 }
@@ -86,11 +86,16 @@ pub fn longest_way(roads: &Roads<'_>, reach: Reach, awaits: Awaits) -> Vec<Strin
                 .iter()
                 .filter(|road| reach.takes(roads, at, road) && assumed.lets(roads, at, road))
                 .filter(|road| !seen.contains(&road.to))
-                .filter_map(|road| Some((ahead.get(&road.to).copied().flatten()? + reach.seconds(road), road)))
+                .filter_map(|road| {
+                    Some((
+                        ahead.get(&road.to).copied().flatten()? + assumed.seconds(reach, road),
+                        road,
+                    ))
+                })
                 .max_by(|(a, _), (b, _)| a.total_cmp(b));
             let Some((_, road)) = next else { break };
             way.extend(road.does.told());
-            seconds += reach.seconds(road);
+            seconds += assumed.seconds(reach, road);
             at = road.to;
         }
         if awaits.is_here(roads, at) && longest.as_ref().is_none_or(|(known, _)| *known < seconds) {
@@ -108,11 +113,38 @@ pub fn longest_way(roads: &Roads<'_>, reach: Reach, awaits: Awaits) -> Vec<Strin
 pub(crate) struct Assumed {
     /// The name, the step that remembers it, and the value; `None` for who gave none there.
     of: Option<(String, At, Option<String>)>,
+    /// Whether the patient is looked for by their date of birth: then it is asked for there, and nowhere later.
+    looked_for: Option<bool>,
 }
 
 impl Assumed {
-    /// Every way it can be: one for each value of the first such name, and one for a caller who gave none.
+    /// Every way it can be: one for each value of the first such name, and one for a caller who gave none; each for a caller
+    /// whom the flow looks for in the records, and for one whom it does not.
     pub(crate) fn all(roads: &Roads<'_>) -> Vec<Self> {
+        let each = Self::remembered(roads);
+        if !roads.points().any(|at| roads.looks_by_date(at)) {
+            return each;
+        }
+        let looked_for = |one: &Self, looked_for: bool| Self {
+            looked_for: Some(looked_for),
+            ..one.clone()
+        };
+        each.iter()
+            .flat_map(|one| [looked_for(one, true), looked_for(one, false)])
+            .collect()
+    }
+
+    /// What a road costs this caller.
+    pub(crate) fn seconds(&self, reach: Reach, road: &Road) -> f64 {
+        let spared = match (self.looked_for, reach) {
+            (Some(true), Reach::Attentive) => road.spared[0],
+            (Some(true), Reach::Slowest) => road.spared[1],
+            _ => 0.0,
+        };
+        reach.seconds(road) - spared
+    }
+
+    fn remembered(roads: &Roads<'_>) -> Vec<Self> {
         let mut by_name: BTreeMap<&str, Remembered<'_>> = BTreeMap::new();
         for at in roads.points() {
             let (At::Step(..), Some(step)) = (at, roads.step(at)) else {
@@ -151,12 +183,16 @@ impl Assumed {
             .chain([None])
             .map(|value| Self {
                 of: Some((name.to_owned(), at, value)),
+                looked_for: None,
             })
             .collect()
     }
 
     /// Whether a caller of whom this is so can take that road.
     pub(crate) fn lets(&self, roads: &Roads<'_>, at: At, road: &Road) -> bool {
+        if self.looked_for == Some(false) && roads.looks_by_date(at) && road.does != Does::PassesBy {
+            return false;
+        }
         let Some((name, place, value)) = &self.of else {
             return true;
         };
@@ -305,7 +341,11 @@ impl Reach {
             Self::Slowest if road.does == Does::PressesZero => !roads.step(at).is_some_and(|step| {
                 matches!(
                     step.act,
-                    Act::Ask { .. } | Act::Collect(_) | Act::TakeMessage(_) | Act::TakeRefill(_)
+                    Act::Ask { .. }
+                        | Act::Collect(_)
+                        | Act::TakeMessage(_)
+                        | Act::TakeRefill(_)
+                        | Act::FindPatient { .. }
                 )
             }),
             Self::Slowest => true,

@@ -8,8 +8,10 @@ use phi::Phi;
 
 use crate::library::Phrase;
 use crate::model::{
-    Act, EveryQuestion, Field, Flow, Level, Practice, Recording, SectionId, Sentence, Step, Then, Wanted,
+    Act, Appointment, EveryQuestion, Field, Flow, Level, PatientKey, Practice, Recording, SectionId, Sentence, Step,
+    Then, VisitType, Wanted,
 };
+use crate::run::{ANSWERS_WITHIN, OFFERED_MAX};
 use crate::words::{self, Fill, Language, Part, Piece, Words, split};
 
 /// How long words take: from the audio itself where there is some, else [`Estimate`].
@@ -35,6 +37,8 @@ pub struct FillIns {
     pub deadline: f64,
     /// A time of day.
     pub time: f64,
+    /// When an appointment is, without whom and where.
+    pub appointment: f64,
 }
 
 /// Fifteen characters a second, the rate the rehearsed timings of §18 were taken at.
@@ -50,9 +54,9 @@ impl Length for Estimate {
 
     fn fill_ins(&self, language: Language) -> Option<FillIns> {
         // Characters of the longest; a test counts them again.
-        let [number, date, deadline, time] = match language {
-            Language::English => [12.0, 16.0, 34.0, 8.0],
-            Language::Spanish => [12.0, 22.0, 62.0, 25.0],
+        let [number, date, deadline, time, appointment] = match language {
+            Language::English => [12.0, 16.0, 34.0, 8.0, 32.0],
+            Language::Spanish => [12.0, 22.0, 62.0, 25.0, 55.0],
         };
         let seconds = |characters: f64| characters / crate::rehearse::solo::CHARACTERS_PER_SECOND;
         Some(FillIns {
@@ -60,6 +64,7 @@ impl Length for Estimate {
             date: seconds(date),
             deadline: seconds(deadline),
             time: seconds(time),
+            appointment: seconds(appointment),
         })
     }
 }
@@ -85,7 +90,15 @@ fn longest_fill_ins(length: &dyn Length, language: Language) -> FillIns {
     let time = longest(&mut times);
     let today = Date::constant(2020, 1, 1);
     let mut deadlines = days().map(|day| words::deadline(day.to_datetime(midnight), today, language));
+    // A day of any month, then a time of any day.
+    let visit = |day: Date, minutes: i64| {
+        let time = midnight.wrapping_add(jiff::Span::new().minutes(minutes));
+        words::appointment_time(day.to_datetime(time), language)
+    };
+    let mut visit_days = days().map(|day| visit(day, 0));
+    let mut visit_times = (0..24 * 12).map(|five| visit(today, 5 * five));
     FillIns {
+        appointment: longest(&mut visit_days) + longest(&mut visit_times) - one(visit(today, 0)),
         number: longest(&mut digits),
         date: longest(&mut years) + (longest(&mut days_of_year) - one(birth_date(Date::constant(2021, 1, 1)))).max(0.0),
         deadline: longest(&mut deadlines) + (time - one(words::time_of_day(midnight, language))).max(0.0),
@@ -134,10 +147,18 @@ pub enum Does {
     IsConnected(String),
     /// This line does not answer.
     NobodyAnswers(String),
-    /// The records know the caller, or a time fits.
+    /// The records know the caller.
     RecordsHelp,
-    /// The records are down, or know nobody.
-    RecordsDoNotHelp,
+    /// The records know nobody, or not for certain.
+    IsNotFound,
+    /// The records are down.
+    RecordsAreDown,
+    /// The records have done what the caller wanted.
+    Arranges(Appointment),
+    /// The caller would rather not cancel.
+    Keeps,
+    /// No time fits, or nothing may be arranged by telephone.
+    NothingFits,
     /// The step's `if:` does not hold.
     PassesBy,
 }
@@ -156,7 +177,13 @@ impl Does {
             Self::IsConnected(to) => format!("is connected to {to}"),
             Self::NobodyAnswers(to) => format!("waits, and {to} does not answer"),
             Self::RecordsHelp => "is found in the records".to_owned(),
-            Self::RecordsDoNotHelp => "is not found, or the records are down".to_owned(),
+            Self::IsNotFound => "is not found in the records".to_owned(),
+            Self::RecordsAreDown => "finds the records down".to_owned(),
+            Self::Arranges(Appointment::Book) => "books an appointment".to_owned(),
+            Self::Arranges(Appointment::Move) => "moves their appointment".to_owned(),
+            Self::Arranges(Appointment::Cancel) => "cancels their appointment".to_owned(),
+            Self::Keeps => "keeps their appointment".to_owned(),
+            Self::NothingFits => "finds no time that fits".to_owned(),
         })
     }
 
@@ -179,6 +206,8 @@ pub struct Road {
     pub answered: f64,
     /// Seconds at most: every repeat, every wait, every ring; a caller who asks to hear things again apart.
     pub at_most: f64,
+    /// Of `answered` and of `at_most`: what a caller is spared who was looked for by their date of birth before.
+    pub(crate) spared: [f64; 2],
 }
 
 /// A place of a call, with what can follow.
@@ -213,7 +242,58 @@ impl<'a> Roads<'a> {
                 builder.step(section, index, step, &mut points);
             }
         }
-        Self { flow, points }
+        let mut roads = Self { flow, points };
+        roads.spare(builder.field(Field::PatientDateOfBirth));
+        roads
+    }
+
+    /// What was told once in a call is not asked again, so a date of birth counts where the patient is looked for, and not
+    /// in a message after that; but in one from which the call can come to be looked for (again) it does.
+    fn spare(&mut self, born: Asked) {
+        let looks: Vec<At> = self.points().filter(|at| self.looks_by_date(*at)).collect();
+        if looks.is_empty() {
+            return;
+        }
+        let mut back: BTreeMap<At, Vec<At>> = BTreeMap::new();
+        for (at, point) in &self.points {
+            for road in &point.roads {
+                back.entry(road.to).or_default().push(*at);
+            }
+        }
+        let mut before = std::collections::BTreeSet::new();
+        let mut left = looks;
+        while let Some(at) = left.pop() {
+            if before.insert(at) {
+                left.extend(back.get(&at).into_iter().flatten());
+            }
+        }
+        let flow = self.flow;
+        let asks = |act: &Act| match act {
+            Act::Ask { field, .. } => *field == Field::PatientDateOfBirth,
+            Act::Collect(name) | Act::TakeMessage(name) | Act::TakeRefill(name) => flow
+                .messages
+                .get(name)
+                .is_some_and(|kind| kind.ask.contains(&Field::PatientDateOfBirth)),
+            _ => false,
+        };
+        for (at, point) in &mut self.points {
+            let At::Step(section, index) = at else { continue };
+            let asked = flow.step(*section, *index).is_some_and(|step| asks(&step.act));
+            if asked && !before.contains(at) {
+                for road in point.roads.iter_mut().filter(|road| road.does != Does::PassesBy) {
+                    road.spared = [born.answered, born.at_most];
+                }
+            }
+        }
+    }
+
+    /// The patient is looked for here, by their date of birth.
+    pub(crate) fn looks_by_date(&self, at: At) -> bool {
+        matches!(at, At::Step(..))
+            && self.step(at).is_some_and(|step| match &step.act {
+                Act::FindPatient { by, .. } => by.contains(&PatientKey::DateOfBirth),
+                _ => false,
+            })
     }
 
     /// Where calls begin.
@@ -248,6 +328,10 @@ const CLIP_NOTHING: f64 = 5.0;
 const CONNECT_GRACE: f64 = 10.0;
 /// Silences in a row after which details are no longer asked for.
 const SILENCES: f64 = 2.0;
+/// The longest wait for an answer of the records.
+pub(crate) const RECORDS: f64 = ANSWERS_WITHIN.as_secs() as f64;
+/// Times told at once.
+const OFFERED: f64 = OFFERED_MAX as f64;
 /// A lone 1 for "this number" is waited for this long, in case it is the first of eleven digits.
 const LONE_ONE: f64 = 1.5;
 /// What a tone takes.
@@ -295,8 +379,7 @@ impl Builder<'_> {
                 Piece::Fill(Fill::CallerNumber) => self.fills().number,
                 Piece::Fill(Fill::CallBackBy) => self.fills().deadline,
                 Piece::Fill(Fill::Time) => self.fills().time,
-                // Nothing is said of an appointment before a match.
-                Piece::Fill(Fill::Appointment) => 0.0,
+                Piece::Fill(Fill::Appointment) => self.visit().max(self.phrase(Phrase::NotInTheBook)),
             })
             .sum()
     }
@@ -519,21 +602,57 @@ impl Builder<'_> {
                 };
                 road(next, Does::Tells, asked);
             }
-            Act::FindPatient { if_not_found, .. } => {
-                let words = plain(self.phrase(Phrase::RecordsDown));
-                road(to(*if_not_found), Does::RecordsDoNotHelp, words);
-                road(next, Does::RecordsHelp, self.field(Field::PatientDateOfBirth));
+            Act::FindPatient { by, if_not_found } => {
+                let keyed = by.iter().filter_map(|key| match key {
+                    PatientKey::CallerNumber => None,
+                    PatientKey::DateOfBirth => Some(Field::PatientDateOfBirth),
+                    PatientKey::MedicalRecordNumber => Some(Field::MedicalRecordNumber),
+                });
+                let keyed = keyed.map(|field| self.field(field)).fold(plain(0.0), Asked::and);
+                let searched = keyed.and(self.looked_up());
+                let found = if self.flow.says_the_appointment() {
+                    searched.and(plain(RECORDS))
+                } else {
+                    searched
+                };
+                road(next, Does::RecordsHelp, found);
+                let not_found = searched.and(plain(self.phrase(Phrase::NotMatched)));
+                road(to(*if_not_found), Does::IsNotFound, not_found);
+                let down = found.and(plain(self.phrase(Phrase::RecordsDown)));
+                road(to(*if_not_found), Does::RecordsAreDown, down);
+                if let Some(zero) = press_zero {
+                    road(to(zero), Does::PressesZero, searched);
+                }
             }
             Act::OfferAppointments {
+                wanted,
+                visit_types,
                 if_nothing_fits,
                 if_records_are_down,
                 ..
             } => {
-                let words = plain(self.phrase(Phrase::RecordsDown));
-                road(to(*if_records_are_down), Does::RecordsDoNotHelp, words);
-                road(next, Does::RecordsHelp, words);
-                if let Some(section) = if_nothing_fits {
-                    road(to(*section), Does::RecordsDoNotHelp, words);
+                let ways: Vec<Arranging> = wanted
+                    .iter()
+                    .map(|what| self.arranging(*what, wanted, visit_types, ask_again))
+                    .collect();
+                let longest = |of: &dyn Fn(&Arranging) -> Asked| ways.iter().map(of).fold(plain(0.0), Asked::max);
+                let asked = longest(&|way| way.asked);
+                for way in &ways {
+                    road(next, Does::Arranges(way.what), way.asked.and(way.done));
+                    if way.what == Appointment::Cancel {
+                        let kept = plain(self.phrase(Phrase::Kept));
+                        road(next, Does::Keeps, way.asked.and(kept));
+                    }
+                }
+                let nothing = plain(self.phrase(Phrase::NothingFits));
+                let nothing_fits = to(if_nothing_fits.unwrap_or(*if_records_are_down));
+                road(nothing_fits, Does::NothingFits, asked.and(nothing));
+                let done = longest(&|way| way.asked.and(self.looked_up()));
+                let down = done.and(plain(self.phrase(Phrase::RecordsDown)));
+                road(to(*if_records_are_down), Does::RecordsAreDown, down);
+                road(to(then), Does::StaysSilent, asked);
+                if let Some(zero) = press_zero {
+                    road(to(zero), Does::PressesZero, asked);
                 }
             }
             Act::Escalate {
@@ -654,12 +773,14 @@ impl Builder<'_> {
             // Eleven digits begin with a 1, which waits less for the next; ten do not.
             Wanted::Number => (10.0 * wait + LONE_ONE.max(wait), self.fills().number),
             Wanted::Date => (8.0 * wait, self.fills().date),
+            Wanted::Code => (10.0 * wait, self.fills().number),
             // An age is not read back.
             _ => (3.0 * wait, 0.0),
         };
         let typed = match field.wanted() {
             Wanted::Number => 11.0,
             Wanted::Date => 8.0,
+            Wanted::Code => 10.0,
             _ => 3.0,
         };
         let tries = f64::from(self.flow.every_question.ask_again) + 1.0;
@@ -679,6 +800,88 @@ impl Builder<'_> {
             answered: prompt + REACTION + typed * DIGIT_EVERY + confirmed.answered,
             at_most: tries * (prompt + digits + confirmed.at_most) + silence,
         }
+    }
+
+    /// "One moment", and the longest wait for an answer.
+    fn looked_up(&self) -> Asked {
+        let words = self.phrase(Phrase::OneMoment);
+        let seconds = words.max(RECORDS);
+        Asked {
+            words,
+            answered: seconds,
+            at_most: seconds,
+        }
+    }
+
+    /// The longest way through `offer appointments` to one thing: the first time is taken by somebody else.
+    fn arranging(&self, what: Appointment, wanted: &[Appointment], visit_types: &[VisitType], again: u8) -> Arranging {
+        let looked_up = self.looked_up();
+        let phrase = |phrase: Phrase| self.phrase(phrase);
+        // Keys are as long as one another, nearly; the longest is taken.
+        let keyed = |phrase: Phrase| {
+            let seconds = |key| self.length.seconds(&phrase.with_key(self.language, key));
+            ('1'..='4').map(seconds).max_by(f64::total_cmp).unwrap_or_default()
+        };
+        let visit = self.visit();
+        let choices = OFFERED * (visit + keyed(Phrase::ForThis)) + keyed(Phrase::ForNone);
+        let choose = |opening: f64| self.asked([opening + choices, opening + choices, choices], again);
+        let mut asked = plain(0.0);
+        if wanted.len() > 1 {
+            let words = wanted.iter().map(|what| {
+                keyed(match what {
+                    Appointment::Book => Phrase::ToBook,
+                    Appointment::Move => Phrase::ToMove,
+                    Appointment::Cancel => Phrase::ToCancel,
+                })
+            });
+            asked = asked.and(self.asked([words.sum(); 3], again));
+        }
+        if what == Appointment::Book {
+            if visit_types.len() > 1 {
+                let lines = visit_types.iter().filter_map(|kind| kind.spoken.as_ref());
+                let options: f64 = lines.map(|line| self.said(line)).sum();
+                let whole = phrase(Phrase::WhichVisit) + options;
+                asked = asked.and(self.asked([whole, whole, options], again));
+            }
+        } else {
+            asked = asked.and(looked_up).and(choose(phrase(Phrase::TheirAppointments)));
+        }
+        let done = match what {
+            Appointment::Cancel => {
+                let words = phrase(Phrase::YourAppointment) + visit + phrase(Phrase::SureToCancel);
+                asked = asked.and(self.asked([words; 3], again));
+                looked_up.and(plain(phrase(Phrase::Cancelled)))
+            }
+            Appointment::Book | Appointment::Move => {
+                let moves = what == Appointment::Move;
+                let old = if moves {
+                    phrase(Phrase::YourAppointment) + visit
+                } else {
+                    0.0
+                };
+                let times = phrase(Phrase::TheseTimes) + old;
+                asked = asked.and(looked_up).and(choose(times)).and(looked_up).and(looked_up);
+                asked = asked.and(choose(times + phrase(Phrase::JustTaken)));
+                if moves {
+                    looked_up.and(plain(RECORDS + phrase(Phrase::Moved) + visit))
+                } else {
+                    looked_up.and(plain(phrase(Phrase::Booked) + visit))
+                }
+            }
+        };
+        Arranging { what, asked, done }
+    }
+
+    /// An appointment as it is said, with the longest names.
+    fn visit(&self) -> f64 {
+        let longest = |parts: &mut dyn Iterator<Item = Part>| {
+            let seconds = parts.map(|part| self.length.seconds(&part));
+            seconds.max_by(f64::total_cmp).unwrap_or_default()
+        };
+        let people = self.practice.people.keys();
+        let with = longest(&mut people.map(|name| words::with_person(name, self.language)));
+        let place = longest(&mut self.practice.places().map(|name| words::at_place(name, self.language)));
+        self.fills().appointment + with + place
     }
 
     /// From the first ring until the last phone has been given up: each rings out, or is answered by somebody, or some
@@ -705,6 +908,15 @@ impl Builder<'_> {
     }
 }
 
+/// One thing `offer appointments` arranges.
+struct Arranging {
+    what: Appointment,
+    /// Up to the answer to the last question.
+    asked: Asked,
+    /// From there until it is done and said.
+    done: Asked,
+}
+
 impl Road {
     fn new(to: At, does: Does, asked: Asked) -> Self {
         Self {
@@ -713,11 +925,21 @@ impl Road {
             words: asked.words,
             answered: asked.answered,
             at_most: asked.at_most,
+            spared: [0.0; 2],
         }
     }
 }
 
 impl Asked {
+    /// The longer of both, one by one.
+    fn max(self, other: Self) -> Self {
+        Self {
+            words: self.words.max(other.words),
+            answered: self.answered.max(other.answered),
+            at_most: self.at_most.max(other.at_most),
+        }
+    }
+
     /// This, then that.
     fn and(self, next: Self) -> Self {
         Self {
@@ -751,6 +973,7 @@ mod tests {
                 (counted.date, known.date),
                 (counted.deadline, known.deadline),
                 (counted.time, known.time),
+                (counted.appointment, known.appointment),
             ] {
                 assert!(
                     (counted - known).abs() < 0.001,

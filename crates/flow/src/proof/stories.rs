@@ -169,7 +169,7 @@ fn after(practice: &Practice, roads: &Roads<'_>, at: At, does: &Does, to: At, mu
             }
         }
         (Act::RecordMessage { .. }, _) => has.something = true,
-        (Act::OfferAppointments { .. }, _) if *does == Does::RecordsHelp => has.something = true,
+        (Act::OfferAppointments { .. }, _) if matches!(does, Does::Arranges(_) | Does::Keeps) => has.something = true,
         (Act::Say { words, .. } | Act::Play { words, .. }, _) => has.something |= directs(words),
         _ => {}
     }
@@ -241,7 +241,7 @@ fn nobody_reachable(roads: &Roads<'_>, came_from: &BTreeMap<State, Option<(State
         let asks = roads
             .from(at)
             .iter()
-            .any(|road| road.does.is_key() || road.does == Does::Tells)
+            .any(|road| road.does.is_key() || matches!(road.does, Does::Tells | Does::RecordsHelp | Does::Arranges(_)))
             // What is left on the tape after everybody was tried is the end of a call, not a wait within one.
             && !roads
                 .step(at)

@@ -5,8 +5,8 @@
 //! that decides about an emergency or something urgent: each red-flag question answered yes, or not answered at all, and
 //! each other branch that leads straight to the 911 direction or to a telephone that rings.
 //!
-//! One thing to know: a road that no call of this house can take yet (a match in a records system that is not connected)
-//! still counts, and is told as not walked.
+//! One thing to know: what the records answer is a branch too. A practice rehearses it by writing what they hold
+//! (`records:`), whether or not a records system is connected yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use super::suite::Scenario;
 use crate::library::Phrase;
 use crate::model::{Act, Flow, Level, Practice, SectionId};
 use crate::proof::{At, Does, Estimate, Road, Roads, directs, rings};
-use crate::run::{By, Taken, Went};
+use crate::run::{By, Exit, Taken, Went};
 use crate::words::Language;
 
 /// Which branches of one flow a set of scenarios walks.
@@ -278,6 +278,13 @@ fn walks(roads: &Roads<'_>, taken: &Taken, out: &mut BTreeSet<Fork>) {
         out.insert(Fork::Controlled(section, index, which));
         return;
     }
+    if matches!(step.act, Act::FindPatient { .. } | Act::OfferAppointments { .. }) {
+        out.extend(asked_the_records(ways, taken).map(|nth| Fork::Road(at, nth)));
+        if taken.by == By::Key('0') && ways.iter().any(|road| road.does == Does::PressesZero) {
+            out.insert(Fork::Zero);
+        }
+        return;
+    }
     // The answer about recording was noted when it was given; what is said after it is no silence.
     if step.act == Act::AskPermissionToRecord && !taken.asked {
         return;
@@ -324,7 +331,7 @@ fn walks(roads: &Roads<'_>, taken: &Taken, out: &mut BTreeSet<Fork>) {
             silent()
         }
         By::Key(key) => pressed(key).or_else(silent),
-        By::HungUp | By::Other => silent().or_else(|| {
+        By::HungUp | By::Records(_) | By::Other => silent().or_else(|| {
             let to = match taken.to {
                 Went::On => Some(At::Step(section, index + 1)),
                 Went::To(section) => Some(At::Step(section, 0)),
@@ -339,6 +346,26 @@ fn walks(roads: &Roads<'_>, taken: &Taken, out: &mut BTreeSet<Fork>) {
         }),
     };
     out.extend(walked.map(|nth| Fork::Road(at, nth)));
+}
+
+/// A step that asks the records says itself how it came out; only silence and 0 are told by where they lead.
+fn asked_the_records(ways: &[Road], taken: &Taken) -> Option<usize> {
+    let does = match taken.by {
+        By::Records(exit) => match exit {
+            Exit::Found => Does::RecordsHelp,
+            Exit::NotFound => Does::IsNotFound,
+            Exit::Down => Does::RecordsAreDown,
+            Exit::Arranged(what) => Does::Arranges(what),
+            Exit::Kept => Does::Keeps,
+            Exit::NothingFits => Does::NothingFits,
+        },
+        By::Skipped => Does::PassesBy,
+        // 0 is counted by itself, where it leads somewhere.
+        By::Key('0') if ways.iter().any(|road| road.does == Does::PressesZero) => return None,
+        By::Key(_) | By::Other if taken.asked && matches!(taken.to, Went::To(_)) => Does::StaysSilent,
+        _ => return None,
+    };
+    ways.iter().position(|road| road.does == does)
 }
 
 #[cfg(test)]

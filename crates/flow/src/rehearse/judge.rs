@@ -55,7 +55,11 @@ impl Observed {
                 | Outcome::CallingBack { .. }
                 | Outcome::Told911
                 | Outcome::StillPaging { .. }
-                | Outcome::Message { .. },
+                | Outcome::Message { .. }
+                | Outcome::AppointmentBooked
+                | Outcome::AppointmentMoved
+                | Outcome::AppointmentCancelled
+                | Outcome::AppointmentKept,
             ) => true,
             Some(Outcome::NobodyAccepted { .. } | Outcome::Ended) => {
                 let notices = Language::ALL.into_iter().flat_map(|language| {

@@ -607,6 +607,7 @@ impl<'a> Walk<'a> {
                 .chain(lines)
                 .map(|name| (name.to_owned(), vec![Phone::Accepts; ANSWERS]))
                 .collect(),
+            records: None,
             failing: BTreeSet::new(),
             conversation,
             expect: Expectation {

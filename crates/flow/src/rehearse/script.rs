@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
+use jiff::civil::DateTime;
+
+use super::paper::{OnPaper, PaperVisit};
 use super::suite::{Scenario, Turn};
 
 impl Scenario {
     /// This scenario as an entry of `scenarios:`, two spaces deep.
     pub fn to_yaml(&self) -> String {
-        let mut out = format!("  - name: {}\n    now: {}\n", quoted(&self.name), moment(self));
+        let mut out = format!("  - name: {}\n    now: {}\n", quoted(&self.name), moment(self.now));
         let mut lines: Vec<(&str, String)> = Vec::new();
         let mut line = |name: &'static str, value: String| lines.push((name, value));
         match &self.caller {
@@ -30,6 +33,9 @@ impl Scenario {
                 format!("{}: [{}]", quoted(who), does.join(", "))
             });
             line("phones", format!("{{{}}}", phones.collect::<Vec<_>>().join(", ")));
+        }
+        if let Some(records) = &self.records {
+            line("records", on_paper(records));
         }
         if !self.failing.is_empty() {
             let failing: Vec<&str> = self.failing.iter().map(|failing| failing.name()).collect();
@@ -88,8 +94,52 @@ fn said(turn: &Turn) -> String {
     }
 }
 
-fn moment(scenario: &Scenario) -> String {
-    let now = scenario.now;
+/// `records:` on one line.
+fn on_paper(records: &OnPaper) -> String {
+    let visit = |visit: &PaperVisit| {
+        let mut out = format!("{{type: {}, at: {}", quoted(&visit.visit_type), moment(visit.at));
+        for (name, value) in [("with", &visit.with), ("place", &visit.place)] {
+            if let Some(value) = value {
+                let _ = write!(out, ", {name}: {}", quoted(value));
+            }
+        }
+        out + "}"
+    };
+    let visits = |visits: &[PaperVisit]| format!("[{}]", visits.iter().map(visit).collect::<Vec<_>>().join(", "));
+    let patients = records.patients.iter().map(|patient| {
+        let mut lines = Vec::new();
+        lines.extend(
+            patient
+                .number
+                .iter()
+                .map(|number| format!("number: {}", spaced(number))),
+        );
+        lines.extend(patient.born.iter().map(|born| format!("date of birth: {born}")));
+        lines.extend(
+            patient
+                .record
+                .iter()
+                .map(|record| format!("medical record number: \"{record}\"")),
+        );
+        lines.extend(patient.gone.then(|| "no longer here: yes".to_owned()));
+        lines.push(format!("appointments: {}", visits(&patient.appointments)));
+        format!("{{{}}}", lines.join(", "))
+    });
+    let mut lines = vec![
+        format!("patients: [{}]", patients.collect::<Vec<_>>().join(", ")),
+        format!("open times: {}", visits(&records.open_times)),
+    ];
+    if !records.taken.is_empty() {
+        let taken: Vec<String> = records.taken.iter().map(|at| moment(*at)).collect();
+        lines.push(format!("taken: [{}]", taken.join(", ")));
+    }
+    lines.extend(records.cancels_nothing.then(|| "cancels nothing: yes".to_owned()));
+    let after = records.answers_after.map(|time| time.as_secs());
+    lines.extend(after.map(|seconds| format!("answers after: {seconds} seconds")));
+    format!("{{{}}}", lines.join(", "))
+}
+
+fn moment(now: DateTime) -> String {
     let hour = now.hour();
     let twelve = if hour % 12 == 0 { 12 } else { hour % 12 };
     let half = if hour < 12 { "am" } else { "pm" };

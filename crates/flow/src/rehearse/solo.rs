@@ -12,9 +12,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use phi::Phi;
 
-use super::{Act, Actor, Failing, Failure, Observed, Phone, QUIET, Scenario};
+use super::{Act, Actor, Failing, Failure, Observed, PaperRecords, Phone, QUIET, Scenario};
 use crate::model::{Flow, Practice};
-use crate::run::{Broken, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, Run, SayId, Taken};
+use crate::run::{
+    Broken, Caller, ClipId, Do, Escalated, Heard, Message, MessageId, Note, RecordsAnswer, Run, SayId, Taken,
+};
 use crate::words::{Language, Words};
 
 /// How fast the rehearsal's voice speaks (§18).
@@ -97,12 +99,19 @@ fn play_by(practice: &Arc<Practice>, flow: &Arc<Flow>, scenario: &Scenario, paus
         .now
         .to_zoned(practice.time_zone.clone())
         .map_or(Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp());
+    // `failing:` is told as soon as the call begins.
+    let records = scenario
+        .records
+        .clone()
+        .map(|holds| PaperRecords::new(holds, practice.time_zone.clone()));
     let caller = Caller {
         number: scenario.caller.clone().map(Phi::new),
         line: scenario.line_called.clone().unwrap_or_else(|| flow.line.clone()),
         beforehand: crate::run::Beforehand {
             nobody_on_call: Some(scenario.on_call.is_empty()),
             called_lately: Some(false),
+            records_answer: records.is_some(),
+            number_is_doubted: false,
         },
     };
     let run = Run::start_followed(practice.clone(), flow.clone(), caller, start);
@@ -122,6 +131,7 @@ fn play_by(practice: &Arc<Practice>, flow: &Arc<Flow>, scenario: &Scenario, paus
         keeps: ![Failing::Database, Failing::Disk, Failing::Everything]
             .iter()
             .any(|failing| scenario.failing.contains(failing)),
+        records,
         messages: Vec::new(),
         kept: BTreeSet::new(),
         tries: BTreeMap::new(),
@@ -166,6 +176,7 @@ struct World<'a> {
     quiet_told: bool,
     clip: Option<Clip>,
     keeps: bool,
+    records: Option<PaperRecords>,
     messages: Vec<(MessageId, Message)>,
     kept: BTreeSet<MessageId>,
     tries: BTreeMap<String, usize>,
@@ -464,6 +475,14 @@ impl World<'_> {
             Do::Notify { target, words } => {
                 self.write("we", &format!("(notice to {}: {})", target.name(), words.text()));
                 self.observed.notices.push(words.text());
+            }
+            Do::AskRecords { id, ask } => {
+                let (answer, after) = match &mut self.records {
+                    Some(records) => records.answer(&ask),
+                    None => (RecordsAnswer::Down, Duration::ZERO),
+                };
+                self.write("we", &format!("(records: {}: {})", ask.name(), answer.name()));
+                self.at(later(self.now, after), Event::Hear(Heard::Records { id, answer }));
             }
             Do::Note(note) => self.note(note),
             Do::HangUp => {

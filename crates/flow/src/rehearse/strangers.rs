@@ -15,12 +15,15 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use phi::Phi;
 
-use crate::model::{Act, Field, Flow, Practice, SectionId, Wanted};
+use crate::model::{Act, Appointment, Field, Flow, Practice, SectionId, Wanted};
 use crate::proof::{
-    ACCEPTS_AFTER, Assumed, At, Awaits, Bounds, DIGIT_EVERY, Does, Length, PICKED_UP, REACTION, Reach, Road, Roads,
-    SPEAKS, TONE, WAITED_FOR_THE_KEY, to_go,
+    ACCEPTS_AFTER, Assumed, At, Awaits, Bounds, DIGIT_EVERY, Does, Length, PICKED_UP, REACTION, RECORDS, Reach, Road,
+    Roads, SPEAKS, TONE, WAITED_FOR_THE_KEY, to_go,
 };
-use crate::run::{Asks, Beforehand, Caller, ClipId, Do, Escalated, Heard, Note, Run, SayId};
+use crate::run::{
+    AskId, Asks, Beforehand, Caller, ClipId, Do, Escalated, Heard, Note, OFFERED_MAX, RecordsAnswer, RecordsAsk, Run,
+    SayId, Visit,
+};
 use crate::words::{Language, Words};
 
 /// Events of one call.
@@ -143,8 +146,28 @@ struct Line<'a> {
     question: Option<Question>,
     /// The detail being asked for, and how often it met with silence.
     detail: Option<(At, Field, u8)>,
+    /// Read-backs of this detail so far.
+    denials: u8,
+    /// What is wanted of the records, and how far it has come.
+    arranging: Option<Arranging>,
     waited: Bounds,
     over: bool,
+}
+
+/// One way through `find patient by` or `offer appointments`.
+struct Arranging {
+    at: At,
+    /// How it shall come out.
+    does: Option<Does>,
+    /// The key that asks for it.
+    key: char,
+    what: Appointment,
+    /// What was wanted has been said.
+    said: bool,
+    /// What was asked of the records last.
+    asked: Option<&'static str>,
+    /// Somebody took the first time meanwhile.
+    refused: bool,
 }
 
 struct Question {
@@ -165,6 +188,8 @@ impl Call<'_> {
             beforehand: Beforehand {
                 nobody_on_call: Some(self.dice.chance(0.5)),
                 called_lately: Some(self.dice.chance(0.5)),
+                records_answer: !self.dice.chance(0.1),
+                number_is_doubted: self.dice.chance(0.1),
             },
         };
         let run = Run::start(self.practice.clone(), self.flow.clone(), caller, start);
@@ -180,6 +205,8 @@ impl Call<'_> {
             been: BTreeSet::new(),
             question: None,
             detail: None,
+            denials: 0,
+            arranging: None,
             waited: Bounds::default(),
             over: false,
         };
@@ -206,7 +233,16 @@ impl Line<'_> {
             } else if let Some(entry) = self.events.first_entry().filter(|entry| entry.key().0 <= self.now) {
                 match entry.remove() {
                     Event::Key(_, Some(spoken)) if spoken != self.spoken => {}
-                    Event::Key(key, _) => self.hear(Heard::Key(Phi::new(key))),
+                    Event::Key(key, _) => {
+                        // Several questions in a row are asked at one place: the answered one is over.
+                        if let Asks::Key { keys, .. } = self.run.asks()
+                            && self.arranging.is_some()
+                            && keys.contains(&key)
+                        {
+                            self.question = None;
+                        }
+                        self.hear(Heard::Key(Phi::new(key)));
+                    }
                     Event::Hear(heard) => self.hear(heard),
                 }
             } else {
@@ -249,6 +285,7 @@ impl Line<'_> {
                     self.rings();
                     self.connect(ring_for.as_secs_f64());
                 }
+                Do::AskRecords { id, ask } => self.ask_records(id, &ask),
                 Do::Bridge => self.person(),
                 Do::Note(Note::Told911) => {
                     let waited = self.waited_so_far();
@@ -372,13 +409,122 @@ impl Line<'_> {
         }
     }
 
+    /// How this caller fares with the records at this step; decided when it begins.
+    fn arranging(&mut self, at: At) -> &mut Arranging {
+        let fresh = match self.arranging.take() {
+            Some(known) if known.at == at => known,
+            _ => {
+                let does = self.choose(at).map(|road| road.does);
+                let wanted = match self.call.roads.step(at).map(|step| &step.act) {
+                    Some(Act::OfferAppointments { wanted, .. }) => wanted.as_slice(),
+                    _ => &[],
+                };
+                let place = match &does {
+                    Some(Does::Arranges(what)) => wanted.iter().position(|one| one == what),
+                    Some(Does::Keeps) => wanted.iter().position(|one| *one == Appointment::Cancel),
+                    _ => None,
+                };
+                let place = place.unwrap_or_else(|| self.call.dice.below(wanted.len()));
+                Arranging {
+                    at,
+                    does,
+                    key: ('1'..='9').nth(place).unwrap_or('1'),
+                    what: wanted.get(place).copied().unwrap_or(Appointment::Book),
+                    // With one thing to be had, nobody is asked which.
+                    said: wanted.len() < 2,
+                    asked: None,
+                    refused: false,
+                }
+            }
+        };
+        self.arranging.insert(fresh)
+    }
+
+    /// The key this caller presses at a question of `offer appointments`; `None`: none.
+    fn arranges(&mut self, at: At, keys: &[char]) -> Option<char> {
+        let any = keys.get(self.call.dice.below(keys.len())).copied();
+        let way = self.arranging(at);
+        if !std::mem::replace(&mut way.said, true) {
+            return Some(way.key);
+        }
+        let certain = keys.len() == 2 && way.what == Appointment::Cancel;
+        let last = certain || (way.refused && way.asked == Some("open times"));
+        match (&way.does, way.asked) {
+            // Which kind of visit.
+            (_, None) => any,
+            _ if !last => Some('1'),
+            (Some(Does::StaysSilent), _) => None,
+            (Some(Does::PressesZero), _) => Some('0'),
+            (Some(Does::Keeps), _) => Some('2'),
+            (Some(Does::NothingFits), _) => keys.last().copied(),
+            _ => Some('1'),
+        }
+    }
+
+    /// The records answer almost too late.
+    fn ask_records(&mut self, id: AskId, ask: &RecordsAsk) {
+        let (section, step) = self.run.place();
+        let at = At::Step(section, step);
+        let visits = |kind: &str| vec![self.longest_visit(kind); OFFERED_MAX];
+        let offered = match (ask, self.call.roads.step(at).map(|step| &step.act)) {
+            (RecordsAsk::Open { visit_type, .. }, _) => visits(visit_type),
+            (RecordsAsk::Theirs { .. }, Some(Act::OfferAppointments { visit_types, .. })) => {
+                visits(visit_types.first().map_or("", |kind| kind.name.as_str()))
+            }
+            _ => visits(""),
+        };
+        let way = self.arranging(at);
+        way.asked = Some(ask.name());
+        let down = way.does == Some(Does::RecordsAreDown);
+        let answer = match ask {
+            RecordsAsk::Find(_) if down => RecordsAnswer::Down,
+            RecordsAsk::Find(_) if way.does == Some(Does::RecordsHelp) => RecordsAnswer::Match(Phi::default()),
+            RecordsAsk::Find(_) => RecordsAnswer::NoMatch,
+            RecordsAsk::Theirs { .. } | RecordsAsk::Open { .. } => RecordsAnswer::Visits(offered),
+            RecordsAsk::Book { .. } if !std::mem::replace(&mut way.refused, true) => RecordsAnswer::Refused,
+            RecordsAsk::Book { .. } | RecordsAsk::Cancel { .. } if down => RecordsAnswer::Down,
+            RecordsAsk::Book { visit, .. } => RecordsAnswer::Booked(visit.clone()),
+            RecordsAsk::Cancel { .. } => RecordsAnswer::Cancelled,
+        };
+        let after = self.drawn(RECORDS);
+        self.after(after, Event::Hear(Heard::Records { id, answer }));
+    }
+
+    /// As long to say as one can be.
+    fn longest_visit(&self, kind: &str) -> Visit {
+        let practice = self.call.practice;
+        let at = jiff::civil::date(2037, 9, 30)
+            .at(22, 55, 0, 0)
+            .to_zoned(practice.time_zone.clone())
+            .map_or(self.now, |at| at.timestamp());
+        let with = practice.people.keys().max_by_key(|name| name.len()).cloned();
+        let place = practice.places().max_by_key(|name| name.len()).map(str::to_owned);
+        Visit {
+            id: Phi::new(self.order.to_string()),
+            visit_type: Phi::new(kind.to_owned()),
+            at: Phi::new(at),
+            with: with.map(Phi::new),
+            place: place.map(Phi::new),
+        }
+    }
+
     /// A question with a few keys.
     fn answer(&mut self, at: At, words: f64) {
         let again = self.again();
+        let offers = |step: &crate::model::Step| matches!(step.act, Act::OfferAppointments { .. });
+        let arranged = match self.run.asks() {
+            Asks::Key { keys, .. } if self.call.roads.step(at).is_some_and(offers) => Some(keys),
+            _ => None,
+        };
         match &mut self.question {
             Some(question) if question.at == at => question.asked = question.asked.saturating_add(1),
             _ => {
-                let key = match self.choose(at).map(|road| road.does) {
+                let does = match &arranged {
+                    Some(_) => None,
+                    None => self.choose(at).map(|road| road.does),
+                };
+                let key = match does {
+                    None if arranged.is_some() => self.arranges(at, &arranged.unwrap_or_default()),
                     Some(Does::Presses(key, _)) => Some(key),
                     Some(Does::Answers(answer, _)) => Some(if answer == "yes" { '1' } else { '2' }),
                     Some(Does::PressesZero) => Some('0'),
@@ -435,6 +581,7 @@ impl Line<'_> {
         if !matches!(self.detail, Some((known, of, _)) if known == at && of == field) {
             self.detail = Some((at, field, 0));
             self.question = None;
+            self.denials = 0;
         }
         if confirms || field.wanted() == Wanted::YesOrNo {
             let asked = match &mut self.question {
@@ -443,6 +590,7 @@ impl Line<'_> {
                     question.asked
                 }
                 _ => {
+                    self.denials = self.denials.saturating_add(1);
                     self.question = Some(Question {
                         at,
                         key: confirms.then_some('2'),
@@ -452,7 +600,10 @@ impl Line<'_> {
                     0
                 }
             };
-            let key = if self.slow() { '2' } else { '1' };
+            // Whoever wants to be found says at last that it is right.
+            let finds = |step: &crate::model::Step| matches!(step.act, Act::FindPatient { .. });
+            let at_last = self.denials > self.again() && self.call.roads.step(at).is_some_and(finds);
+            let key = if self.slow() && !at_last { '2' } else { '1' };
             return self.press(Some(key), !self.slow() || asked >= 1, words);
         }
         // The next read-back is a new question.
@@ -472,6 +623,7 @@ impl Line<'_> {
                 1 => "11301988",
                 _ => "12232012",
             },
+            Wanted::Code => "2025550123",
             // Nobody's age: it is asked for again.
             _ if self.slow() => "999",
             _ => "042",

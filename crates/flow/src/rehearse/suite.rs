@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::civil::{Date, DateTime, Weekday};
 
 use super::judge::SOMEONE;
+use super::paper::{OnPaper, PaperPatient, PaperVisit};
 use crate::diagnostic::{Diagnostic, Place, nearest};
 use crate::model::Practice;
 use crate::source::{Kind, Name, Node, read};
@@ -39,6 +40,8 @@ pub struct Scenario {
     pub line_called: Option<String>,
     /// What each telephone does, one try after the other; then nobody answers.
     pub phones: BTreeMap<String, Vec<Phone>>,
+    /// What the records hold; `None`: no records are connected, so they are down.
+    pub records: Option<OnPaper>,
     /// What is broken from the beginning.
     pub failing: BTreeSet<Failing>,
     /// What the caller does.
@@ -172,6 +175,7 @@ struct Given {
     says_when: bool,
     now: Option<DateTime>,
     on_call: BTreeMap<String, String>,
+    records: Option<OnPaper>,
 }
 
 impl Reading {
@@ -190,7 +194,7 @@ impl Reading {
         };
         let given = tree
             .entry("given")
-            .map(|node| self.given(node, &["now", "on call"]))
+            .map(|node| self.given(node, &["now", "on call", "records"]))
             .unwrap_or_default();
         let Some(list) = tree.entry("scenarios") else {
             self.value(
@@ -227,17 +231,19 @@ impl Reading {
             says_when: node.entry("now").is_some(),
             now: node.entry("now").and_then(|node| self.moment(node)),
             on_call: node.entry("on call").map(|node| self.people(node)).unwrap_or_default(),
+            records: node.entry("records").map(|node| self.records(node)),
         }
     }
 
     fn scenario(&mut self, node: &Node, given: &Given) -> Option<Scenario> {
-        const KNOWN: [&str; 9] = [
+        const KNOWN: [&str; 10] = [
             "name",
             "caller",
             "line",
             "now",
             "on call",
             "phones",
+            "records",
             "failing",
             "conversation",
             "expect",
@@ -269,6 +275,10 @@ impl Reading {
             .unwrap_or_else(|| given.on_call.clone());
         let caller = node.entry("caller").and_then(|node| self.caller(node));
         let phones = node.entry("phones").map(|node| self.phones(node)).unwrap_or_default();
+        let records = match node.entry("records") {
+            Some(node) => Some(self.records(node)),
+            None => given.records.clone(),
+        };
         let failing = node.entry("failing").map(|node| self.failing(node)).unwrap_or_default();
         let conversation = node
             .entry("conversation")
@@ -297,6 +307,7 @@ impl Reading {
             caller,
             line_called,
             phones,
+            records,
             failing,
             conversation,
             expect,
@@ -392,6 +403,9 @@ impl Reading {
         let known = words == "told to call 911"
             || words == "the caller hung up"
             || words == "ended"
+            || ["booked", "moved", "cancelled", "kept"]
+                .iter()
+                .any(|what| words.strip_prefix("appointment ") == Some(what))
             || words == SOMEONE
             || ["connected to ", "still paging ", "message in ", "nobody accepted on "]
                 .iter()
@@ -401,7 +415,7 @@ impl Reading {
             self.value(
                 &node.at,
                 "no call ends in these words",
-                "Write one of: connected to …, told to call 911, … is calling back, still paging …, nobody accepted on …, message in …, the caller hung up; or: a person, a promise or a direction.",
+                "Write one of: connected to …, told to call 911, … is calling back, still paging …, nobody accepted on …, message in …, appointment booked (moved, cancelled, kept), the caller hung up; or: a person, a promise or a direction.",
             );
         }
         known.then_some(words)
@@ -435,6 +449,71 @@ impl Reading {
             phones.insert(name.text.clone(), tries);
         }
         phones
+    }
+
+    fn records(&mut self, node: &Node) -> OnPaper {
+        self.only(
+            node,
+            &["patients", "open times", "taken", "cancels nothing", "answers after"],
+        );
+        let items = |name: &str| node.entry(name).map_or(&[][..], Node::items);
+        OnPaper {
+            patients: items("patients").iter().map(|node| self.patient(node)).collect(),
+            open_times: items("open times").iter().filter_map(|node| self.visit(node)).collect(),
+            taken: items("taken").iter().filter_map(|node| self.moment(node)).collect(),
+            cancels_nothing: node
+                .entry("cancels nothing")
+                .and_then(|node| self.on_or_off(node))
+                .unwrap_or_default(),
+            answers_after: node.entry("answers after").and_then(|node| self.duration(node)),
+        }
+    }
+
+    fn patient(&mut self, node: &Node) -> PaperPatient {
+        const KNOWN: [&str; 5] = [
+            "number",
+            "date of birth",
+            "medical record number",
+            "no longer here",
+            "appointments",
+        ];
+        self.only(node, &KNOWN);
+        let born = node.entry("date of birth").and_then(|node| {
+            let read = node.text().and_then(|text| text.trim().parse::<Date>().ok());
+            if read.is_none() {
+                self.value(&node.at, "this is not a date of birth", "Write it as 1984-02-09.");
+            }
+            read
+        });
+        let appointments = node.entry("appointments").map_or(&[][..], Node::items);
+        PaperPatient {
+            number: node.entry("number").and_then(|node| self.caller(node)),
+            born,
+            record: node.entry("medical record number").and_then(|node| self.words(node)),
+            gone: node
+                .entry("no longer here")
+                .and_then(|node| self.on_or_off(node))
+                .unwrap_or_default(),
+            appointments: appointments.iter().filter_map(|node| self.visit(node)).collect(),
+        }
+    }
+
+    fn visit(&mut self, node: &Node) -> Option<PaperVisit> {
+        self.only(node, &["type", "at", "with", "place"]);
+        let (Some(kind), Some(at)) = (node.entry("type"), node.entry("at")) else {
+            self.value(
+                &node.at,
+                "a time in the records has a type and a moment",
+                "Write it as {type: office visit, at: Monday 2026-11-23 10:00 am, with: Dr. Okafor}.",
+            );
+            return None;
+        };
+        Some(PaperVisit {
+            visit_type: self.words(kind)?,
+            at: self.moment(at)?,
+            with: node.entry("with").and_then(|node| self.words(node)),
+            place: node.entry("place").and_then(|node| self.words(node)),
+        })
     }
 
     fn failing(&mut self, node: &Node) -> BTreeSet<Failing> {

@@ -284,7 +284,11 @@ impl Reader<'_> {
                     format!(
                         "to {} an appointment within {within_days} days ({}).",
                         wording::appointments(wanted),
-                        visit_types.join(", ")
+                        visit_types
+                            .iter()
+                            .map(|kind| kind.name.as_str())
+                            .collect::<Vec<_>>()
+                            .join(", ")
                     ),
                 );
                 if let Some(to) = if_nothing_fits {

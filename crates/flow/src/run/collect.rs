@@ -302,6 +302,11 @@ impl Scene {
     /// The caller answered: remembered for the call and put into the message.
     pub(super) fn tell(&mut self, field: Field, value: Value, mark: Option<&'static str>) {
         self.told.insert(field, value.clone());
+        if mark.is_some() {
+            self.unconfirmed.insert(field);
+        } else {
+            self.unconfirmed.remove(&field);
+        }
         if let Some(draft) = &mut self.draft {
             draft.put(field, value);
         }

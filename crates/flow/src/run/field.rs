@@ -29,6 +29,9 @@ const DIGITS_MAX: usize = 11;
 const NUMBER_DIGITS: usize = 10;
 const DATE_DIGITS: usize = 8;
 const AGE_DIGITS: usize = 3;
+/// Digits of a medical record number, at least and at most.
+const CODE_DIGITS_MIN: usize = 3;
+const CODE_DIGITS_MAX: usize = 10;
 /// §8: real, past, less than this many years ago.
 const AGE_YEARS_MAX: i16 = 120;
 /// A name may be half a second; a message that short is a bump against the phone (§4).
@@ -369,6 +372,7 @@ impl FieldAsk {
             Wanted::Number if typed.starts_with('1') => NUMBER_DIGITS + 1,
             Wanted::Number => NUMBER_DIGITS,
             Wanted::Date => DATE_DIGITS,
+            Wanted::Code => CODE_DIGITS_MAX,
             _ => AGE_DIGITS,
         };
         let this_number = self.field == Field::CallbackNumber && scene.caller.number.is_some() && typed == "1";
@@ -411,6 +415,12 @@ impl FieldAsk {
                 let said = words::birth_date(date, scene.language);
                 (Value::Date(date), said)
             }),
+            Wanted::Code => (CODE_DIGITS_MIN..=CODE_DIGITS_MAX)
+                .contains(&typed.expose().len())
+                .then(|| {
+                    let said = words::number(&typed, scene.language);
+                    (Value::Number(typed.clone()), said)
+                }),
             _ => {
                 return match typed.expose().parse::<u8>() {
                     Ok(years) if i16::from(years) < AGE_YEARS_MAX => Fielded::Answered {
@@ -422,10 +432,10 @@ impl FieldAsk {
             }
         };
         let Some((value, said)) = read else {
-            let sorry = if self.field.wanted() == Wanted::Number {
-                Phrase::NotANumber
-            } else {
-                Phrase::NotABirthDate
+            let sorry = match self.field.wanted() {
+                Wanted::Number => Phrase::NotANumber,
+                Wanted::Code => Phrase::NotUnderstood,
+                _ => Phrase::NotABirthDate,
             };
             return self.wrong(scene, sorry);
         };
@@ -465,6 +475,7 @@ const fn unconfirmed(field: Field) -> Option<&'static str> {
     match field {
         Field::CallbackNumber => Some("call-back number not confirmed"),
         Field::PatientDateOfBirth => Some("date of birth not confirmed"),
+        Field::MedicalRecordNumber => Some("medical record number not confirmed"),
         _ => None,
     }
 }

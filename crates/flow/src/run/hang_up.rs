@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::field::KEEP_PATIENCE;
 use super::message::Draft;
+use super::offer::{Deed, Deeds};
 use super::scene::Scene;
 use super::{ClipId, Do, Doing, Escalated, Heard, MessageId, Outcome, Turn, Value, record};
 use crate::model::{Act, Field, Level, Target};
@@ -24,6 +25,8 @@ pub(super) enum Parting {
     Clip { id: ClipId, field: Field, until: Timestamp },
     /// The message is being made durable.
     Keeping { id: MessageId, until: Timestamp },
+    /// The records were asked to book or cancel, and have not answered.
+    Arranging(Deed),
     /// Somebody is being rung to call back.
     Ringing { ladder: String, until: Timestamp },
 }
@@ -39,6 +42,10 @@ pub(super) fn caller_left(doing: Doing, scene: &mut Scene) -> Turn {
         Doing::Over | Doing::Parting(_) => Turn::Stay(doing),
         Doing::Bridged(_) => Turn::End,
         Doing::Escalating(escalating) => escalating.caller_left(scene),
+        Doing::Offering(offering) => match offering.deed() {
+            Some(deed) => Turn::Stay(Doing::Parting(Parting::Arranging(deed.unheard()))),
+            None => part(scene),
+        },
         _ => match clip {
             Some((id, field)) => Turn::Stay(Doing::Parting(Parting::Clip {
                 id,
@@ -117,6 +124,13 @@ impl Parting {
 
     pub(super) fn hear(self, scene: &mut Scene, heard: Heard) -> Turn {
         match (heard, self) {
+            (heard, Self::Arranging(deed)) => match deed.hear(scene, &heard) {
+                Deeds::Still(deed) => Turn::Stay(Doing::Parting(Self::Arranging(deed))),
+                Deeds::Ended(ended) => {
+                    Deed::settled(ended, scene);
+                    part(scene)
+                }
+            },
             (Heard::Clip { id, heard }, Self::Clip { id: clip, field, .. }) if id == clip => {
                 if heard.is_some() {
                     if scene.draft.is_none() {
@@ -154,6 +168,7 @@ impl Parting {
 
     pub(super) fn due(&self) -> Option<Timestamp> {
         match self {
+            Self::Arranging(deed) => Some(deed.due()),
             Self::Clip { until, .. } | Self::Keeping { until, .. } | Self::Ringing { until, .. } => Some(*until),
         }
     }

@@ -53,6 +53,11 @@ pub(super) fn phrase_then(scene: &mut Scene, phrase: Phrase, then: Option<Sectio
     begin(scene, words, Keys::Skip, then)
 }
 
+/// What was done for the caller: said to its end, then the next step.
+pub(super) fn told(scene: &mut Scene, words: Words) -> Turn {
+    begin(scene, words, Keys::Wait, None)
+}
+
 /// The approved words in every language of the flow, never skippable; keys pressed during them are not acted on.
 pub(super) fn emergency_notice(scene: &mut Scene, notice: Notice) -> Turn {
     scene.ahead.clear();

@@ -1,6 +1,6 @@
 //! What a call knows while it runs, and the few things every verb does: say, spend, remember, end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 use phi::Phi;
 
 use super::message::Draft;
+use super::records::{Exit, Visit};
 use super::{CALL_MAX, Caller, Chosen, ClipId, Do, Doing, Heard, MessageId, Note, Outcome, STEPS_MAX, SayId, Value};
 use crate::library::Phrase;
 use crate::model::{Amount, Condition, Fact, Field, Flow, Known, Level, Practice, SectionId, Sentence, Thing};
@@ -48,6 +49,16 @@ pub(super) struct Scene {
     pub(super) told: BTreeMap<Field, Value>,
     /// The message being gathered or just kept.
     pub(super) draft: Option<Draft>,
+    /// What they told and did not confirm, or what found nobody.
+    pub(super) unconfirmed: BTreeSet<Field>,
+    /// What the records call the patient, after a match.
+    pub(super) patient: Option<Phi<String>>,
+    /// Searches made.
+    pub(super) searches: u8,
+    /// The patient's next appointment, as far as it is known.
+    pub(super) appointment: Option<Visit>,
+    /// How the step that asked the records has just come out, for whoever follows the call.
+    pub(super) exit: Option<Exit>,
     pub(super) call_back_by: Option<Timestamp>,
     pub(super) ladder: Option<Ladder>,
     pub(super) outcome: Option<Outcome>,
@@ -97,8 +108,7 @@ impl Scene {
             next_step: 0,
             language: flow.languages.first().copied().unwrap_or(Language::English),
             permission: None,
-            // No records system is wired yet: until one answers, records are down and callers are told so.
-            records_down: true,
+            records_down: !caller.beforehand.records_answer,
             recordings_down: false,
             in_net: false,
             ahead: VecDeque::new(),
@@ -107,6 +117,11 @@ impl Scene {
             owed: None,
             told: BTreeMap::new(),
             draft: None,
+            unconfirmed: BTreeSet::new(),
+            patient: None,
+            searches: 0,
+            appointment: None,
+            exit: None,
             call_back_by: None,
             ladder: None,
             outcome: None,
@@ -226,6 +241,9 @@ impl Scene {
     pub(super) fn stop(&mut self, doing: &Doing) {
         self.hush();
         self.take_so_far(doing);
+        if let Doing::Offering(offering) = doing {
+            offering.leave(self);
+        }
         if let Some((id, field)) = doing.clip() {
             self.out.push_back(Do::EndClip { id });
             if let Some(draft) = &mut self.draft {
@@ -263,8 +281,11 @@ impl Scene {
                 words::deadline(by.datetime(), self.local().date(), language)
             }),
             Fill::Time => Some(words::time_of_day(self.local().time(), language)),
-            // Known only after a match in the records, and none can be made yet.
-            Fill::Appointment => None,
+            // Only after a match, and only their own.
+            Fill::Appointment => self.patient.as_ref().map(|_| match &self.appointment {
+                Some(visit) => self.visit_words(visit, language),
+                None => Words::part(Phrase::NotInTheBook.part(language)),
+            }),
         })
     }
 

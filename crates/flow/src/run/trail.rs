@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use phi::Phi;
 
-use super::{Asks, Doing, Escalated, Heard, STEPS_MAX, Turn};
+use super::{Asks, Doing, Escalated, Exit, Heard, STEPS_MAX, Turn};
 use crate::model::SectionId;
 
 /// Roads that are noted; a call has fewer, by its step budget.
@@ -37,6 +37,8 @@ pub(crate) enum By {
     Skipped,
     /// Somebody accepted, or answered.
     Reached,
+    /// The records were asked, and it came out so.
+    Records(Exit),
     /// The caller is gone.
     HungUp,
     /// Anything else: words ended, time ran out, nobody came.
@@ -157,6 +159,17 @@ impl Trail {
             by,
             asked: true,
             to,
+        });
+    }
+
+    /// How a step that asked the records came out.
+    pub(super) fn came_out(&mut self, at: (SectionId, usize), exit: Exit) {
+        self.note(Taken {
+            at,
+            question: None,
+            by: By::Records(exit),
+            asked: false,
+            to: Went::Stays,
         });
     }
 

@@ -295,6 +295,10 @@ impl Call {
                     },
                 );
             }
+            flow::Do::AskRecords { id, .. } => {
+                let answer = flow::RecordsAnswer::Down;
+                self.hear(now, wires, flow::Heard::Records { id, answer });
+            }
             flow::Do::Note(noted) => self.note_of_the_flow(now, wires, noted),
             flow::Do::HangUp => self.hang_up_caller(now, wires),
         }

@@ -108,6 +108,7 @@ impl Engine {
                 threads: 1,
             },
             labs: vec![practice.clone()],
+            records: std::sync::Arc::new(switchboard::records::NotConnected),
             practices: vec![practice],
             data,
             speech: speech(),

@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard::DeskConfig;
+use switchboard::records::Records;
 
 use crate::resolver::Resolver;
 use crate::trace::{Hep, Trace};
@@ -45,6 +47,8 @@ pub struct Config {
     pub speech: Option<voice::Engine>,
     /// What the book and the recordings are sealed with.
     pub keys: Keys,
+    /// The practices' records systems; [`NotConnected`](switchboard::records::NotConnected) where there are none.
+    pub records: Arc<dyn Records>,
     /// How long draining waits for calls before it ends them.
     pub drain: Duration,
 }

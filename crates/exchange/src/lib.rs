@@ -32,6 +32,7 @@ pub mod plane;
 mod ports;
 mod practices;
 mod recorder;
+mod records;
 pub mod releases;
 mod resolver;
 mod serve;

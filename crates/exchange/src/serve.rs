@@ -153,6 +153,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         data,
         speech,
         keys,
+        records,
         drain,
     } = config;
     let releases = Store::new(data.join("releases"), keys.approvers.clone());
@@ -220,6 +221,8 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     let told = Told::default();
     let (said, told) = told.facts(&prepared.loaded);
     let (standings_sender, standings) = watch::channel(prepared.loaded.standings.into());
+    let answered = prepared.loaded.released.iter();
+    let answered = answered.map(|one| one.practice.name.clone()).collect();
     desk.handle(Instant::now(), Input::Practices(prepared.loaded.released));
 
     let (control, controls) = mpsc::channel(CONTROLS);
@@ -234,12 +237,18 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         });
     }
     let (resolved, resolutions) = mpsc::channel(RESOLUTIONS);
+    let (records_answered, records_answers) = mpsc::channel(RESOLUTIONS);
     let signalling = Loop {
         desk,
         transports,
         names: Names::open(&resolver),
         resolved,
         resolutions,
+        records: crate::records::Door::new(records),
+        records_answered,
+        records_answers,
+        records_of: std::collections::BTreeSet::new(),
+        practices: answered,
         arrivals,
         plane: Some(plane),
         recorder,

@@ -1,6 +1,7 @@
 //! The loop that owns the desk: everything that can happen comes in here, one thing at a time, and everything the desk
 //! wants goes out from here. Nothing in it waits for a disk, a packet or a peer.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::plane::{Order, Plane};
 use crate::ports::Ports;
 use crate::practices::Clips;
 use crate::recorder::Recorder;
+use crate::records::Door;
 use crate::resolver::Names;
 use crate::trace::{Tap, TraceFigures};
 use crate::transport::{Arrivals, Arrived, Transports};
@@ -95,6 +97,14 @@ pub(crate) struct Loop {
     pub(crate) names: Names,
     pub(crate) resolved: mpsc::Sender<(Question, Answer)>,
     pub(crate) resolutions: mpsc::Receiver<(Question, Answer)>,
+    /// The records of the practices, and how their answers come back.
+    pub(crate) records: Door,
+    pub(crate) records_answered: mpsc::Sender<(CallId, flow::AskId, flow::RecordsAnswer)>,
+    pub(crate) records_answers: mpsc::Receiver<(CallId, flow::AskId, flow::RecordsAnswer)>,
+    /// Whose records can be asked, as the desk was told last.
+    pub(crate) records_of: BTreeSet<String>,
+    /// The practices that are answered.
+    pub(crate) practices: Vec<String>,
     pub(crate) arrivals: Arrivals,
     /// Where a copy of every message goes: files, a collector.
     pub(crate) trace: Option<Tap>,
@@ -129,6 +139,7 @@ impl Loop {
     pub(crate) async fn run(mut self) {
         // Ports before ladders: a ladder that goes on rings at once, and a phone that answers needs audio.
         self.top_up_ports();
+        self.tell_records();
         for call in std::mem::take(&mut self.settled) {
             self.handle(Input::HasOutcome(call));
         }
@@ -172,6 +183,10 @@ impl Loop {
                 }
                 Some((question, answer)) = self.resolutions.recv() => {
                     self.handle(Input::Resolved { question, answer });
+                }
+                Some((call, id, answer)) = self.records_answers.recv() => {
+                    self.tell_records();
+                    self.handle(Input::RecordsAnswered { call, id, answer });
                 }
                 _ = heartbeat.tick() => self.heartbeat(),
                 count = self.arrivals.recv_many(&mut arrived, BATCH) => {
@@ -237,7 +252,7 @@ impl Loop {
                                     let _ = journal.keep(ticket, facts);
                                 }
                                 Output::Timeout(_) => break,
-                                Output::Transmit(_) | Output::Media(_) | Output::Resolve(_) | Output::Expect { .. } => {}
+                                Output::Transmit(_) | Output::Media(_) | Output::Resolve(_) | Output::Expect { .. } | Output::AskRecords { .. } => {}
                             }
                         }
                     }
@@ -344,6 +359,21 @@ impl Loop {
         }));
     }
 
+    /// Whose records can be asked changes when practices do, and with every breaker.
+    fn tell_records(&mut self) {
+        let now = Instant::now();
+        let can: BTreeSet<String> = self
+            .practices
+            .iter()
+            .filter(|practice| self.records.may_answer(practice, now))
+            .cloned()
+            .collect();
+        if can != self.records_of {
+            self.records_of.clone_from(&can);
+            self.handle(Input::RecordsOf(can));
+        }
+    }
+
     fn control(&mut self, control: Control) {
         match control {
             Control::Release {
@@ -353,7 +383,9 @@ impl Loop {
             } => {
                 if let Some(practices) = practices {
                     self.clips = clips;
+                    self.practices = practices.iter().map(|one| one.practice.name.clone()).collect();
                     self.handle(Input::Practices(practices));
+                    self.tell_records();
                 }
                 facts.into_iter().for_each(|fact| self.note(fact));
             }
@@ -420,6 +452,7 @@ impl Loop {
     fn heartbeat(&mut self) {
         self.desk.set_clock(Instant::now(), Timestamp::now());
         self.journal.retry();
+        self.tell_records();
         let Some(plane) = &mut self.plane else { return };
         plane.flush();
         let percent = (plane.figures().load_permille / 10).min(100);
@@ -466,6 +499,19 @@ impl Loop {
                         let answer = names.answer(&question).await;
                         // The loop may have ended meanwhile.
                         let _ = resolved.send((question, answer)).await;
+                    });
+                }
+                Output::AskRecords {
+                    call,
+                    practice,
+                    id,
+                    ask,
+                } => {
+                    let (records, answered) = (self.records.clone(), self.records_answered.clone());
+                    tokio::spawn(async move {
+                        let answer = records.ask(practice, ask).await;
+                        // The loop may have ended meanwhile.
+                        let _ = answered.send((call, id, answer)).await;
                     });
                 }
                 Output::Expect { address, domain } => self.transports.expect(address, &domain),

@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use exchange::handset::{Doctor, Handset, Keys, News, Scripted, Setup};
 use flow::Part;
-use flow::rehearse::{Failing, Scenario, Turn};
+use flow::rehearse::{Failing, PaperRecords, Scenario, Turn};
 use media::Law;
-use switchboard::phone::Answering;
+use switchboard::phone::Answering as PhoneAnswers;
+use switchboard::records::{Answering, Records};
 use switchboard::{DeskConfig, Fact, Health, Listener, Network, Outbound, Stamped, Trunk, rehearse};
 
 use crate::{Failure, flows, keys, out, serve};
@@ -188,8 +189,8 @@ impl Stage {
             answers: Box::new(move |number, answering| {
                 let (accept, pin) = practice.keys_to_accept(number);
                 let key = match answering {
-                    Answering::Accepts => Some(accept),
-                    Answering::PassesOn => Some('2'),
+                    PhoneAnswers::Accepts => Some(accept),
+                    PhoneAnswers::PassesOn => Some('2'),
                     _ => None,
                 };
                 Box::new(Doctor::new(key, doctor_says.clone(), TALK).with_pin(pin.cloned()))
@@ -206,7 +207,7 @@ impl Stage {
                     .copied()
                     .map(|answers| match rehearse::answering(answers) {
                         // The far end is our own here; to whoever waits, a way out that refuses is a line that is busy.
-                        _ if trunk_down => Answering::Busy,
+                        _ if trunk_down => PhoneAnswers::Busy,
                         answers => answers,
                     });
                 handset.plan(number, answers.collect());
@@ -234,6 +235,10 @@ impl Stage {
             data: data.clone(),
             speech: serve::speech(None)?,
             keys: keys::for_engine(&key_folder)?,
+            records: match rehearse::records_of(scenario, &self.practice) {
+                Some(records) => Arc::new(OnPaper(Mutex::new(records))),
+                None => Arc::new(switchboard::records::NotConnected),
+            },
             drain: serve::SHORT_DRAIN,
         };
         let running = runtime.block_on(serve::begin(config))?;
@@ -351,6 +356,23 @@ impl Stage {
             }
             std::thread::sleep(Duration::from_millis(200));
         }
+    }
+}
+
+/// The records a scenario writes down, answering in real time.
+struct OnPaper(Mutex<PaperRecords>);
+
+impl Records for OnPaper {
+    fn is_connected(&self, _: &str) -> bool {
+        true
+    }
+
+    fn ask(&self, _: &str, ask: flow::RecordsAsk) -> Answering {
+        let (answer, after) = self.0.lock().unwrap_or_else(PoisonError::into_inner).answer(&ask);
+        Box::pin(async move {
+            tokio::time::sleep(after).await;
+            answer
+        })
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) fn exchange_config(settings: Settings) -> Result<exchange::Config, Fa
         data: settings.data,
         speech,
         keys,
+        // No records system is spoken with yet: callers are told that they are down, and leave a message.
+        records: std::sync::Arc::new(switchboard::records::NotConnected),
         drain: settings.drain,
     })
 }

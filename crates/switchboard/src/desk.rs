@@ -20,6 +20,7 @@ use crate::door::{
     CallId, DeskConfig, Health, Input, LegId, MediaCommand, MediaEvent, Output, RecordingId, Released, Ticket,
 };
 use crate::fact::{Fact, OpenEscalation, Stamped};
+use crate::records::Searchers;
 
 use self::admission::{Arrived, Lately};
 use self::line::Line;
@@ -90,6 +91,9 @@ pub(crate) struct Wires {
     line_due: BTreeSet<(Instant, LegId)>,
     /// Requests of ours outside any call, and what each is for.
     asked: HashMap<sip::RequestId, Asked>,
+    /// Practices whose records can be asked.
+    records_of: BTreeSet<String>,
+    searchers: Searchers,
     /// One monotonic instant and the wall time it had; calls keep the anchor they began with.
     anchor: (Instant, Timestamp),
 }
@@ -170,6 +174,8 @@ impl Desk {
                 lines: HashMap::new(),
                 line_due: BTreeSet::new(),
                 asked: HashMap::new(),
+                records_of: BTreeSet::new(),
+                searchers: Searchers::default(),
                 anchor: (now, wall),
             },
             calls: HashMap::new(),
@@ -244,6 +250,10 @@ impl Desk {
                 for id in ids {
                     self.with_call(now, id, |call, wires| call.health(now, wires));
                 }
+            }
+            Input::RecordsOf(practices) => self.wires.records_of = practices,
+            Input::RecordsAnswered { call, id, answer } => {
+                self.with_call(now, call, |call, wires| call.records_answered(now, wires, id, answer));
             }
             Input::Drain => {
                 self.draining = true;
@@ -619,6 +629,25 @@ impl Wires {
         let ticket = self.send_facts();
         self.tickets.insert(ticket, (call, now + self.config.book_patience));
         ticket
+    }
+
+    /// The records of this practice can be asked now.
+    pub(crate) fn records_answer(&self, practice: &str) -> bool {
+        self.records_of.contains(practice)
+    }
+
+    /// One more search by this number today, if it may be.
+    pub(crate) fn may_search(&mut self, practice: &str, number: Option<&phi::Phi<String>>, now: Timestamp) -> bool {
+        self.searchers.may_search(practice, number, now)
+    }
+
+    pub(crate) fn ask_records(&mut self, call: CallId, practice: String, id: flow::AskId, ask: flow::RecordsAsk) {
+        self.out.push_back(Output::AskRecords {
+            call,
+            practice,
+            id,
+            ask,
+        });
     }
 
     fn flush_facts(&mut self) {

@@ -113,6 +113,17 @@ pub enum Input<'a> {
     MediaLoad(u8),
     /// Something behind the telephone line broke (or mended).
     Health(Health),
+    /// The practices whose records can be asked now; callers of all others are told that they are down.
+    RecordsOf(std::collections::BTreeSet<String>),
+    /// The records have answered an [`Output::AskRecords`].
+    RecordsAnswered {
+        /// The call that asked.
+        call: CallId,
+        /// Its question.
+        id: flow::AskId,
+        /// What they say.
+        answer: flow::RecordsAnswer,
+    },
     /// Take no new calls; let those in progress finish.
     Drain,
     /// An escalation that a restart interrupted, read back from the book (house.md §4, D4).
@@ -181,6 +192,17 @@ pub enum Output {
         address: SocketAddr,
         /// Which name.
         domain: String,
+    },
+    /// Ask a practice's records; comes back as [`Input::RecordsAnswered`].
+    AskRecords {
+        /// Who asks.
+        call: CallId,
+        /// Whose records.
+        practice: String,
+        /// The question.
+        id: flow::AskId,
+        /// What is asked.
+        ask: flow::RecordsAsk,
     },
     /// Nothing more for now; come back at this instant at the latest (`None`: only when something happens).
     Timeout(Option<Instant>),

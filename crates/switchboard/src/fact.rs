@@ -268,6 +268,20 @@ pub enum Fact {
         /// The question that decided, if one did.
         question: Option<String>,
     },
+    /// The records were asked, and for what purpose (AUD-02). Nothing in it tells of anybody.
+    RecordsAsked {
+        /// What was asked.
+        what: String,
+        /// Why.
+        purpose: String,
+    },
+    /// How they answered: `one match`, `no match`, `down`.
+    RecordsAnswered {
+        /// What was asked.
+        what: String,
+        /// In a word or two.
+        result: String,
+    },
     /// The caller was told to call 911.
     Told911,
     /// A message is accepted: from here on we owe it a reader.
@@ -438,6 +452,8 @@ impl Fact {
             Fact::Choice { .. } => "choice",
             Fact::CallerLeft { .. } => "caller left",
             Fact::Disposition { .. } => "disposition",
+            Fact::RecordsAsked { .. } => "records asked",
+            Fact::RecordsAnswered { .. } => "records answered",
             Fact::Told911 => "told 911",
             Fact::MessageKept(_) => "message kept",
             Fact::EscalationBegan(_) => "escalation began",

@@ -145,6 +145,8 @@ pub fn line(fact: &Fact) -> String {
             Some(question) => format!("disposition {level}, by {question}"),
             None => format!("disposition {level}"),
         },
+        Fact::RecordsAsked { what, purpose } => format!("records: {what} ({purpose})"),
+        Fact::RecordsAnswered { what, result } => format!("records: {what}: {result}"),
         Fact::Told911 => "told to call 911".into(),
         Fact::MessageKept(message) => {
             let fields: Vec<String> = message

@@ -17,6 +17,7 @@ pub mod door;
 pub mod fact;
 pub mod ladder;
 pub mod phone;
+pub mod records;
 pub mod rehearse;
 pub mod replay;
 pub mod trunk;

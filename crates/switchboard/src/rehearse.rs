@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flow::rehearse::{Act, Actor, Failing, Failure, Observed, Phone as Scripted, Scenario};
+use flow::rehearse::{Act, Actor, Failing, Failure, Observed, PaperRecords, Phone as Scripted, Scenario};
 
 use crate::carrier::{Carrier, EDGE};
 use crate::door::{Health, Released};
@@ -74,6 +74,9 @@ pub fn play_by(anchor: Instant, practice: &Arc<flow::Practice>, scenario: &Scena
         wire: Duration::from_millis(1),
     };
     let mut world = World::by_carrier(anchor, released, setting, Weather::default(), carrier);
+    if let Some(records) = records_of(scenario, practice) {
+        world.keep_records(&practice.name, records);
+    }
     for (person, answers) in &scenario.phones {
         let number = practice.people.get(person).map(|known| known.call.expose());
         // A line outside, such as Poison Control, answers by the same words.
@@ -210,10 +213,22 @@ fn outcome_of(phrase: &str) -> Option<flow::Outcome> {
     } else {
         match phrase {
             "told to call 911" => Some(flow::Outcome::Told911),
+            "appointment booked" => Some(flow::Outcome::AppointmentBooked),
+            "appointment moved" => Some(flow::Outcome::AppointmentMoved),
+            "appointment cancelled" => Some(flow::Outcome::AppointmentCancelled),
+            "appointment kept" => Some(flow::Outcome::AppointmentKept),
             "ended" => Some(flow::Outcome::Ended),
             _ => Some(flow::Outcome::CallerHungUp),
         }
     }
+}
+
+/// The records a scenario has and can reach.
+pub fn records_of(scenario: &Scenario, practice: &flow::Practice) -> Option<PaperRecords> {
+    let broken = [Failing::Records, Failing::Internet, Failing::Everything];
+    let reached = broken.iter().all(|failing| !scenario.failing.contains(failing));
+    let holds = scenario.records.clone().filter(|_| reached)?;
+    Some(PaperRecords::new(holds, practice.time_zone.clone()))
 }
 
 /// Who is on duty in a scenario: as it says, and the practice's fall-back for every gap.

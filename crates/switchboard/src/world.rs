@@ -102,6 +102,9 @@ pub struct World {
     seen: Log,
     carrier: Carrier,
     forwarding: Forwarding,
+    records: Option<flow::rehearse::PaperRecords>,
+    /// Answers of the records on their way, by the number of their happening.
+    answers: BTreeMap<u64, (crate::door::CallId, flow::AskId, flow::RecordsAnswer)>,
 }
 
 #[derive(Default)]
@@ -158,6 +161,7 @@ enum Happening {
         leg: LegId,
     },
     Ended(Late),
+    RecordsAnswer(u64),
     Wake,
 }
 
@@ -232,6 +236,8 @@ impl World {
             seen: Log::new(),
             carrier,
             forwarding: Forwarding::default(),
+            records: None,
+            answers: BTreeMap::new(),
         };
         if let Some(after) = world.weather.cut_after {
             world.schedule(after, Happening::Wake);
@@ -260,6 +266,13 @@ impl World {
     /// A restart found this ladder interrupted.
     pub fn resume(&mut self, open: OpenEscalation) {
         self.desk.handle(self.now, Input::Resume(Box::new(open)));
+    }
+
+    /// A practice has these records, from the next call on.
+    pub fn keep_records(&mut self, practice: &str, records: flow::rehearse::PaperRecords) {
+        self.records = Some(records);
+        self.desk
+            .handle(self.now, Input::RecordsOf([practice.to_owned()].into()));
     }
 
     /// The telephone, to script how each number answers.
@@ -418,6 +431,11 @@ impl World {
                 self.see(Seen::Answered { ticket, kept: false });
                 self.desk.handle(self.now, Input::NotRecorded { ticket });
             }
+            Happening::RecordsAnswer(number) => {
+                if let Some((call, id, answer)) = self.answers.remove(&number) {
+                    self.desk.handle(self.now, Input::RecordsAnswered { call, id, answer });
+                }
+            }
             Happening::Lost { leg } => {
                 if self.legs.contains_key(&leg) {
                     self.desk.handle(self.now, Input::Media(MediaEvent::Lost { leg }));
@@ -499,6 +517,16 @@ impl World {
                     let slow = self.weather.names_slow;
                     let late = if slow.is_zero() { slow } else { self.dice.within(slow) };
                     self.schedule(self.setting.wire + late, Happening::Resolves(question));
+                    continue;
+                }
+                Output::AskRecords { call, id, ask, .. } => {
+                    let (answer, after) = match &mut self.records {
+                        Some(records) => records.answer(&ask),
+                        None => (flow::RecordsAnswer::Down, Duration::ZERO),
+                    };
+                    let number = self.sequence;
+                    self.answers.insert(number, (call, id, answer));
+                    self.schedule(after, Happening::RecordsAnswer(number));
                     continue;
                 }
                 Output::Record { ticket, facts } => {

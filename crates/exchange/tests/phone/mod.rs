@@ -63,6 +63,7 @@ pub(crate) fn config(data: &Path, practices: &Path) -> Config {
             recipients: vec![seal::RecipientSecret::generate(1, &mut |b| b.fill(9)).public()],
             approvers: data.join("approvers"),
         },
+        records: std::sync::Arc::new(switchboard::records::NotConnected),
         drain: PATIENCE,
     }
 }

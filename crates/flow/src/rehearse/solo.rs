@@ -220,8 +220,10 @@ impl World<'_> {
                 Failing::Disk => Broken::Recordings,
                 // Met when a telephone is rung.
                 Failing::Trunk => continue,
-                // Noticed only when something is to be kept; nothing a run waits for goes over the internet.
-                Failing::Database | Failing::Internet => continue,
+                // The records are all that a run asks for over it.
+                Failing::Internet => Broken::Records,
+                // Noticed only when something is to be kept.
+                Failing::Database => continue,
             };
             self.tell(Heard::Broken(broken));
         }

@@ -10,6 +10,7 @@ use super::{Call, Partner, Withheld, ladder, signal};
 use crate::desk::{Wires, codec_name, is_protected};
 use crate::door::{CallId, LegId, MediaCommand, RecordingId};
 use crate::fact::{Fact, FieldValue, Message, OpenEscalation};
+use crate::records;
 
 /// The caller's side: a SIP session, the agreed stream, and where in its life it is.
 pub(super) enum Caller {
@@ -295,13 +296,45 @@ impl Call {
                     },
                 );
             }
-            flow::Do::AskRecords { id, .. } => {
-                let answer = flow::RecordsAnswer::Down;
-                self.hear(now, wires, flow::Heard::Records { id, answer });
-            }
+            flow::Do::AskRecords { id, ask } => self.ask_records(now, wires, id, ask),
             flow::Do::Note(noted) => self.note_of_the_flow(now, wires, noted),
             flow::Do::HangUp => self.hang_up_caller(now, wires),
         }
+    }
+
+    /// Every question to the records is a fact with its purpose, and so is its answer (integrations §3.2, 5).
+    fn ask_records(&mut self, now: Instant, wires: &mut Wires, id: flow::AskId, ask: flow::RecordsAsk) {
+        let what = ask.name();
+        let asked = Fact::RecordsAsked {
+            what: what.to_owned(),
+            purpose: records::PURPOSE.to_owned(),
+        };
+        self.note(now, wires, asked);
+        self.asked.insert(id, what);
+        let practice = self.released.practice.name.clone();
+        let number = self.number.expose().clone().map(Phi::new);
+        let searches = matches!(ask, flow::RecordsAsk::Find(_));
+        if searches && !wires.may_search(&practice, number.as_ref(), self.wall(now)) {
+            return self.records_answered(now, wires, id, flow::RecordsAnswer::NoMatch);
+        }
+        wires.ask_records(self.id, practice, id, ask);
+    }
+
+    /// The flow knows whether it still waits for this answer; the book has it either way.
+    pub(crate) fn records_answered(
+        &mut self,
+        now: Instant,
+        wires: &mut Wires,
+        id: flow::AskId,
+        answer: flow::RecordsAnswer,
+    ) {
+        let Some(what) = self.asked.remove(&id) else { return };
+        let answered = Fact::RecordsAnswered {
+            what: what.to_owned(),
+            result: answer.name().to_owned(),
+        };
+        self.note(now, wires, answered);
+        self.hear(now, wires, flow::Heard::Records { id, answer });
     }
 
     /// Permission is in the book before the first frame is kept (CON-01, INT-10).

@@ -60,6 +60,8 @@ pub(crate) struct Call {
     connecting: Option<Connecting>,
     /// Acts withheld until the book has answered.
     withheld: BTreeMap<Ticket, Withheld>,
+    /// What the flow asked the records and waits to hear.
+    asked: BTreeMap<flow::AskId, &'static str>,
     /// Clips being recorded: which of the flow's clips each is.
     clips: HashMap<RecordingId, flow::ClipId>,
     /// The flow's clips, by the id under which the vault keeps them. One that is still being recorded is among them: a
@@ -159,6 +161,10 @@ impl Call {
         let beforehand = flow::Beforehand {
             nobody_on_call: Some(nobody_on_call(&released, wall)),
             called_lately,
+            records_answer: wires.records_answer(&released.practice.name),
+            number_is_doubted: verdict
+                .as_ref()
+                .is_some_and(|verdict| verdict.result == sip::identity::Outcome::Failed),
         };
         let run = flow::Run::start(
             released.practice.clone(),
@@ -242,6 +248,7 @@ impl Call {
             partner: None,
             connecting: None,
             withheld: BTreeMap::new(),
+            asked: BTreeMap::new(),
             clips: HashMap::new(),
             kept_clips: HashMap::new(),
             recording: None,
@@ -279,6 +286,7 @@ impl Call {
         self.partner = None;
         self.connecting = None;
         self.withheld.clear();
+        self.asked.clear();
         self.clips.clear();
         self.ended_by = "fault";
         if self.faults <= FAULTS_MAX {

@@ -55,9 +55,9 @@ pub use model::Value as ConditionValue;
 pub use model::*;
 pub use recording::{Measure, SoundFile};
 pub use run::{
-    ANSWERS_WITHIN, Answer, AskId, Beforehand, Broken, CALL_MAX, Caller, Chosen, ClipId, Do, Escalated, Evidence, Heard,
-    Message, MessageId, Note, Outcome, RecordsAnswer, RecordsAsk, Run, SEARCHES_MAX, STEPS_MAX, SayId, TALKED_AT_LEAST,
-    Value, Visit, Why,
+    ANSWERS_WITHIN, Answer, AskId, Beforehand, Broken, CALL_MAX, Caller, Chosen, ClipId, Do, Escalated, Evidence,
+    Heard, Message, MessageId, Note, Outcome, RecordsAnswer, RecordsAsk, Run, SEARCHES_MAX, STEPS_MAX, SayId,
+    TALKED_AT_LEAST, Value, Visit, Why,
 };
 pub use stand_in::{StandIn, stand_in};
 pub use verb::verbs;

@@ -19,6 +19,10 @@ pub(crate) const DIRECTION: &str = "direction to call 911";
 pub(crate) const WORDS: &str = "words";
 /// While two people talk.
 pub(crate) const TALKING: &str = "talking";
+/// While the patient is looked for.
+const FINDING: &str = "finding the patient";
+/// While an appointment is arranged.
+const APPOINTMENTS: &str = "appointments";
 /// While a message is made durable.
 const KEEPING: &str = "keeping the message";
 /// While a message is spoken after the tone.
@@ -88,6 +92,8 @@ impl Doing {
             Self::Choosing(choosing) => choosing.name().to_owned(),
             Self::Triaging(triaging) => triaging.question(),
             Self::Collecting(collecting) => collecting.during().unwrap_or(KEEPING).to_owned(),
+            Self::Finding(_) => FINDING.to_owned(),
+            Self::Offering(_) => APPOINTMENTS.to_owned(),
             Self::Escalating(escalating) => escalating.ladder().to_owned(),
             Self::Connecting(connecting) => connecting.to().to_owned(),
             Self::Bridged(_) => TALKING.to_owned(),

@@ -227,6 +227,7 @@ impl<'a> Line<'a> {
                     self.dialling = Some(to);
                 }
                 Do::Note(note) => self.noted(note),
+                Do::AskRecords { .. } => self.untold("what the records said then is not kept"),
                 Do::Answer
                 | Do::StartRecording
                 | Do::EndClip { .. }
@@ -560,6 +561,7 @@ impl<'a> Line<'a> {
             Wanted::Number => "2025550123",
             Wanted::Date => "01011980",
             Wanted::Digits => "40",
+            Wanted::Code => "000",
             Wanted::YesOrNo | Wanted::Clip { .. } => "1",
         };
         digits.chars().for_each(|digit| self.press(digit));

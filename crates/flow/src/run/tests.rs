@@ -1107,11 +1107,13 @@ fn what_the_desk_knows_beforehand_decides_and_what_nobody_knows_is_no() {
     let both = Beforehand {
         nobody_on_call: Some(true),
         called_lately: Some(true),
+        ..Beforehand::default()
     };
     assert_eq!(known(both), ["Again.", "A gap.", "Of any age."]);
     let neither = Beforehand {
         nobody_on_call: Some(false),
         called_lately: Some(false),
+        ..Beforehand::default()
     };
     assert_eq!(known(neither), ["Of any age."]);
 }

@@ -472,3 +472,34 @@ fn strangers_wait_no_longer_for_the_records_than_is_proved_and_come_near() {
         }
     }
 }
+
+#[test]
+fn every_word_about_records_reads() {
+    let records = "{patients: [{number: +1 512 555 0199, date of birth: 1984-02-09, medical record number: \"123\", no longer here: yes, appointments: [{type: a, at: 2026-11-23 10 am, with: b, place: c}]}, {no longer here: no}], open times: [{type: a, at: 2026-11-23 10 am, with: b, place: c}], taken: [2026-11-23 10 am], cancels nothing: ANSWER, answers after: 6 seconds}";
+    for (answer, cancels_nothing) in [("yes", true), ("no", false)] {
+        let records = records.replace("ANSWER", answer);
+        for (given, own) in [(records.as_str(), ""), ("{}", records.as_str())] {
+            let own = if own.is_empty() {
+                String::new()
+            } else {
+                format!("    records: {own}\n")
+            };
+            let text = format!(
+                "tests for: a.flow.yaml\ngiven: {{now: 2026-11-21 11 pm, records: {given}}}\nscenarios:\n  - name: a\n{own}    expect: {{outcome: ended}}\n"
+            );
+            let (suite, found) = Suite::parse("a", &text);
+            assert_eq!(found, []);
+            let read = suite.expect("it reads").scenarios[0].records.clone().expect("records");
+            assert_eq!(
+                (read.patients.len(), read.open_times.len(), read.taken.len()),
+                (2, 1, 1)
+            );
+            assert_eq!(read.patients[0].record.as_deref(), Some("123"));
+            assert!(read.patients[0].gone && !read.patients[1].gone);
+            assert_eq!(read.open_times[0].place.as_deref(), Some("c"));
+            assert_eq!(read.patients[0].appointments, read.open_times);
+            assert_eq!(read.cancels_nothing, cancels_nothing);
+            assert_eq!(read.answers_after.map(|time| time.as_secs()), Some(6));
+        }
+    }
+}

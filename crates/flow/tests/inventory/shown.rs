@@ -3,6 +3,7 @@
 /// How files are called in the table, and where they are.
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("run", "crates/flow/src/run/tests.rs"),
+    ("appointments", "crates/flow/tests/appointments.rs"),
     ("field", "crates/flow/src/run/field.rs"),
     ("words", "crates/flow/src/words.rs"),
     ("everything", "fixtures/flows/good/everything/everything.tests.yaml"),
@@ -43,6 +44,7 @@ const CHEST: &str = "everything: Chest pain is told to call 911, and the notice 
 const POISON: &str = "everything: A child who swallowed something is put through to Poison Control";
 const REFILL: &str = "everything: A controlled medicine goes to a doctor, and the shared piece asks what else";
 const PIECE: &str = "everything: There is something else, so the shared piece leads to the doctor it was given";
+const PAPER: &str = "appointments: every_word_about_records_reads";
 const RECORDS: &str = "everything: Records are down, so a person will call about the appointment";
 const WAITS: &str = "everything: What can wait leaves the ladder by a key";
 const NOBODY: &str = "everything: Nobody accepts, so the caller is told so and leaves a message while paging goes on";
@@ -508,6 +510,64 @@ pub(crate) const SHOWN: &[(&str, &str)] = &[
     ("(tests for) / scenarios / phones / ‹person›: no answer", NOBODY),
     ("(tests for) / scenarios / phones / ‹person›: busy", NOBODY),
     ("(tests for) / scenarios / phones / ‹person›: screening", NOBODY),
+    ("(tests for) / given / records / answers after", PAPER),
+    ("(tests for) / given / records / cancels nothing: no", PAPER),
+    ("(tests for) / given / records / cancels nothing: yes", PAPER),
+    ("(tests for) / given / records / open times / at", PAPER),
+    ("(tests for) / given / records / open times / place", PAPER),
+    ("(tests for) / given / records / open times / type", PAPER),
+    ("(tests for) / given / records / open times / with", PAPER),
+    ("(tests for) / given / records / patients / appointments / at", PAPER),
+    ("(tests for) / given / records / patients / appointments / place", PAPER),
+    ("(tests for) / given / records / patients / appointments / type", PAPER),
+    ("(tests for) / given / records / patients / appointments / with", PAPER),
+    ("(tests for) / given / records / patients / date of birth", PAPER),
+    (
+        "(tests for) / given / records / patients / medical record number",
+        PAPER,
+    ),
+    ("(tests for) / given / records / patients / no longer here: no", PAPER),
+    ("(tests for) / given / records / patients / no longer here: yes", PAPER),
+    ("(tests for) / given / records / patients / number", PAPER),
+    ("(tests for) / given / records / taken", PAPER),
+    ("(tests for) / scenarios / records / answers after", PAPER),
+    ("(tests for) / scenarios / records / cancels nothing: no", PAPER),
+    ("(tests for) / scenarios / records / cancels nothing: yes", PAPER),
+    ("(tests for) / scenarios / records / open times / at", PAPER),
+    ("(tests for) / scenarios / records / open times / place", PAPER),
+    ("(tests for) / scenarios / records / open times / type", PAPER),
+    ("(tests for) / scenarios / records / open times / with", PAPER),
+    (
+        "(tests for) / scenarios / records / patients / appointments / at",
+        PAPER,
+    ),
+    (
+        "(tests for) / scenarios / records / patients / appointments / place",
+        PAPER,
+    ),
+    (
+        "(tests for) / scenarios / records / patients / appointments / type",
+        PAPER,
+    ),
+    (
+        "(tests for) / scenarios / records / patients / appointments / with",
+        PAPER,
+    ),
+    ("(tests for) / scenarios / records / patients / date of birth", PAPER),
+    (
+        "(tests for) / scenarios / records / patients / medical record number",
+        PAPER,
+    ),
+    (
+        "(tests for) / scenarios / records / patients / no longer here: no",
+        PAPER,
+    ),
+    (
+        "(tests for) / scenarios / records / patients / no longer here: yes",
+        PAPER,
+    ),
+    ("(tests for) / scenarios / records / patients / number", PAPER),
+    ("(tests for) / scenarios / records / taken", PAPER),
     ("(tests for) / scenarios / failing: records", RECORDS),
     (
         "(tests for) / scenarios / failing: speech",

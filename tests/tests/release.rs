@@ -31,6 +31,7 @@ fn furnish(doctors: std::net::SocketAddr) -> House {
     fs::write(&file, text.replace(LAB, "")).expect("room");
     // Ten scenarios are enough here; what is released is the same.
     fs::remove_file(house.path("practice/more.tests.yaml")).expect("a file of the practice");
+    fs::remove_file(house.path("practice/appointments.tests.yaml")).expect("a file of the practice");
     let protocol = house.path("practice/adult-symptoms.protocol.yaml");
     let text = fs::read_to_string(&protocol).expect("a file of the practice");
     let lines = text.lines().map(|line| {

@@ -649,14 +649,7 @@ impl Work {
             }
             (None, None) => return,
         };
-        let mut octets = draw();
-        let [a, b, c, d, e, f, g, h, i, j, ..] = octets();
-        let start = media::LegStart {
-            ssrc: u32::from_be_bytes([a, b, c, d]),
-            sequence: u16::from_be_bytes([e, f]),
-            timestamp: u32::from_be_bytes([g, h, i, j]),
-            cname: octets(),
-        };
+        let start = media::LegStart::drawn(&mut draw());
         let line = Line {
             number,
             socket,

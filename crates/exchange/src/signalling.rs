@@ -534,7 +534,7 @@ impl Loop {
                     tracing::error!(port, "a leg wants a port that is not bound");
                     return self.handle(Input::Media(MediaEvent::Failed { leg }));
                 };
-                let start = start(&mut self.draw);
+                let start = media::LegStart::drawn(&mut self.draw);
                 Order::Open {
                     call,
                     leg,
@@ -625,16 +625,5 @@ fn ended(tap: &Tap) -> Fact {
     Fact::TraceEnded {
         written: figures.written,
         missing: figures.dropped + figures.failed,
-    }
-}
-
-/// Random numbers for RTP to begin with (RFC 3550 §5.1), and a CNAME that names nobody (RFC 7022 §4.2).
-pub(crate) fn start(draw: &mut sip::Draw) -> media::LegStart {
-    let [a, b, c, d, e, f, g, h, i, j, ..] = draw();
-    media::LegStart {
-        ssrc: u32::from_be_bytes([a, b, c, d]),
-        sequence: u16::from_be_bytes([e, f]),
-        timestamp: u32::from_be_bytes([g, h, i, j]),
-        cname: draw(),
     }
 }

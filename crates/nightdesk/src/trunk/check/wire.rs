@@ -291,14 +291,7 @@ impl Wire {
         match &mut audio.leg {
             Some(leg) => leg.update(stream),
             None => {
-                let mut draw = keys::draw();
-                let [a, b, c, d, e, f, g, h, i, j, ..] = draw();
-                let start = media::LegStart {
-                    ssrc: u32::from_be_bytes([a, b, c, d]),
-                    sequence: u16::from_be_bytes([e, f]),
-                    timestamp: u32::from_be_bytes([g, h, i, j]),
-                    cname: draw(),
-                };
+                let start = media::LegStart::drawn(&mut keys::draw());
                 let mut leg = media::Leg::new(stream, start);
                 // A tone that is echoed after an event must be heard as well.
                 leg.listen_for_tones(true);

@@ -21,7 +21,7 @@ fn begin() -> Sealer {
         monotonic_ns: 0,
         consent: [4; 32],
     };
-    Sealer::begin(&fixed, &[secret.public()], &mut |out| out.fill(5))
+    Sealer::begin(&fixed, &[secret.public()], None, &mut |out| out.fill(5))
         .expect("one recipient")
         .0
 }

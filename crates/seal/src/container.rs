@@ -48,6 +48,7 @@ const VERSION: u16 = 1;
 const SUITE: u16 = 4;
 const SLOT_EMPTY: u16 = 0;
 const SLOT_HPKE: u16 = 1;
+const SLOT_HPKE_PSK: u16 = 2;
 
 /// Where chunk `index` starts.
 pub const fn chunk_offset(index: u32) -> u64 {
@@ -182,9 +183,20 @@ impl Fixed {
     }
 }
 
+/// How a slot's file key is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotKind {
+    /// HPKE base mode (RFC 9180 §5.1.1): the recipient's secret key opens it.
+    Base,
+    /// HPKE PSK mode (RFC 9180 §5.1.2): the secret key and the file's [`crate::ItemShare`] together.
+    Shared,
+}
+
 /// A file key wrapped for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
+    /// What opens it.
+    pub kind: SlotKind,
     /// Which generation of the recipient's key.
     pub epoch: u32,
     /// First half of SHA-256 of the recipient's public key.
@@ -217,9 +229,15 @@ impl Header {
         let mut recipients = Vec::with_capacity(RECIPIENTS_MAX);
         let mut ended = false;
         for slot in slots.as_chunks::<SLOT>().0 {
-            match u16::from_be_bytes([slot[0], slot[1]]) {
-                SLOT_EMPTY if slot.iter().all(|octet| *octet == 0) => ended = true,
-                SLOT_HPKE if !ended && slot[102..].iter().all(|octet| *octet == 0) => recipients.push(Slot {
+            let kind = match u16::from_be_bytes([slot[0], slot[1]]) {
+                SLOT_HPKE => Some(SlotKind::Base),
+                SLOT_HPKE_PSK => Some(SlotKind::Shared),
+                _ => None,
+            };
+            match (u16::from_be_bytes([slot[0], slot[1]]), kind) {
+                (SLOT_EMPTY, _) if slot.iter().all(|octet| *octet == 0) => ended = true,
+                (_, Some(kind)) if !ended && slot[102..].iter().all(|octet| *octet == 0) => recipients.push(Slot {
+                    kind,
                     epoch: u32::from_be_bytes(array(&slot[2..6])),
                     key_id: array(&slot[6..22]),
                     enc: array(&slot[22..54]),
@@ -239,6 +257,19 @@ impl Header {
     }
 }
 
+impl Header {
+    pub(crate) fn fixed_bytes(&self) -> &[u8; FIXED] {
+        self.bytes
+            .first_chunk()
+            .expect("a header is longer than its fixed part")
+    }
+
+    /// Whether nothing but the file's [`crate::ItemShare`] can open it.
+    pub fn asks_for_share(&self) -> bool {
+        self.slots.iter().all(|slot| slot.kind == SlotKind::Shared)
+    }
+}
+
 /// Fixed part and slots as they stand before the MAC; the MAC's place is still zero.
 pub(crate) fn assemble(fixed: &[u8; FIXED], slots: &[Slot]) -> [u8; HEADER] {
     let mut out = [0; HEADER];
@@ -249,7 +280,11 @@ pub(crate) fn assemble(fixed: &[u8; FIXED], slots: &[Slot]) -> [u8; HEADER] {
         .iter_mut()
         .zip(slots)
     {
-        place[0..2].copy_from_slice(&SLOT_HPKE.to_be_bytes());
+        let kind = match slot.kind {
+            SlotKind::Base => SLOT_HPKE,
+            SlotKind::Shared => SLOT_HPKE_PSK,
+        };
+        place[0..2].copy_from_slice(&kind.to_be_bytes());
         place[2..6].copy_from_slice(&slot.epoch.to_be_bytes());
         place[6..22].copy_from_slice(&slot.key_id);
         place[22..54].copy_from_slice(&slot.enc);

@@ -11,7 +11,7 @@
 use hpke::{Deserializable, Kem, Serializable};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::container::Slot;
+use crate::container::{Slot, SlotKind};
 use crate::{BookKey, Entropy, Fault, Signer, Verifier, hash};
 
 type X25519 = hpke::kem::X25519HkdfSha256;
@@ -36,6 +36,35 @@ pub struct RecipientSecret {
     epoch: u32,
 }
 
+/// A sealed file's own part of its key: 32 octets that lie with the keys and never beside the file. Without them the
+/// recipient's secret key opens nothing, so that wiping them destroys exactly this file, and every copy of it. Wiped when
+/// dropped.
+pub struct ItemShare(Zeroizing<[u8; 32]>);
+
+impl ItemShare {
+    /// A new one.
+    pub fn generate(entropy: Entropy<'_>) -> Self {
+        let mut key = Zeroizing::new([0; 32]);
+        entropy(key.as_mut_slice());
+        Self(key)
+    }
+
+    /// One from its 32 octets.
+    pub fn new(key: Zeroizing<[u8; 32]>) -> Self {
+        Self(key)
+    }
+
+    /// Its 32 octets, for whoever keeps it.
+    pub fn secret(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// RFC 9180 §5.1.2: the share is the pre-shared key, the file's id its name.
+    fn bundle<'a>(share: &'a Self, file: &'a [u8; 16]) -> hpke::PskBundle<'a> {
+        hpke::PskBundle::new(share.0.as_slice(), file.as_slice()).expect("neither is empty")
+    }
+}
+
 impl RecipientPublic {
     /// Its name in a header: the first half of SHA-256 of the key.
     pub fn id(&self) -> [u8; 16] {
@@ -46,7 +75,17 @@ impl RecipientPublic {
         id
     }
 
-    /// Which generation of the recipient's key this is.
+    /// One from its 32 octets, as they stand in a bundle.
+    pub fn new(key: [u8; 32], epoch: u32) -> Self {
+        Self { key, epoch }
+    }
+
+    /// Its 32 octets.
+    pub fn key(&self) -> &[u8; 32] {
+        &self.key
+    }
+
+    /// Which generation of the recipient's key this is: a month and class ([`crate::Month::generation`]), or a small number.
     pub fn epoch(&self) -> u32 {
         self.epoch
     }
@@ -64,12 +103,24 @@ impl RecipientPublic {
         Ok(Self { key: *key, epoch })
     }
 
-    /// Wraps a file key so that only this recipient can have it (RFC 9180 §6.1, base mode).
-    pub(crate) fn wrap(&self, file_key: &[u8; 32], info: &[u8], entropy: Entropy<'_>) -> Result<Slot, Fault> {
+    /// Wraps a file key so that only this recipient can have it (RFC 9180 §6.1), and only with the file's share if it
+    /// has one.
+    pub(crate) fn wrap(
+        &self,
+        file_key: &[u8; 32],
+        info: &[u8],
+        file: &[u8; 16],
+        share: Option<&ItemShare>,
+        entropy: Entropy<'_>,
+    ) -> Result<Slot, Fault> {
+        let (kind, mode) = match share {
+            None => (SlotKind::Base, hpke::OpModeS::Base),
+            Some(share) => (SlotKind::Shared, hpke::OpModeS::Psk(ItemShare::bundle(share, file))),
+        };
         let unusable = Fault::MalformedKey("no X25519 public key one can seal for");
         let key = <X25519 as Kem>::PublicKey::from_bytes(&self.key).map_err(|_| unusable)?;
         let (enc, wrapped) = hpke::single_shot_seal_with_rng::<Suite4Aead, Suite4Kdf, X25519>(
-            &hpke::OpModeS::Base,
+            &mode,
             &key,
             info,
             file_key,
@@ -78,6 +129,7 @@ impl RecipientPublic {
         )
         .map_err(|_| unusable)?;
         Ok(Slot {
+            kind,
             epoch: self.epoch,
             key_id: self.id(),
             enc: enc.to_bytes().as_slice().try_into().map_err(|_| unusable)?,
@@ -95,6 +147,16 @@ impl RecipientSecret {
         let mut key = Zeroizing::new([0; 32]);
         secret.write_exact(key.as_mut_slice());
         Self { key, epoch }
+    }
+
+    /// One from its 32 octets.
+    pub fn new(key: Zeroizing<[u8; 32]>, epoch: u32) -> Self {
+        Self { key, epoch }
+    }
+
+    /// Its 32 octets, for whoever wraps it.
+    pub fn secret(&self) -> &[u8; 32] {
+        &self.key
     }
 
     /// The half to seal with.
@@ -116,20 +178,24 @@ impl RecipientSecret {
         Ok(Self { key, epoch })
     }
 
-    /// The file key in a slot, when the slot is ours and untouched.
-    pub(crate) fn unwrap(&self, slot: &Slot, info: &[u8]) -> Result<Zeroizing<[u8; 32]>, Fault> {
+    /// The file key in a slot, when the slot is ours and untouched and its share is at hand if it asks for one.
+    pub(crate) fn unwrap(
+        &self,
+        slot: &Slot,
+        info: &[u8],
+        file: &[u8; 16],
+        share: Option<&ItemShare>,
+    ) -> Result<Zeroizing<[u8; 32]>, Fault> {
+        let mode = match (slot.kind, share) {
+            (SlotKind::Base, _) => hpke::OpModeR::Base,
+            (SlotKind::Shared, Some(share)) => hpke::OpModeR::Psk(ItemShare::bundle(share, file)),
+            (SlotKind::Shared, None) => return Err(Fault::RefusedShare),
+        };
         let secret = <X25519 as Kem>::PrivateKey::from_bytes(self.key.as_slice()).map_err(|_| Fault::RefusedKey)?;
         let enc = <X25519 as Kem>::EncappedKey::from_bytes(&slot.enc).map_err(|_| Fault::RefusedKey)?;
         let opened = Zeroizing::new(
-            hpke::single_shot_open::<Suite4Aead, Suite4Kdf, X25519>(
-                &hpke::OpModeR::Base,
-                &secret,
-                &enc,
-                info,
-                &slot.wrapped,
-                &[],
-            )
-            .map_err(|_| Fault::RefusedKey)?,
+            hpke::single_shot_open::<Suite4Aead, Suite4Kdf, X25519>(&mode, &secret, &enc, info, &slot.wrapped, &[])
+                .map_err(|_| Fault::RefusedKey)?,
         );
         let mut key = Zeroizing::new([0; 32]);
         if opened.len() != key.len() {

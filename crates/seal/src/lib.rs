@@ -6,6 +6,8 @@
 //!
 //! * [`Sealer`] and [`Opener`]: the container recordings are kept in (design/recording-format.md §2), chunk by chunk.
 //!   Whoever seals needs public keys only, so a node that records cannot read what it wrote.
+//! * [`Parent`], [`KeyName`]: root → practice → month and class, each key wrapped by itself. [`RowRing`]: the keys of rows.
+//! * [`ItemShare`]: without it a single file stays shut, whoever has the month's key.
 //! * [`BookKey`]: the records of the ledger. [`Signer`], [`Verifier`]: its checkpoints.
 //! * [`keys`]: how keys look in a file. None of them has a `Debug`; all of them are wiped when dropped.
 
@@ -13,18 +15,22 @@ mod container;
 pub mod keys;
 mod open;
 mod record;
+mod rows;
 mod seal;
 mod sign;
+mod tree;
 
 pub use container::{
     CHUNK, CHUNK_SEALED, Codec, FINAL_SEALED_MAX, FINAL_SEALED_MIN, FIXED, FLAG_CLIP, FLAG_CONSENT_BEFORE_START, Fixed,
-    HEADER, Header, RECIPIENTS_MAX, REMAINDER_MAX, SAMPLE_RATE, Slot, TAG, chunk_offset, split_length,
+    HEADER, Header, RECIPIENTS_MAX, REMAINDER_MAX, SAMPLE_RATE, Slot, SlotKind, TAG, chunk_offset, split_length,
 };
-pub use keys::{RecipientPublic, RecipientSecret};
-pub use open::{Ending, Final, Opener, Reading, open_file};
+pub use keys::{ItemShare, RecipientPublic, RecipientSecret};
+pub use open::{Ending, Final, Opener, Reading, open_file, rewrap};
 pub use record::{BookKey, RECORD_OVERHEAD, SegmentKey};
+pub use rows::{Current, Place, RowKey, RowKeyId, RowRing};
 pub use seal::Sealer;
 pub use sign::{SIGNATURE, Signer, Verifier};
+pub use tree::{KeyName, Month, Parent, Retention, Tenant, WRAPPED};
 
 use ring::{digest, hkdf, hmac};
 
@@ -44,6 +50,12 @@ pub enum Fault {
     /// No slot of the header was made for this key.
     #[error("sealed for other keys")]
     RefusedKey,
+    /// The file also asks for its item share, which was not handed in: it was destroyed, or lies in a backup of keys.
+    #[error("the file's own share of its key is not there")]
+    RefusedShare,
+    /// A wrapped key was changed, stands in another key's place, or hangs on another parent.
+    #[error("the wrapped key does not open: changed, misplaced, or under another key")]
+    RefusedWrap,
     /// The header was changed after it was written.
     #[error("the header is not authentic")]
     RefusedHeader,

@@ -3,12 +3,14 @@
 //! Whatever the file has become, what comes out is what was written at that place, or a fault. A file without its
 //! final chunk is an authentic prefix and says so ([`Ending::Interrupted`]).
 
+use zeroize::Zeroizing;
+
 use crate::container::{
-    CHUNK, CHUNK_SEALED, FINAL_FACTS, FINAL_SEALED_MAX, FINAL_SEALED_MIN, FIXED, HEADER, Header, KIND_AUDIO,
-    KIND_FINAL, MAC_AT, TAG,
+    CHUNK, CHUNK_SEALED, FINAL_FACTS, FINAL_SEALED_MAX, FINAL_SEALED_MIN, HEADER, Header, KIND_AUDIO, KIND_FINAL,
+    MAC_AT, TAG,
 };
-use crate::seal::{FileKeys, mac_key, wrap_info};
-use crate::{Fault, Fixed, Hasher, RecipientSecret, hmac_is};
+use crate::seal::{FileKeys, file_id, head, mac_key, wrap_info};
+use crate::{Entropy, Fault, Fixed, Hasher, ItemShare, RecipientPublic, RecipientSecret, hmac_is};
 
 /// Opens one recording.
 pub struct Opener {
@@ -51,26 +53,13 @@ pub enum Ending {
 }
 
 impl Opener {
-    /// Unwraps the file key with `secret` and checks the header's MAC.
-    pub fn new(header: &Header, secret: &RecipientSecret) -> Result<Self, Fault> {
-        let fixed_bytes: &[u8; FIXED] = header
-            .bytes
-            .first_chunk()
-            .expect("a header is longer than its fixed part");
-        let id = secret.public().id();
-        let slot = header
-            .slots
-            .iter()
-            .find(|slot| slot.key_id == id)
-            .ok_or(Fault::RefusedKey)?;
-        let file_key = secret.unwrap(slot, &wrap_info(fixed_bytes))?;
-        let (before, mac) = header.bytes.split_at(MAC_AT);
-        if !hmac_is(mac_key(&file_key, fixed_bytes).as_slice(), before, mac) {
-            return Err(Fault::RefusedHeader);
-        }
+    /// Unwraps the file key with `secret`, and `share` if the file asks for one, and checks the header's MAC.
+    pub fn new(header: &Header, secret: &RecipientSecret, share: Option<&ItemShare>) -> Result<Self, Fault> {
+        let fixed = header.fixed_bytes();
+        let file_key = file_key(header, secret, share)?;
         Ok(Self {
             fixed: header.fixed.clone(),
-            keys: FileKeys::derive(&file_key, fixed_bytes),
+            keys: FileKeys::derive(&file_key, fixed),
         })
     }
 
@@ -180,14 +169,49 @@ impl Reading<'_> {
     }
 }
 
+/// The header of the same file for other recipients, or with another share: facts and payload stay as they are.
+pub fn rewrap(
+    header: &Header,
+    secret: &RecipientSecret,
+    share: Option<&ItemShare>,
+    recipients: &[RecipientPublic],
+    new_share: Option<&ItemShare>,
+    entropy: Entropy<'_>,
+) -> Result<[u8; HEADER], Fault> {
+    let key = file_key(header, secret, share)?;
+    head(header.fixed_bytes(), &key, recipients, new_share, entropy)
+}
+
+/// The file key, once the header was found to be what its writer made.
+fn file_key(
+    header: &Header,
+    secret: &RecipientSecret,
+    share: Option<&ItemShare>,
+) -> Result<Zeroizing<[u8; 32]>, Fault> {
+    let fixed = header.fixed_bytes();
+    let id = secret.public().id();
+    let slot = header
+        .slots
+        .iter()
+        .find(|slot| slot.key_id == id)
+        .ok_or(Fault::RefusedKey)?;
+    let file_key = secret.unwrap(slot, &wrap_info(fixed), &file_id(fixed), share)?;
+    let (before, mac) = header.bytes.split_at(MAC_AT);
+    if !hmac_is(mac_key(&file_key, fixed).as_slice(), before, mac) {
+        return Err(Fault::RefusedHeader);
+    }
+    Ok(file_key)
+}
+
 /// Opens a whole file held in memory.
 pub fn open_file(
     file: &mut [u8],
     secret: &RecipientSecret,
+    share: Option<&ItemShare>,
     sink: impl FnMut(&[u8]),
 ) -> Result<(Header, Ending), Fault> {
     let header = Header::parse(file)?;
-    let opener = Opener::new(&header, secret)?;
+    let opener = Opener::new(&header, secret, share)?;
     let (_, payload) = file
         .split_at_mut_checked(HEADER)
         .ok_or(Fault::MalformedHeader("shorter than a header"))?;

@@ -29,12 +29,16 @@ impl BookKey {
 
     /// The key of the segment whose header carries `salt`.
     pub fn segment(&self, salt: &[u8; 32]) -> SegmentKey {
-        let key = Zeroizing::new(hkdf::<32>(self.0.as_slice(), salt, b"nightdesk book segment v1"));
-        SegmentKey(Box::new(cipher(&key)))
+        SegmentKey::derive(&self.0, salt, b"nightdesk book segment v1")
     }
 }
 
 impl SegmentKey {
+    pub(crate) fn derive(from: &[u8; 32], salt: &[u8; 32], label: &[u8]) -> Self {
+        let key = Zeroizing::new(hkdf::<32>(from, salt, label));
+        Self(Box::new(cipher(&key)))
+    }
+
     /// Seals `body` in place: it comes out [`RECORD_OVERHEAD`] longer. `clear` is what the record says in the clear.
     pub fn seal(&self, sequence: u64, clear: &[u8], body: &mut Vec<u8>) -> Result<(), Fault> {
         self.0

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::container::{CHUNK, CHUNK_SEALED, FIXED, HEADER, KIND_AUDIO, KIND_FINAL, MAC_AT, REMAINDER_MAX, assemble};
 use crate::record::{blank, cipher};
-use crate::{Entropy, Fault, Fixed, Hasher, RECIPIENTS_MAX, RecipientPublic, hash, hkdf, hmac};
+use crate::{Entropy, Fault, Fixed, Hasher, ItemShare, RECIPIENTS_MAX, RecipientPublic, hash, hkdf, hmac};
 
 /// Seals one recording.
 pub struct Sealer {
@@ -22,27 +22,19 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Draws a file key, wraps it for everyone in `recipients`, forgets it, and gives the header to write first.
+    /// Draws a file key, wraps it for everyone in `recipients`, forgets it, and gives the header to write first. With a
+    /// `share` nobody opens the file without it.
     pub fn begin(
         fixed: &Fixed,
         recipients: &[RecipientPublic],
+        share: Option<&ItemShare>,
         entropy: Entropy<'_>,
     ) -> Result<(Self, [u8; HEADER]), Fault> {
-        if recipients.is_empty() || recipients.len() > RECIPIENTS_MAX {
-            return Err(Fault::MisuseRecipients(recipients.len()));
-        }
         let fixed = fixed.to_bytes();
         Fixed::parse(&fixed)?;
         let mut file_key = Zeroizing::new([0; 32]);
         entropy(file_key.as_mut_slice());
-        let info = wrap_info(&fixed);
-        let slots = recipients
-            .iter()
-            .map(|recipient| recipient.wrap(&file_key, &info, &mut *entropy))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut header = assemble(&fixed, &slots);
-        let mac = header_mac(&file_key, &fixed, &header);
-        header[MAC_AT..].copy_from_slice(&mac);
+        let header = head(&fixed, &file_key, recipients, share, entropy)?;
         Ok((
             Self {
                 keys: FileKeys::derive(&file_key, &fixed),
@@ -91,6 +83,28 @@ impl Sealer {
     }
 }
 
+/// Facts, slots for all recipients, and the MAC over them.
+pub(crate) fn head(
+    fixed: &[u8; FIXED],
+    file_key: &[u8; 32],
+    recipients: &[RecipientPublic],
+    share: Option<&ItemShare>,
+    entropy: Entropy<'_>,
+) -> Result<[u8; HEADER], Fault> {
+    if recipients.is_empty() || recipients.len() > RECIPIENTS_MAX {
+        return Err(Fault::MisuseRecipients(recipients.len()));
+    }
+    let info = wrap_info(fixed);
+    let slots = recipients
+        .iter()
+        .map(|recipient| recipient.wrap(file_key, &info, &file_id(fixed), share, &mut *entropy))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut header = assemble(fixed, &slots);
+    let mac = header_mac(file_key, fixed, &header);
+    header[MAC_AT..].copy_from_slice(&mac);
+    Ok(header)
+}
+
 /// What the file key is turned into; the file key itself is not kept.
 pub(crate) struct FileKeys {
     payload: Box<aead::LessSafeKey>,
@@ -107,7 +121,7 @@ impl FileKeys {
             payload: Box::new(cipher(&payload)),
             prefix: hkdf(file_key, &salt, b"cfrec nonce"),
             commit: hkdf(file_key, &salt, b"cfrec commit"),
-            file: *fixed[24..40].first_chunk().expect("24..40 are 16 octets"),
+            file: file_id(fixed),
         }
     }
 
@@ -148,6 +162,10 @@ impl Drop for FileKeys {
     fn drop(&mut self) {
         blank(&mut self.payload);
     }
+}
+
+pub(crate) fn file_id(fixed: &[u8; FIXED]) -> [u8; 16] {
+    *fixed[24..40].first_chunk().expect("24..40 are 16 octets")
 }
 
 /// The HPKE `info`: it binds a wrapped key to the facts of its file.

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use seal::keys::hex;
 use seal::{
     CHUNK, CHUNK_SEALED, Codec, Ending, FINAL_SEALED_MAX, FLAG_CONSENT_BEFORE_START, Fault, Fixed, HEADER, Header,
-    Opener, REMAINDER_MAX, RecipientSecret, Sealer, chunk_offset, hash, open_file,
+    ItemShare, Opener, REMAINDER_MAX, RecipientSecret, Sealer, SlotKind, chunk_offset, hash, open_file, rewrap,
 };
 
 /// Octets that look random and are the same in every run.
@@ -50,6 +50,11 @@ fn secret() -> RecipientSecret {
     RecipientSecret::generate(7, &mut |out| stream.fill(out))
 }
 
+fn share() -> ItemShare {
+    let mut stream = Stream::new(2);
+    ItemShare::generate(&mut |out| stream.fill(out))
+}
+
 fn facts(seed: u64) -> Fixed {
     let mut stream = Stream::new(seed);
     let mut draw = || {
@@ -77,10 +82,14 @@ struct Made {
 
 /// A file of `chunks` whole chunks and a final one with `rest` octets of audio, or none.
 fn make(seed: u64, chunks: usize, rest: Option<usize>) -> Made {
+    make_with(seed, chunks, rest, None)
+}
+
+fn make_with(seed: u64, chunks: usize, rest: Option<usize>, share: Option<&ItemShare>) -> Made {
     let mut stream = Stream::new(1000 + seed);
     let fixed = facts(seed);
     let (mut sealer, header) =
-        Sealer::begin(&fixed, &[secret().public()], &mut |out| stream.fill(out)).expect("one good recipient");
+        Sealer::begin(&fixed, &[secret().public()], share, &mut |out| stream.fill(out)).expect("one good recipient");
     let mut audio = vec![0; chunks * CHUNK + rest.unwrap_or(0)];
     Stream::new(2000 + seed).fill(&mut audio);
     let mut file = header.to_vec();
@@ -100,7 +109,9 @@ fn make(seed: u64, chunks: usize, rest: Option<usize>) -> Made {
 /// What a reader gets out of a file.
 fn read(file: &[u8]) -> (Vec<u8>, Result<Ending, Fault>) {
     let mut heard = Vec::new();
-    let ending = open_file(&mut file.to_vec(), &secret(), |audio| heard.extend_from_slice(audio));
+    let ending = open_file(&mut file.to_vec(), &secret(), None, |audio| {
+        heard.extend_from_slice(audio)
+    });
     (heard, ending.map(|(_, ending)| ending))
 }
 
@@ -135,11 +146,19 @@ fn c1_the_independent_reader_agrees() {
         .nth(1)
         .expect("three lines")
         .to_owned();
-    for (name, chunks, rest) in [("short", 0, Some(320)), ("whole", 2, Some(1234)), ("cut", 1, None)] {
-        let made = make(3, chunks, rest);
+    let kinds = [
+        ("short", 0, Some(320), false),
+        ("whole", 2, Some(1234), false),
+        ("cut", 1, None, false),
+        ("shared", 1, Some(10), true),
+    ];
+    for (name, chunks, rest, shared) in kinds {
+        let made = make_with(3, chunks, rest, shared.then(share).as_ref());
         let path = folder.join(format!("c1-{name}.ndrec"));
         std::fs::write(&path, &made.file).expect("the test's own folder");
-        let said = python(&[path.to_str().expect("a plain path"), &key]);
+        let share = hex(share().secret());
+        let arguments = [path.to_str().expect("a plain path"), &key, &share];
+        let said = python(if shared { &arguments } else { &arguments[..2] });
         let fixed = facts(3);
         let ending = match rest {
             Some(_) => format!(
@@ -166,20 +185,24 @@ fn c1_the_independent_reader_agrees() {
     }
 }
 
-/// Of the shortest file: facts, first recipient, MAC. Then SHA-256 of the three files of `c1_the_independent_reader_agrees`.
-const KNOWN: [&str; 6] = [
+/// Of the shortest file: facts, first recipient, MAC. Then SHA-256 of the four files of `c1_the_independent_reader_agrees`,
+/// and the first recipient of the last of them.
+const KNOWN: [&str; 8] = [
     "8943465245430d0a000100040002000100001f4000001f402b7ebe6c2639dc181ae42be423f1e1324221aa56a46373f01489ce80f44552fa0b2d48717d29b579226a7c52e19a15a5000001a1ee565e00000000000000002a12423e0482f3e81cb1d23230664e95bb3d11b9f34f06fc199e588d4cdab6e4d40000000000000000",
     "00010000000781019838d74cce3b55dbd1dca5550110202f3f9bd1dde0f65f8781403561daa4cfa21d881f95be6e3ca66f7bb3c6f77c87fe295a0535425e3b69686c6da045ebd2e2c414faf293350c6dc622383dfec310d4b9ac395b4a9856bd375c2ebda15b000000000000000000000000000000000000000000000000000000000000000000000000000000000000",
     "f60cf56db538d08f426c85632cf6b5eabfe49c987891e2fe70c39860aa387b92",
     "c7f9daacb74b66c9edc91d2ffcd3bb07930b64315f6546d3ee7806f1acfc7b39",
     "1d663b4fc3a0c30b86a1f76b669069e89666e56807bb4bcce2ed1827354e4a0e",
     "234ce56cd35595343858020a32b315a1013631c8792173253cff865d19bdbb64",
+    "90432f420d0d16042939f5504465172edeea7f8fcf69475edfd980f75f75a25d",
+    "00020000000781019838d74cce3b55dbd1dca5550110202f3f9bd1dde0f65f8781403561daa4cfa21d881f95be6e3ca66f7bb3c6f77c723f83d50a19ffc7f574745f6fceb751583beafe3f220d36dc0594f12ac15cb39131e772de2633c38bd8c347d8c330f0000000000000000000000000000000000000000000000000000000000000000000000000000000000000",
 ];
 
 /// The files the independent reader has agreed with; a change here is a change of the format on disk.
 #[test]
 fn c1_known_answers() {
     let short = make(3, 0, Some(320)).file;
+    let shared = make_with(3, 1, Some(10), Some(&share())).file;
     let answers = [
         hex(&short[..128]),
         hex(&short[128..272]),
@@ -187,6 +210,8 @@ fn c1_known_answers() {
         hex(&hash(&short)),
         hex(&hash(&make(3, 2, Some(1234)).file)),
         hex(&hash(&make(3, 1, None).file)),
+        hex(&hash(&shared)),
+        hex(&shared[128..272]),
     ];
     assert_eq!(answers, KNOWN);
 }
@@ -195,7 +220,7 @@ fn c1_known_answers() {
 fn c2_every_cut_is_an_exact_prefix() {
     let made = make(4, 5, Some(700));
     let whole = made.file.len();
-    let opener = Opener::new(&Header::parse(&made.file).expect("ours"), &secret()).expect("our key");
+    let opener = Opener::new(&Header::parse(&made.file).expect("ours"), &secret(), None).expect("our key");
     // The pieces of the last three chunks, opened once each; what a cut leaves of a piece is tried on its own.
     let third_last = usize::try_from(chunk_offset(3)).expect("small");
     for length in third_last..whole {
@@ -249,11 +274,11 @@ fn c3_every_flipped_bit_is_found() {
     for bit in 0..HEADER * 8 {
         let mut file = made.file[..HEADER].to_vec();
         file[bit / 8] ^= 1 << (bit % 8);
-        let opened = Header::parse(&file).and_then(|header| Opener::new(&header, &secret).map(drop));
+        let opened = Header::parse(&file).and_then(|header| Opener::new(&header, &secret, None).map(drop));
         assert!(opened.is_err(), "bit {bit} of the header");
     }
     // Every bit of the first two chunks.
-    let opener = Opener::new(&Header::parse(&made.file).expect("ours"), &secret).expect("our key");
+    let opener = Opener::new(&Header::parse(&made.file).expect("ours"), &secret, None).expect("our key");
     for index in 0..2_u32 {
         let start = usize::try_from(chunk_offset(index)).expect("small");
         let sealed: [u8; CHUNK_SEALED] = made.file[start..start + CHUNK_SEALED].try_into().expect("a chunk");
@@ -360,7 +385,7 @@ fn c5_the_end_is_where_it_was_put() {
             assert!(!complete(&moved), "moved to {forward}");
         }
         // An audio chunk is no end, whatever its length is cut to, and an end no audio.
-        let opener = Opener::new(&Header::parse(&made.file).expect("ours"), &secret()).expect("our key");
+        let opener = Opener::new(&Header::parse(&made.file).expect("ours"), &secret(), None).expect("our key");
         assert!(
             opener
                 .last(0, &mut made.file[HEADER..HEADER + CHUNK_SEALED].to_vec())
@@ -384,7 +409,7 @@ fn an_end_that_does_not_fit_is_refused() {
     for frames in [0, 49, 51, 4000 + 49, u64::MAX] {
         let mut stream = Stream::new(11);
         let (mut sealer, header) =
-            Sealer::begin(&facts(11), &[secret().public()], &mut |out| stream.fill(out)).expect("good");
+            Sealer::begin(&facts(11), &[secret().public()], None, &mut |out| stream.fill(out)).expect("good");
         let mut buffer = [0; CHUNK_SEALED];
         sealer.chunk(&mut buffer).expect("good");
         let last = sealer.finish(&[0; 100], frames, 0).expect("good");
@@ -401,7 +426,7 @@ fn c13_every_file_has_its_own_key() {
     let mut entropy = Stream::new(12);
     for _ in 0..500 {
         let (mut sealer, _) =
-            Sealer::begin(&facts(12), &[secret().public()], &mut |out| entropy.fill(out)).expect("good");
+            Sealer::begin(&facts(12), &[secret().public()], None, &mut |out| entropy.fill(out)).expect("good");
         // The same plaintext under the same key and nonce would be the same ciphertext.
         for _ in 0..4 {
             let mut buffer = [0; CHUNK_SEALED];
@@ -420,15 +445,15 @@ fn a_file_opens_for_its_recipients_and_nobody_else() {
         .map(|epoch| RecipientSecret::generate(epoch, &mut |out| stream.fill(out)))
         .collect();
     let publics: Vec<_> = keys.iter().map(RecipientSecret::public).collect();
-    let (sealer, header) = Sealer::begin(&facts(13), &publics, &mut |out| stream.fill(out)).expect("six");
+    let (sealer, header) = Sealer::begin(&facts(13), &publics, None, &mut |out| stream.fill(out)).expect("six");
     let file = [header.as_slice(), &sealer.finish(b"ab", 1, 0).expect("good")].concat();
     for key in &keys {
         let mut heard = Vec::new();
-        open_file(&mut file.clone(), key, |audio| heard.extend_from_slice(audio)).expect("one of the six");
+        open_file(&mut file.clone(), key, None, |audio| heard.extend_from_slice(audio)).expect("one of the six");
         assert_eq!(heard, b"ab");
     }
     assert_eq!(
-        open_file(&mut file.clone(), &secret(), |_| {}).err(),
+        open_file(&mut file.clone(), &secret(), None, |_| {}).err(),
         Some(Fault::RefusedKey)
     );
     let slots = Header::parse(&file).expect("ours").slots;
@@ -445,20 +470,85 @@ fn a_file_opens_for_its_recipients_and_nobody_else() {
 
     let mut none = |_: &mut [u8]| {};
     assert_eq!(
-        Sealer::begin(&facts(13), &[], &mut none).err(),
+        Sealer::begin(&facts(13), &[], None, &mut none).err(),
         Some(Fault::MisuseRecipients(0))
     );
     let seven = [publics.as_slice(), &publics[..1]].concat();
     assert_eq!(
-        Sealer::begin(&facts(13), &seven, &mut none).err(),
+        Sealer::begin(&facts(13), &seven, None, &mut none).err(),
         Some(Fault::MisuseRecipients(7))
     );
+}
+
+/// Proves RET-02, RET-06: a file sealed with a share opens with the recipient's key and that share together, and with neither alone.
+#[test]
+fn a_file_with_a_share_stays_shut_without_it() {
+    let made = make_with(16, 1, Some(100), Some(&share()));
+    let header = Header::parse(&made.file).expect("ours");
+    assert!(header.asks_for_share());
+    let open = |share: Option<&ItemShare>| open_file(&mut made.file.clone(), &secret(), share, |_| {}).map(drop);
+    assert_eq!(open(Some(&share())), Ok(()));
+    assert_eq!(open(None), Err(Fault::RefusedShare));
+    let mut near = *share().secret();
+    near[31] ^= 1;
+    assert_eq!(open(Some(&ItemShare::new(near.into()))), Err(Fault::RefusedKey));
+    // Turned into a slot of the older kind it does not open either, and a share does not hurt a file that has none.
+    let mut turned = made.file.clone();
+    turned[129] = 1;
+    assert_eq!(
+        open_file(&mut turned, &secret(), None, |_| {}).err(),
+        Some(Fault::RefusedKey)
+    );
+    let plain = make(16, 1, Some(100));
+    assert!(open_file(&mut plain.file.clone(), &secret(), Some(&share()), |_| {}).is_ok());
+}
+
+/// C11, one file: for other keys a new header is written; facts and payload stay as they are, and the old key is out.
+#[test]
+fn c11_a_header_is_made_anew_for_other_keys() {
+    let mut stream = Stream::new(17);
+    let next = RecipientSecret::generate(8, &mut |out| stream.fill(out));
+    for share in [None, Some(share())] {
+        let made = make_with(17, 2, Some(100), share.as_ref());
+        let header = Header::parse(&made.file).expect("ours");
+        let to = [next.public()];
+        let again = rewrap(&header, &secret(), share.as_ref(), &to, share.as_ref(), &mut |out| {
+            stream.fill(out)
+        });
+        let file = [again.expect("our key").as_slice(), &made.file[HEADER..]].concat();
+        assert_eq!(file[..128], made.file[..128]);
+        let mut heard = Vec::new();
+        let opened = open_file(&mut file.clone(), &next, share.as_ref(), |audio| {
+            heard.extend_from_slice(audio)
+        });
+        assert!(matches!(opened, Ok((_, Ending::Complete { .. }))));
+        assert_eq!(heard, made.audio);
+        assert_eq!(
+            open_file(&mut file.clone(), &secret(), share.as_ref(), |_| {}).err(),
+            Some(Fault::RefusedKey)
+        );
+        let kind = if share.is_some() {
+            SlotKind::Shared
+        } else {
+            SlotKind::Base
+        };
+        assert!(
+            Header::parse(&file)
+                .expect("ours")
+                .slots
+                .iter()
+                .all(|slot| slot.kind == kind)
+        );
+        // Who could not open it cannot wrap it.
+        let refused = rewrap(&header, &next, share.as_ref(), &to, None, &mut |out| stream.fill(out));
+        assert_eq!(refused.err(), Some(Fault::RefusedKey));
+    }
 }
 
 #[test]
 fn a_rest_that_does_not_fit_is_refused() {
     let mut stream = Stream::new(14);
-    let (sealer, _) = Sealer::begin(&facts(14), &[secret().public()], &mut |out| stream.fill(out)).expect("good");
+    let (sealer, _) = Sealer::begin(&facts(14), &[secret().public()], None, &mut |out| stream.fill(out)).expect("good");
     let long = vec![0; REMAINDER_MAX + 1];
     assert_eq!(
         sealer.finish(&long, 0, 0).err(),
@@ -473,7 +563,7 @@ proptest! {
     #[test]
     fn the_reader_never_panics(mut bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
         let _ = Header::parse(&bytes);
-        let opened = open_file(&mut bytes, &secret(), |_| {}).is_ok();
+        let opened = open_file(&mut bytes, &secret(), None, |_| {}).is_ok();
         prop_assert!(!opened);
     }
 
@@ -485,7 +575,7 @@ proptest! {
         value in any::<u8>(),
     ) {
         let header = make(15, 0, None).file;
-        let opener = Opener::new(&Header::parse(&header).expect("ours"), &secret()).expect("our key");
+        let opener = Opener::new(&Header::parse(&header).expect("ours"), &secret(), None).expect("our key");
         let mut heard = 0;
         let ending = opener.read(&mut tail, |audio| heard += audio.len());
         let complete = matches!(ending, Ok(Ending::Complete { .. }));
@@ -493,6 +583,6 @@ proptest! {
         prop_assert_eq!(heard, 0);
         let mut changed = header.clone();
         changed[place] = value;
-        prop_assert_eq!(open_file(&mut changed, &secret(), |_| {}).is_ok(), changed == header);
+        prop_assert_eq!(open_file(&mut changed, &secret(), None, |_| {}).is_ok(), changed == header);
     }
 }

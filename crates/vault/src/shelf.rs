@@ -165,7 +165,7 @@ impl Vault {
             consent: new.consent,
         };
         let draw = &mut self.draw;
-        let (sealer, header) = Sealer::begin(&fixed, &self.recipients, &mut |out: &mut [u8]| {
+        let (sealer, header) = Sealer::begin(&fixed, &self.recipients, None, &mut |out: &mut [u8]| {
             for part in out.chunks_mut(16) {
                 for (to, from) in part.iter_mut().zip(draw()) {
                     *to = from;
@@ -312,7 +312,7 @@ impl Vault {
         if header.fixed.file != id.0 {
             return Err(seal::Fault::RefusedHeader.into());
         }
-        let opener = Opener::new(&header, secret)?;
+        let opener = Opener::new(&header, secret, None)?;
         let (_, payload) = bytes
             .split_at_mut_checked(HEADER)
             .ok_or(seal::Fault::MalformedHeader("too short"))?;
@@ -369,7 +369,7 @@ impl Vault {
 
 /// Opens every chunk and says how the file stands.
 fn judge(mut bytes: Vec<u8>, header: &Header, secret: &RecipientSecret) -> Verdict {
-    let Ok(opener) = Opener::new(header, secret) else {
+    let Ok(opener) = Opener::new(header, secret, None) else {
         return Verdict::ChangedHeader;
     };
     let Some((_, payload)) = bytes.split_at_mut_checked(HEADER) else {

@@ -4,8 +4,8 @@
 Written from design/recording-format.md and the standards (RFC 7748, 9180, 5869, FIPS 197, SP 800-38D), not from the
 Rust code, so that the two can disagree. Slow and not constant-time: it is a witness, not a tool.
 
-    read_container.py FILE SECRET_KEY_HEX    facts, ending and hash of the audio as JSON
-    read_container.py --self-test            the published vectors of what is implemented here
+    read_container.py FILE SECRET_KEY_HEX [SHARE_HEX]    facts, ending and hash of the audio as JSON
+    read_container.py --self-test                        the published vectors of what is implemented here
 """
 import hashlib, hmac, json, sys
 
@@ -120,28 +120,29 @@ class Gcm:
         return bytes(a ^ b for a, b in zip(body, stream))
 
 
-def hpke_open(secret, enc, info, sealed):
-    """RFC 9180, base mode, DHKEM(X25519, HKDF-SHA256) 0x20, HKDF-SHA256 1, AES-256-GCM 2; no associated data."""
+def hpke_open(secret, enc, info, sealed, psk=b"", psk_id=b""):
+    """RFC 9180, base or PSK mode, DHKEM(X25519, HKDF-SHA256) 0x20, HKDF-SHA256 1, AES-256-GCM 2; no associated data."""
     kem, suite = b"KEM\0\x20", b"HPKE\0\x20\0\1\0\2"
     extract = lambda ids, salt, label, ikm: mac(salt or bytes(32), b"HPKE-v1" + ids + label + ikm)
     out = lambda ids, prk, label, about, n: expand(prk, n.to_bytes(2, "big") + b"HPKE-v1" + ids + label + about, n)
     public = x25519(secret, (9).to_bytes(32, "little"))
     shared = out(kem, extract(kem, b"", b"eae_prk", x25519(secret, enc)), b"shared_secret", enc + public, 32)
-    about = b"\0" + extract(suite, b"", b"psk_id_hash", b"") + extract(suite, b"", b"info_hash", info)
-    schedule = extract(suite, shared, b"secret", b"")
+    about = bytes([psk != b""]) + extract(suite, b"", b"psk_id_hash", psk_id) + extract(suite, b"", b"info_hash", info)
+    schedule = extract(suite, shared, b"secret", psk)
     key, nonce = out(suite, schedule, b"key", about, 32), out(suite, schedule, b"base_nonce", about, 12)
     return Gcm(key).open(nonce, b"", sealed), public
 
 
-def read(data, secret):
+def read(data, secret, share=b""):
     fixed, number = data[:128], lambda a, b: int.from_bytes(data[a:b], "big")
     assert data[:8] == bytes.fromhex("894346524543 0D0A") and number(8, 10) == 1 and number(10, 12) == 4
     assert number(16, 20) == 8000 and number(20, 24) == 8000 and data[120:128] == bytes(8)
     file_key = None
     for at in range(128, 128 + 6 * 144, 144):
         slot = data[at : at + 144]
-        if slot[:2] == b"\0\1":
-            opened, public = hpke_open(secret, slot[22:54], b"cfrec v1" + fixed, slot[54:102])
+        if slot[0] == 0 and slot[1] in (1, 2):  # 2: the file's share is the pre-shared key, the file's id its name
+            psk = (share, data[24:40]) if slot[1] == 2 else ()
+            opened, public = hpke_open(secret, slot[22:54], b"cfrec v1" + fixed, slot[54:102], *psk)
             if slot[6:22] == hashlib.sha256(public).digest()[:16]:
                 file_key = opened
     assert file_key, "sealed for other keys"
@@ -194,4 +195,5 @@ if __name__ == "__main__":
         self_test()
     else:
         with open(sys.argv[1], "rb") as file:
-            print(json.dumps(read(file.read(), bytes.fromhex(sys.argv[2])), sort_keys=True))
+            keys = [bytes.fromhex(key) for key in sys.argv[2:]]
+            print(json.dumps(read(file.read(), *keys), sort_keys=True))

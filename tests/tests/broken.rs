@@ -213,6 +213,28 @@ fn the_program_that_speaks_is_gone() {
     gets_everything(&phones, &desk);
 }
 
+/// A machine that never had a voice: what the practice keeps as sound in `words/spoken/` gets a caller to a doctor.
+#[test]
+fn there_was_never_a_program_that_speaks() {
+    let (house, phones) = cedar();
+    edit(
+        &house,
+        "nightdesk.yaml",
+        LAB,
+        &format!("{LAB}speech: /nowhere/espeak-ng\n"),
+    );
+    fs::remove_file(house.path("data/speech")).expect("the way to what was spoken before");
+    let desk = house.start("info");
+    let mut script = begin();
+    script.push((Cue::Hears("How can we help"), press("4")));
+    let diary = calls_with(&phones, &desk, script);
+    house.waits_for("caller and doctor to be connected", SOON, |facts| {
+        let talks = |stamped: &switchboard::Stamped| matches!(stamped.fact, Fact::Bridged { .. });
+        facts.iter().any(talks).then_some(())
+    });
+    assert!(diary.when(NOTICE).is_some(), "{}", diary.all());
+}
+
 #[test]
 fn there_is_no_schedule() {
     let (house, phones) = cedar();

@@ -598,20 +598,12 @@ impl Shelf {
 }
 
 impl Clips {
-    /// The clips of these words in a law, in order. A sentence that has none is left out: the check had said so.
-    pub(crate) fn words(&self, words: &flow::Words, law: Law) -> Vec<Arc<[u8]>> {
-        let clips = words.parts.iter().filter_map(|part| {
-            let clip = self.0.get(part, law);
-            if clip.is_none() {
-                // The words themselves may be a patient's answer read back: they are not shown.
-                tracing::warn!(
-                    language = part.language.name(),
-                    "a sentence has no clip and is left out"
-                );
-            }
-            clip
-        });
-        clips.collect()
+    /// The clips of these words in a law, in order, and whether they are all of them. What has none was told when it was
+    /// loaded; the words themselves may be a patient's answer read back, and are not shown.
+    pub(crate) fn words(&self, words: &flow::Words, law: Law) -> (Vec<Arc<[u8]>>, bool) {
+        let clips: Vec<_> = words.parts.iter().filter_map(|part| self.0.get(part, law)).collect();
+        let whole = clips.len() == words.parts.len();
+        (clips, whole)
     }
 
     /// The tone after which a message begins.

@@ -556,13 +556,21 @@ impl Loop {
                 let Some(law) = plane.law(leg) else {
                     return self.handle(Input::Media(MediaEvent::Played { leg, id, whole: false }));
                 };
-                let audio = self.clips.words(&words, law);
-                Order::Play {
+                let (audio, whole) = self.clips.words(&words, law);
+                plane.order(Order::Play {
                     leg,
                     id,
                     audio,
                     stops_at_key,
+                });
+                if !whole {
+                    tracing::warn!(
+                        leg = leg.0,
+                        "not every sentence has a clip; the caller goes to the safety net"
+                    );
+                    self.handle(Input::Media(MediaEvent::Wordless { leg }));
                 }
+                return;
             }
             MediaCommand::Hush { leg } => Order::Hush { leg },
             MediaCommand::Bridge { a, b } => Order::Bridge { a, b },

@@ -363,6 +363,25 @@ impl Phrase {
         )
     }
 
+    /// What a safety net can come to say by itself, whatever a practice wrote: the advice to call 911, company while phones
+    /// ring, a message, and that something is wrong.
+    pub const OF_THE_NET: &[Self] = &[
+        Self::Call911Now,
+        Self::StillThere,
+        Self::NotUnderstood,
+        Self::NothingHeard,
+        Self::LeaveAMessage,
+        Self::StillTrying,
+        Self::StillHere,
+        Self::Connecting,
+        Self::OneMoment,
+        Self::WhisperTaken,
+        Self::Trouble,
+        Self::NotInService,
+        Self::TooLong,
+        Self::Goodbye,
+    ];
+
     /// Every clip of the library in one language.
     pub fn parts(language: Language) -> Vec<Part> {
         Self::ALL

@@ -37,6 +37,11 @@ macro_rules! for_each_practice {
             }
 
             #[test]
+            fn its_last_words_are_kept_as_sound() {
+                super::its_last_words_are_kept_as_sound($folder);
+            }
+
+            #[test]
             fn no_stranger_waits_longer_than_is_proved_and_the_worst_come_near() {
                 super::no_stranger_waits_longer_than_is_proved_and_the_worst_come_near($folder);
             }
@@ -99,6 +104,43 @@ fn every_scenario_passes(name: &str) {
         let rehearsed = solo::play(&practice, flow, &scenario);
         assert_eq!(rehearsed.failures, [], "{name}: {}\n{}", scenario.name, rehearsed.page);
     }
+}
+
+/// Each sentence that must be heard on a machine without a voice is there, sounds, and none is there that nobody says.
+fn its_last_words_are_kept_as_sound(name: &str) {
+    let kept = practices::path(name).join("words/spoken");
+    let mut files: BTreeMap<String, std::path::PathBuf> = std::fs::read_dir(&kept)
+        .expect("`nightdesk flow words speak` makes it")
+        .flatten()
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name.chars().take(16).collect(), entry.path())
+        })
+        .collect();
+    for part in compiled(&folder(name)).last_words() {
+        let key: String = flow::sentence_hash(&part)
+            .iter()
+            .take(8)
+            .map(|octet| format!("{octet:02x}"))
+            .collect();
+        let file = files
+            .remove(&key)
+            .unwrap_or_else(|| panic!("{name}: {:?} is not kept; `flow words speak`", part.text));
+        let mut wav = hound::WavReader::open(&file).expect("a WAV file");
+        let rate = wav.spec().sample_rate;
+        let samples: Vec<f32> = wav
+            .samples::<i16>()
+            .flatten()
+            .map(|sample| f32::from(sample) / 32_768.0)
+            .collect();
+        let heard = flow::Measure::of(&samples, rate, 16).expect("sound");
+        let expected = flow::proof::Length::seconds(&Estimate, &part) as f32;
+        assert!(
+            (0.2..5.0).contains(&(heard.seconds / expected)),
+            "{file:?}: {heard:?}, not {expected} s"
+        );
+    }
+    assert!(files.is_empty(), "nobody says these any more: {files:?}");
 }
 
 fn the_scenarios_rehearse_every_urgent_path_and_nearly_every_branch(name: &str) {

@@ -459,6 +459,7 @@ impl Desk {
             }
             MediaEvent::Digit { leg, .. }
             | MediaEvent::Played { leg, .. }
+            | MediaEvent::Wordless { leg }
             | MediaEvent::FirstPacket { leg }
             | MediaEvent::Lost { leg } => {
                 if let Some((call, _)) = self.wires.legs.get(leg) {

@@ -344,6 +344,11 @@ pub enum MediaEvent {
         /// To their end, rather than cut short by a key or [`MediaCommand::Hush`].
         whole: bool,
     },
+    /// Of the words just asked for, some have no sound: nobody recorded them and nothing can speak them.
+    Wordless {
+        /// Who misses them.
+        leg: LegId,
+    },
     /// A clip ended and is sealed.
     ClipEnded {
         /// Whose.

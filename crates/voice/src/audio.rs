@@ -39,6 +39,14 @@ const STEP_SAMPLES: usize = 80;
 /// Both ends fade over 5 ms, so that a cut is no click.
 const FADE_SAMPLES: usize = 40;
 
+/// How a clip is kept as a file.
+const KEPT: hound::WavSpec = hound::WavSpec {
+    channels: 1,
+    sample_rate: CLOCK_RATE,
+    bits_per_sample: 16,
+    sample_format: hound::SampleFormat::Int,
+};
+
 /// What is wrong with a file of nothing but silence.
 const SILENT: &str = "it holds no sound";
 
@@ -53,11 +61,26 @@ impl Clip {
         Ok(Self::from_samples(&levelled(samples)))
     }
 
+    /// What [`Clip::write_wav`] wrote, octet for octet; anything else as any WAV file.
+    pub(crate) fn from_kept(bytes: &[u8], rates: &mut Resampler) -> Result<Self, String> {
+        let fault = |fault: hound::Error| fault.to_string();
+        let mut reader = hound::WavReader::new(Cursor::new(bytes)).map_err(fault)?;
+        if reader.spec() != KEPT || reader.duration() > SECONDS_MAX * CLOCK_RATE {
+            return Self::from_wav(bytes, rates);
+        }
+        let samples: Vec<i16> = reader.samples().collect::<Result<_, _>>().map_err(fault)?;
+        Ok(Self::from_linear(&samples))
+    }
+
     /// Samples at 8 kHz, full scale 1.0.
     pub(crate) fn from_samples(samples: &[f32]) -> Self {
+        let linear = samples.iter().map(|s| (s.clamp(-1.0, 1.0) * 32_767.0) as i16);
+        Self::from_linear(&linear.collect::<Vec<_>>())
+    }
+
+    fn from_linear(samples: &[i16]) -> Self {
         let encode = |law: Law| {
-            let linear = samples.iter().map(|s| (s.clamp(-1.0, 1.0) * 32_767.0) as i16);
-            let mut bytes: Vec<u8> = linear.map(|sample| law.encode(sample)).collect();
+            let mut bytes: Vec<u8> = samples.iter().map(|sample| law.encode(*sample)).collect();
             bytes.resize(bytes.len().next_multiple_of(FRAME_SAMPLES), law.silence());
             Arc::from(bytes)
         };
@@ -99,6 +122,17 @@ impl Clip {
             }));
         }
         Self::from_samples(&samples)
+    }
+
+    /// As a file that any program plays: 16 bit, one channel.
+    pub(crate) fn write_wav(&self, path: &std::path::Path) -> Result<(), hound::Error> {
+        let mut file = hound::WavWriter::create(path, KEPT)?;
+        for octet in self.pcmu.iter() {
+            // Mu-law has two zeros (G.711 Table 2a), linear samples one: minus one comes back as the negative zero.
+            let linear = if *octet == 0x7F { -1 } else { Law::Pcmu.decode(*octet) };
+            file.write_sample(linear)?;
+        }
+        file.finalize()
     }
 
     pub(crate) fn bytes(&self, law: Law) -> &Arc<[u8]> {

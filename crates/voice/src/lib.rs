@@ -28,7 +28,7 @@ mod spell;
 pub use compare::correlation;
 pub use engine::{Engine, Kind};
 pub use library::{Library, Missing, Snapshot, measure};
-pub use recorded::{file_name, sentence_hash};
+pub use recorded::{SPOKEN, file_name, is_file_name, sentence_hash};
 pub use resample::resample;
 
 /// Why the room cannot be opened, or a program not used.

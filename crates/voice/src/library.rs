@@ -7,7 +7,7 @@ use crate::VoiceFault;
 use crate::audio::{Clip, PIPELINE, WAV_BYTES_MAX, measured};
 use crate::cache::Cache;
 use crate::engine::Engine;
-use crate::recorded::Recorded;
+use crate::recorded::{Recorded, file_name};
 use crate::resample::Resampler;
 use flow::{Part, SoundFile};
 use media::codec::{CLOCK_RATE, Law};
@@ -48,6 +48,9 @@ pub struct Missing {
 fn spoken_key(manner: &str, part: &Part) -> [u8; 32] {
     seal::hash(format!("speech {PIPELINE}\n{manner}\n{}\n{}", part.language.suffix(), part.text).as_bytes())
 }
+
+/// Why a sentence is missing on a machine without a voice.
+const NOBODY: &str = "nobody has recorded it and no program can speak it; run sudo apt-get install -y espeak-ng";
 
 /// How many sentences are spoken at a time.
 const SPEAKERS: usize = 2;
@@ -190,7 +193,25 @@ impl Library {
         &self.faults
     }
 
-    /// A recording, or cached speech, or new speech.
+    /// Makes these sentences ready by this program alone, and writes each into the folder of kept speech, one WAV file
+    /// per sentence ([`file_name`]); what is there stays. Gives how many were written.
+    pub fn keep_spoken(&mut self, parts: &[Part], folder: &Path) -> Result<usize, String> {
+        let mut rates = Resampler::default();
+        let mut written = 0;
+        for part in parts {
+            let path = folder.join(file_name(part));
+            if path.is_file() {
+                continue;
+            }
+            let clip = self.speak(part, &mut rates)?;
+            clip.write_wav(&path)
+                .map_err(|fault| format!("{}: {fault}", path.display()))?;
+            written += 1;
+        }
+        Ok(written)
+    }
+
+    /// A recording, or cached speech, or new speech, or what was said before.
     fn make(&self, part: &Part, rates: &mut Resampler) -> Result<Clip, String> {
         if let Some(path) = self.recorded.file(part) {
             match self.import(path, rates) {
@@ -202,12 +223,25 @@ impl Library {
         if *part == Part::music() {
             return Ok(Clip::music());
         }
+        self.speak(part, rates)
+            .or_else(|why| self.said_before(part, rates).ok_or(why))
+    }
+
+    /// What a program said before it was gone: kept by the practice, or left in the cache.
+    fn said_before(&self, part: &Part, rates: &mut Resampler) -> Option<Clip> {
+        let kept = self.recorded.spoken(part).and_then(|path| {
+            let unusable = |why: &String| tracing::warn!(file = %path.display(), why, "kept speech cannot be used");
+            let read = read_wav(path).and_then(|bytes| Clip::from_kept(&bytes, rates));
+            read.inspect_err(unusable).ok()
+        });
+        let left = || self.cache.read(&spoken_key(&self.cache.manner(part.language)?, part));
+        kept.or_else(left)
+    }
+
+    /// Speech of this program, new or cached.
+    fn speak(&self, part: &Part, rates: &mut Resampler) -> Result<Clip, String> {
         let Some(engine) = &self.engine else {
-            // A program that is gone has left behind what it said.
-            let before = self.cache.manner(part.language);
-            let spoken = before.and_then(|manner| self.cache.read(&spoken_key(&manner, part)));
-            let why = "nobody has recorded it and no program can speak it; run sudo apt-get install -y espeak-ng";
-            return spoken.ok_or_else(|| why.to_owned());
+            return Err(NOBODY.to_owned());
         };
         let Some(manner) = engine.manner(part.language) else {
             return Err(format!(
@@ -415,6 +449,41 @@ mod tests {
             heard.abs_diff(Duration::from_millis(1_120)) < Duration::from_millis(60),
             "{heard:?}"
         );
+    }
+
+    /// The order of flow-language.md §10: a person's recording, a program, what was said before.
+    #[test]
+    fn kept_speech_is_heard_octet_for_octet_when_no_program_is_left_and_never_before() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let words = folder.path().join("words");
+        let spoken = words.join(crate::SPOKEN);
+        fs::create_dir_all(&spoken).expect("room");
+        let parts = [english("Hang up and dial 911."), Part::new("Adiós.", Language::Spanish)];
+        let mut library = Library::open(folder.path().join("one"), Some(engine()), &[]).expect("a cache");
+        assert_eq!(library.keep_spoken(&parts, &spoken), Ok(2));
+        assert_eq!(library.keep_spoken(&parts, &spoken), Ok(0), "what is there stays");
+        assert!(library.prepare(&parts).is_empty());
+
+        let mut silent = Library::open(folder.path().join("two"), None, std::slice::from_ref(&words)).expect("a cache");
+        assert!(silent.prepare(&parts).is_empty());
+        let other = english("Hang up and dial 912.");
+        assert_eq!(
+            silent.prepare(std::slice::from_ref(&other)).len(),
+            1,
+            "no other sentence is taken for it"
+        );
+        for part in &parts {
+            assert!(!silent.is_recorded(part), "nobody's own voice");
+            assert_eq!(silent.get(part, Law::Pcmu), library.get(part, Law::Pcmu));
+            assert_eq!(silent.duration(part), library.duration(part));
+        }
+
+        // Another sound under the same name: a program that speaks wins over it.
+        let beep = wav(&swell(0.0, 0.3, 0.0, 0.3, 8_000), 8_000, 1);
+        fs::write(spoken.join(file_name(&parts[0])), beep).expect("room");
+        let mut both = Library::open(folder.path().join("three"), Some(engine()), &[words]).expect("a cache");
+        assert!(both.prepare(&parts).is_empty());
+        assert_eq!(both.get(&parts[0], Law::Pcmu), library.get(&parts[0], Law::Pcmu));
     }
 
     #[test]

@@ -12,6 +12,9 @@
 //! goodbye.wav | English  | Goodbye.
 //! ```
 //!
+//! Below it, `spoken/` holds what a program has said before (`nightdesk flow words speak`), named the same way. It stands
+//! last: a person's voice wins over it, and so does a program that speaks now; it is heard when there is neither.
+//!
 //! One thing to know: a sentence is matched without regard to case, spacing and the kind of quotes, and with regard to
 //! everything else. Whoever changes a word of a sentence makes its recording stale, and the old words are not heard.
 
@@ -27,7 +30,12 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Recorded {
     /// By the first 8 bytes of the hash.
     files: HashMap<[u8; 8], PathBuf>,
+    /// What a program has said before, likewise.
+    spoken: HashMap<[u8; 8], PathBuf>,
 }
+
+/// The folder, below that of recorded words, of what a program has said.
+pub const SPOKEN: &str = "spoken";
 
 /// Most files of all folders together.
 const FILES_MAX: usize = 20_000;
@@ -52,28 +60,23 @@ pub fn file_name(part: &Part) -> String {
     format!("{}-{}.wav", hex(&short(part)), slug.trim_end_matches('-'))
 }
 
+/// Whether a file's name is one that [`file_name`] makes.
+pub fn is_file_name(name: &str) -> bool {
+    by_name(Path::new(name)).is_some()
+}
+
 impl Recorded {
     /// Looks through the folders; a folder that is not there has nothing recorded. Faults are for a person to read.
     pub(crate) fn look(folders: &[PathBuf]) -> (Self, Vec<String>) {
         let mut recorded = Self::default();
         let mut faults = Vec::new();
         for folder in folders {
-            let mut names: Vec<PathBuf> = match fs::read_dir(folder) {
-                Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
-                Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(fault) => {
-                    faults.push(format!("{}: {fault}", folder.display()));
-                    continue;
-                }
-            };
-            // The same folder gives the same answer on every disk.
-            names.sort();
-            for path in names {
-                if let Some(key) = by_name(&path) {
-                    recorded.add(key, path, &mut faults);
-                }
+            for (key, path) in named(folder, &mut faults) {
+                recorded.add(key, path, &mut faults);
             }
             recorded.read_index(folder, &mut faults);
+            // Two practices may keep one sentence; either is it.
+            recorded.spoken.extend(named(&folder.join(SPOKEN), &mut faults));
         }
         (recorded, faults)
     }
@@ -92,6 +95,11 @@ impl Recorded {
 
     pub(crate) fn file(&self, part: &Part) -> Option<&Path> {
         self.files.get(&short(part)).map(PathBuf::as_path)
+    }
+
+    /// What a program has said before.
+    pub(crate) fn spoken(&self, part: &Part) -> Option<&Path> {
+        self.spoken.get(&short(part)).map(PathBuf::as_path)
     }
 
     fn read_index(&mut self, folder: &Path, faults: &mut Vec<String>) {
@@ -153,6 +161,22 @@ impl Recorded {
 fn short(part: &Part) -> [u8; 8] {
     let hash = sentence_hash(part);
     hash.first_chunk().copied().unwrap_or_default()
+}
+
+/// The files of a folder that are named by the hash of a sentence; a folder that is not there has none.
+fn named(folder: &Path, faults: &mut Vec<String>) -> Vec<([u8; 8], PathBuf)> {
+    let mut paths: Vec<PathBuf> = match fs::read_dir(folder) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(fault) => {
+            faults.push(format!("{}: {fault}", folder.display()));
+            return Vec::new();
+        }
+    };
+    // The same folder gives the same answer on every disk.
+    paths.sort();
+    let keyed = |path: PathBuf| by_name(&path).map(|key| (key, path));
+    paths.into_iter().filter_map(keyed).take(FILES_MAX).collect()
 }
 
 fn by_name(path: &Path) -> Option<[u8; 8]> {

@@ -121,6 +121,38 @@ impl Practice {
         parts.into_iter().collect()
     }
 
+    /// What must be heard even on the night when no program can speak: how each flow begins (the emergency notice), its
+    /// safety net with all that it can come to say, and what a rung doctor hears. Kept as sound beside the flows
+    /// (`nightdesk flow words speak`).
+    pub fn last_words(&self) -> Vec<Part> {
+        let mut parts: BTreeSet<Part> = BTreeSet::new();
+        for &language in &self.languages {
+            parts.extend(Phrase::OF_THE_NET.iter().map(|phrase| phrase.part(language)));
+        }
+        for ladder in self.ladders.values() {
+            parts.extend(ladder.they_hear.parts());
+        }
+        for flow in &self.flows {
+            for step in [flow.start, flow.safety_net]
+                .into_iter()
+                .flat_map(|id| &flow.section(id).steps)
+            {
+                step.act.spoken(&mut |sentence| parts.extend(sentence.parts()));
+                let built_in: &[Phrase] = match step.act {
+                    Act::EmergencyNotice(notice) => &[Phrase::notice(notice)],
+                    Act::AskPermissionToRecord => &[Phrase::AskPermission, Phrase::WillRecord, Phrase::WillNotRecord],
+                    _ => &[],
+                };
+                for &language in &self.languages {
+                    parts.extend(built_in.iter().map(|phrase| phrase.part(language)));
+                }
+            }
+            let keyed = flow.languages.iter().zip('1'..='9');
+            parts.extend(keyed.map(|(&language, key)| Phrase::ChooseLanguage.with_key(language, key)));
+        }
+        parts.into_iter().collect()
+    }
+
     /// The recordings that flows name themselves (`play:`): each file of `words/` with the sentence it is, in the
     /// language flows are written in.
     pub fn played(&self) -> Vec<(&str, Part)> {

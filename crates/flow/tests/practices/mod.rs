@@ -25,9 +25,14 @@ pub const PRACTICES: [&str; 9] = [
     "saguaro-home-health",
 ];
 
+/// Where a practice of the repository lies.
+pub fn path(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows").join(name)
+}
+
 /// A folder below `flows/`.
 pub fn folder(name: &str) -> Folder {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows").join(name);
+    let path = path(name);
     let mut folder = Folder::default();
     for entry in std::fs::read_dir(&path).expect("the folder is there").flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

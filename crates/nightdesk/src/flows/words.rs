@@ -1,4 +1,5 @@
-//! `nightdesk flow words export | import`: a script for whoever records the words, and the recordings back.
+//! `nightdesk flow words export | import | speak`: a script for whoever records the words, the recordings back, and the
+//! last words kept as sound for a night without a voice.
 //!
 //! A recording belongs to a sentence, not to a file: its name begins with the sentence's hash, so what is recorded for words
 //! that were changed since is refused here and never heard there.
@@ -39,9 +40,19 @@ pub(crate) enum Words {
         /// The folder of WAV files, named as the script names them
         recordings: PathBuf,
     },
+    /// Keep what must be heard on any night, in this machine's voice, as sound in words/spoken/: the notice, the advice to
+    /// call 911, how each flow begins, its safety net. Heard only when nobody recorded it and no program can speak
+    #[command(after_help = "Example: nightdesk flow words speak practices/cedar")]
+    Speak {
+        /// The practice's folder
+        folder: PathBuf,
+        /// The program that speaks, when it is not the one in the PATH
+        #[arg(long)]
+        speech: Option<String>,
+    },
 }
 
-/// Runs one of the two.
+/// Runs one of them.
 pub(crate) fn words(words: &Words) -> Result<(), Failure> {
     match words {
         Words::Export { folder, out, missing } => export(folder, out.as_deref(), *missing),
@@ -50,7 +61,38 @@ pub(crate) fn words(words: &Words) -> Result<(), Failure> {
             script,
             recordings,
         } => import(folder, script, recordings),
+        Words::Speak { folder, speech } => speak(folder, speech.as_deref()),
     }
+}
+
+fn speak(folder: &Path, speech: Option<&str>) -> Result<(), Failure> {
+    let practice = practice(&source(folder)?, folder)?;
+    let parts = practice.last_words();
+    let kept = folder.join(exchange::RECORDED).join(voice::SPOKEN);
+    std::fs::create_dir_all(&kept).map_err(Failure::file(&kept))?;
+    let wanted: std::collections::BTreeSet<String> = parts.iter().map(voice::file_name).collect();
+    let mut stale = 0;
+    for entry in std::fs::read_dir(&kept).map_err(Failure::file(&kept))?.flatten() {
+        // Nothing but our own is removed: whoever put something else here meant it.
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if voice::is_file_name(&name) && !wanted.contains(&name) {
+            std::fs::remove_file(entry.path()).map_err(Failure::file(&entry.path()))?;
+            stale += 1;
+        }
+    }
+    let mut library = super::recorded_in(folder, &practice, crate::serve::speech(speech)?)?;
+    let written = library.keep_spoken(&parts, &kept).map_err(|why| {
+        Failure::new(
+            format!("not every sentence can be spoken: {why}"),
+            "a caller would hear nothing there on a night without a voice; sudo apt-get install -y espeak-ng",
+        )
+    })?;
+    out!(
+        "{} sentences are kept as sound in {}: {written} new, {stale} old ones removed",
+        parts.len(),
+        kept.display()
+    );
+    Ok(())
 }
 
 fn export(folder: &Path, file: Option<&Path>, missing: bool) -> Result<(), Failure> {

@@ -348,11 +348,19 @@ impl Call {
             MediaEvent::Digit { leg, digit, .. } => self.person_pressed(now, wires, leg, digit),
             MediaEvent::Played { leg, id, whole } if self.caller.is(leg) => self.caller_heard(now, wires, id, whole),
             MediaEvent::Played { leg, id, whole } => self.person_heard(now, wires, leg, id, whole),
+            // Half a question is none: a caller who hears only what is left of it goes to the safety net.
+            MediaEvent::Wordless { leg } if self.caller.is(leg) => {
+                self.hear(now, wires, flow::Heard::Broken(flow::Broken::Speech));
+            }
             MediaEvent::ClipEnded { recording, heard, .. } => self.clip_ended(now, wires, recording, heard),
             MediaEvent::RecordingFailed { recording } => self.recording_failed(now, wires, recording),
             MediaEvent::Lost { leg } => self.fallen_silent(now, wires, leg),
             MediaEvent::Failed { leg } => self.silent(now, wires, leg),
-            MediaEvent::FirstPacket { .. } | MediaEvent::Closed { .. } | MediaEvent::RecordingSealed { .. } => {}
+            // A doctor who misses a sentence still has a caller, and the key.
+            MediaEvent::Wordless { .. }
+            | MediaEvent::FirstPacket { .. }
+            | MediaEvent::Closed { .. }
+            | MediaEvent::RecordingSealed { .. } => {}
         }
     }
 

@@ -201,6 +201,30 @@ fn a_leg_that_cannot_be_opened_leaves_nothing_behind() {
     );
 }
 
+/// T1, "no speech": a caller who would hear half a question goes to the safety net, and is not left with the silence.
+#[test]
+fn a_caller_whose_words_have_no_sound_goes_to_the_safety_net_once() {
+    let mut bench = Bench::new(16);
+    bench.invite("wordless", OFFER);
+    bench.wait(Duration::from_secs(1));
+    let ok = bench.sent("SIP/2.0 200").expect("answered");
+    bench.ack("wordless", &ok, "");
+    let leg = bench.media.iter().find_map(|order| match order {
+        MediaCommand::Open { leg, .. } => Some(*leg),
+        _ => None,
+    });
+    let leg = leg.expect("opened");
+    for _ in 0..2 {
+        bench.desk.handle(bench.now, Input::Media(MediaEvent::Wordless { leg }));
+        bench.drain();
+        assert_eq!(
+            bench.facts_of("safety net"),
+            1,
+            "the net's own words may be missing too: it is entered once"
+        );
+    }
+}
+
 #[test]
 fn a_caller_who_sends_no_audio_is_asked_for_and_not_hung_up() {
     let mut bench = Bench::new(16);
@@ -391,10 +415,11 @@ impl Bench {
     }
 
     pub(super) fn outcomes(&self) -> usize {
-        self.facts
-            .iter()
-            .filter(|fact| matches!(fact, Fact::CallEnded { .. }))
-            .count()
+        self.facts_of("call ended")
+    }
+
+    pub(super) fn facts_of(&self, kind: &str) -> usize {
+        self.facts.iter().filter(|fact| fact.kind() == kind).count()
     }
 }
 

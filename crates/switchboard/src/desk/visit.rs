@@ -461,7 +461,8 @@ impl Visit {
             MediaEvent::Played { .. }
             | MediaEvent::ClipEnded { .. }
             | MediaEvent::RecordingSealed { .. }
-            | MediaEvent::RecordingFailed { .. } => {}
+            | MediaEvent::RecordingFailed { .. }
+            | MediaEvent::Wordless { .. } => {}
         }
     }
 

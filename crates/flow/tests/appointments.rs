@@ -71,7 +71,10 @@ const NUMBER: &str = "+15125550199";
 impl Call {
     /// At the menu of Cedar, about to press 3 for an appointment.
     fn begin(number: Option<&str>, beforehand: Beforehand) -> Self {
-        let practice = cedar();
+        Self::begin_at(cedar(), number, beforehand)
+    }
+
+    fn begin_at(practice: Arc<Practice>, number: Option<&str>, beforehand: Beforehand) -> Self {
         let flow = practice.flows[0].clone();
         let caller = Caller {
             number: number.map(|number| Phi::new(number.to_owned())),
@@ -102,7 +105,11 @@ impl Call {
 
     /// Found, and at the menu of what can be arranged.
     fn found() -> Self {
-        let mut call = Self::begin(Some(NUMBER), Self::up());
+        Self::found_at(cedar())
+    }
+
+    fn found_at(practice: Arc<Practice>) -> Self {
+        let mut call = Self::begin_at(practice, Some(NUMBER), Self::up());
         call.keys("12302091984");
         call.keys("1");
         assert!(matches!(call.asked[0].1, RecordsAsk::Find(_)), "{}", call.said);
@@ -416,6 +423,29 @@ fn what_the_records_offer_and_nobody_asked_for_is_not_offered() {
     other.visit_type = Phi::new("video visit".to_owned());
     call.answer(1, RecordsAnswer::Visits(vec![past, other]));
     assert_eq!(call.sections.last().map(String::as_str), Some("appointment message"));
+}
+
+#[test]
+fn a_place_is_said_where_the_practice_knows_its_name_and_left_out_elsewhere() {
+    let mut folder = folder("cedar-family-medicine");
+    let text = folder.files.get_mut("practice.yaml").expect("it is there");
+    *text = text.replace(
+        "  system: athenahealth\n",
+        "  system: athenahealth\n  places: [the Elm Street office]\n",
+    );
+    let offered = |place: &str| {
+        let mut call = Call::found_at(compiled(&folder));
+        call.keys("11");
+        let mut visit = call.visit(2);
+        visit.place = Some(Phi::new(place.to_owned()));
+        call.answer(1, RecordsAnswer::Visits(vec![visit]));
+        call.said
+    };
+    let known = offered("the Elm Street office");
+    assert!(known.contains("with Dr. Okafor at the Elm Street office"), "{known}");
+    let unknown = offered("the house of somebody unknown");
+    assert!(unknown.contains("with Dr. Okafor"), "{unknown}");
+    assert!(!unknown.contains("house"), "{unknown}");
 }
 
 #[test]

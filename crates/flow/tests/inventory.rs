@@ -87,36 +87,22 @@ const EVENTS: [&str; 22] = [
     "a section that runs out: the safety net",
 ];
 
-/// Names, versions and what only people read: that they are read is shown by every file that is.
-const OF_A_FLOW: &[&str] = &[
-    "flow",
-    "format",
-    "version",
-    "practice",
-    "spoken in",
-    "owner",
-    "clinical approval",
-    "start",
-    "sections",
+/// What stands in files that have no settings: there is no table of them, since their names are the author's sentences.
+const OF_WORDS: [&str; 13] = [
+    "a translation file: an English sentence, a colon, its translation",
+    "a translation that is missing",
+    "a translation that nobody asks for",
+    "a translation with other fill-ins than its sentence",
+    "`words/`: a recording is of one sentence, by its name or a line of `index.txt`",
+    "`words/`: a recording is not heard once its sentence has changed",
+    "the booth's script (`flow words export`) and its takes",
+    "`on-call.txt`: `zone:`",
+    "`on-call.txt`: role, person, from, until",
+    "`on-call.txt`: `every Monday to Friday 17:00 | 08:00`",
+    "`on-call.txt`: `turns of 7 days from …`",
+    "`on-call.txt`: `cover`",
+    "`on-call.txt`: a line that cannot be read",
 ];
-const OF_A_PROTOCOL: &[&str] = &["protocol", "format", "version", "for", "source"];
-/// The rest of a practice is the business of who delivers messages and keeps them.
-const OF_A_PRACTICE: &[&str] = &[
-    "practice",
-    "format",
-    "state",
-    "time zone",
-    "languages",
-    "lines",
-    "outside lines",
-    "lunch",
-    "people",
-    "inboxes",
-    "records",
-    "keep",
-    "confidentiality",
-];
-const OF_A_SCENARIO: &[&str] = &["tests for"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -249,29 +235,22 @@ fn inventory() {
     for fill in Fill::ALL {
         table.row(&format!("{{{}}}", fill.name()));
     }
-    for (title, file, apart) in [
-        (
-            "What a flow says beside its steps (§3, §5, §10)",
-            manual::FLOW,
-            OF_A_FLOW,
-        ),
-        ("What a protocol says (§7)", manual::PROTOCOL, OF_A_PROTOCOL),
-        (
-            "What a practice says of its hours, its people on call and its ladders (§9)",
-            manual::PRACTICE,
-            OF_A_PRACTICE,
-        ),
-        ("What a scenario says (§12)", manual::TESTS, OF_A_SCENARIO),
+    for (title, file) in [
+        ("What a flow says beside its steps (§3, §5, §10)", manual::FLOW),
+        ("What a protocol says (§7)", manual::PROTOCOL),
+        ("What a shared piece says (§4)", manual::SHARED),
+        ("What a practice says (§3, §9)", manual::PRACTICE),
+        ("What a scenario says (§12)", manual::TESTS),
     ] {
         table.heading(title, "setting | shown by");
         let whose = file.first().map_or(String::new(), Entry::written);
-        let apart: Vec<Entry> = file
-            .iter()
-            .filter(|entry| !apart.contains(&entry.written().as_str()))
-            .copied()
-            .collect();
-        entries(&mut table, &format!("({whose})"), &apart);
+        entries(&mut table, &format!("({whose})"), file);
     }
+    table.heading(
+        "Files that hold sentences, takes or shifts (§3, §8, §9)",
+        "what | shown by",
+    );
+    OF_WORDS.iter().for_each(|what| table.row(what));
     commands(&mut table);
     each_verb_is_come_to(&mut table);
     let unused = SHOWN
@@ -311,6 +290,7 @@ fn rules(table: &mut Table) {
         "parse/translations.rs",
         "parse/shared.rs",
         "rehearse/broken.rs",
+        "rehearse/suite.rs",
     ];
     table.heading(
         "Rules (§13, and those of reading and proof)",
@@ -367,12 +347,36 @@ fn rules(table: &mut Table) {
             right.join(", ")
         );
     }
+    for code in codes_in("crates/flow/src") {
+        if RULES.iter().all(|rule| rule.code != code) {
+            table.wrong.push(format!("{code} is told and is no rule of the list"));
+        }
+    }
     for code in specified
         .keys()
         .filter(|code| RULES.iter().all(|rule| rule.code != **code))
     {
         table.wrong.push(format!("{code} of §13 is not there"));
     }
+}
+
+/// Every code of a rule that stands between quotation marks in the sources of a folder.
+fn codes_in(folder: &str) -> BTreeSet<String> {
+    let is_code = |word: &&str| {
+        word.len() == 4
+            && word.starts_with(|first: char| first.is_ascii_uppercase())
+            && word.bytes().skip(1).all(|octet| octet.is_ascii_digit())
+    };
+    let mut codes = BTreeSet::new();
+    for name in names(folder) {
+        let path = format!("{folder}/{name}");
+        if name.ends_with(".rs") {
+            codes.extend(text(&path).split('"').filter(is_code).map(str::to_owned));
+        } else if root().join(&path).is_dir() {
+            codes.extend(codes_in(&path));
+        }
+    }
+    codes
 }
 
 /// Every setting, and every word it may be.
@@ -383,13 +387,6 @@ fn entries(table: &mut Table, whose: &str, all: &[Entry]) {
             _ => entry.written(),
         };
         let path = format!("{whose} / {name}");
-        // An alarm is for who looks after schedules; questions are written alike at every level.
-        if name == "name"
-            || name == "raise an alarm"
-            || (name != "ask" && (whose == "(protocol) / emergency" || whose == "(protocol) / semi-urgent"))
-        {
-            continue;
-        }
         let mut words = |these: &[&str]| these.iter().for_each(|one| table.row(&format!("{path}: {one}")));
         match entry.holds {
             // Which of the four levels it may be is C003's business.

@@ -151,6 +151,13 @@ pub const RULES: &[Rule] = &[
         "an emergency question, disposition or failure without a scenario",
     ),
     rule("T002", Error, "a scenario that does not end as it says"),
+    rule("T010", Error, "a word in a scenario that means nothing"),
+    rule(
+        "T011",
+        Error,
+        "a value in a scenario that cannot be: a key, a time, a day, an ending",
+    ),
+    rule("T012", Error, "a scenario that expects nothing, or a file without one"),
     laboratory("V001", "a call can end with no person, promise or direction"),
     rule(
         "V002",

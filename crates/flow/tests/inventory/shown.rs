@@ -13,6 +13,14 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("pediatrics", "flows/bright-harbor-pediatrics/pediatrics.tests.yaml"),
     ("more of pediatrics", "flows/bright-harbor-pediatrics/more.tests.yaml"),
     ("files", "crates/flow/tests/files.rs"),
+    ("settings", "crates/flow/tests/settings.rs"),
+    ("suite", "crates/flow/src/rehearse/suite.rs"),
+    ("consent", "crates/flow/src/consent.rs"),
+    ("recorded", "crates/voice/src/recorded.rs"),
+    ("library", "crates/voice/src/library.rs"),
+    ("list", "crates/oncall/src/list.rs"),
+    ("carriers", "crates/switchboard/src/desk/carriers.rs"),
+    ("rehearsal", "crates/switchboard/src/rehearse.rs"),
     ("must have", "crates/flow/tests/must_have.rs"),
     ("shipped", "crates/flow/tests/shipped.rs"),
     ("actor", "crates/flow/src/rehearse/actor.rs"),
@@ -35,6 +43,15 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("pages", "tests/tests/pages.rs"),
 ];
 
+const WRONG: &str = "files: every_wrong_file_is_told_what_is_wrong";
+const OF_A_PRACTICE: &str = "settings: every_setting_of_a_practice_is_what_is_written";
+const OF_A_FLOW: &str = "settings: what_a_flow_says_of_itself_is_what_is_written";
+const OF_A_PROTOCOL: &str = "settings: what_a_protocol_says_of_itself_is_what_is_written";
+const OF_A_PIECE: &str = "settings: what_a_shared_piece_says_of_itself_is_what_is_written";
+const TOLD_NEXT: &str = "settings: who_is_told_of_a_message_and_when_is_printed_as_it_is_written";
+const SLIP: &str = "suite: every_slip_has_a_plain_word_and_a_line";
+const READS: &str = "suite: the_shipped_file_reads_whole";
+const SHIFTS: &str = "list: a_list_answers_by_layer_and_says_why";
 const GREETING: &str = "everything: The greeting says what is true on a Saturday night, and nothing else";
 const MONDAY: &str = "everything: The same line at lunch on a Monday, called from nobody knows where";
 const FEVER: &str = "everything: Somebody of forty with a fever hears music while the second doctor is found";
@@ -67,6 +84,12 @@ pub(crate) const SHOWN: &[(&str, &str)] = &[
         "must have: a_question_moved_down_is_told_as_its_callers_way",
     ),
     ("T002 right", "shipped: every_scenario_passes"),
+    ("T010 wrong", SLIP),
+    ("T010 right", READS),
+    ("T011 wrong", SLIP),
+    ("T011 right", READS),
+    ("T012 wrong", SLIP),
+    ("T012 right", READS),
     // Verbs.
     ("answer", "serve: a_call_is_answered_heard_ended_and_written_down"),
     ("say", GREETING),
@@ -349,6 +372,18 @@ pub(crate) const SHOWN: &[(&str, &str)] = &[
     ("{time}", CHEST),
     ("{appointment}", RECORDS),
     // A flow.
+    ("(flow) / flow", OF_A_FLOW),
+    ("(flow) / format", OF_A_FLOW),
+    ("(flow) / version", OF_A_FLOW),
+    ("(flow) / practice", OF_A_FLOW),
+    ("(flow) / spoken in", OF_A_FLOW),
+    ("(flow) / owner", OF_A_FLOW),
+    ("(flow) / clinical approval / by", OF_A_FLOW),
+    ("(flow) / clinical approval / on", OF_A_FLOW),
+    ("(flow) / clinical approval / review by", OF_A_FLOW),
+    ("(flow) / clinical approval / fingerprint", OF_A_FLOW),
+    ("(flow) / start", OF_A_FLOW),
+    ("(flow) / sections / ‹section›", OF_A_FLOW),
     ("(flow) / answers / line", "files: cedar_compiles_without_an_error"),
     ("(flow) / answers / when", "files: cedar_compiles_without_an_error"),
     ("(flow) / recording: ask first", GREETING),
@@ -405,6 +440,21 @@ pub(crate) const SHOWN: &[(&str, &str)] = &[
         "everything: Without a voice the safety net rings a doctor",
     ),
     // A protocol.
+    ("(protocol) / protocol", OF_A_PROTOCOL),
+    ("(protocol) / format", OF_A_PROTOCOL),
+    ("(protocol) / version", OF_A_PROTOCOL),
+    ("(protocol) / for", OF_A_PROTOCOL),
+    ("(protocol) / source", OF_A_PROTOCOL),
+    ("(protocol) / emergency / id", OF_A_PROTOCOL),
+    ("(protocol) / emergency / only if", OF_A_PROTOCOL),
+    ("(protocol) / semi-urgent / id", OF_A_PROTOCOL),
+    ("(protocol) / semi-urgent / only if", OF_A_PROTOCOL),
+    // A shared piece.
+    ("(shared) / shared", OF_A_PIECE),
+    ("(shared) / format", OF_A_PIECE),
+    ("(shared) / version", OF_A_PIECE),
+    ("(shared) / needs", OF_A_PIECE),
+    ("(shared) / sections / ‹section›", OF_A_PIECE),
     (
         "(protocol) / clinical approval / by",
         "explain: the_review_copy_of_cedar",
@@ -441,6 +491,86 @@ pub(crate) const SHOWN: &[(&str, &str)] = &[
         "cedar: Silence during the red-flag questions is urgent, never routine",
     ),
     // A practice.
+    (
+        "(practice) / practice",
+        "settings: every_setting_of_a_practice_is_what_is_written + everything: The greeting says what is true on a Saturday night, and nothing else",
+    ),
+    ("(practice) / format", OF_A_PRACTICE),
+    (
+        "(practice) / state",
+        "settings: every_setting_of_a_practice_is_what_is_written + consent: the_strictest_of_caller_practice_and_provider_decides",
+    ),
+    (
+        "(practice) / time zone",
+        "settings: every_setting_of_a_practice_is_what_is_written + time: the_wall_clock_decides_on_the_days_the_clocks_change",
+    ),
+    ("(practice) / languages", OF_A_PRACTICE),
+    (
+        "(practice) / lines / ‹line›",
+        "settings: every_setting_of_a_practice_is_what_is_written + carriers: the_practice_is_found_in_the_order_of_belief_and_never_in_from",
+    ),
+    (
+        "(practice) / outside lines / ‹line›",
+        "settings: every_setting_of_a_practice_is_what_is_written + everything: A child who swallowed something is put through to Poison Control",
+    ),
+    (
+        "(practice) / lunch",
+        "settings: every_setting_of_a_practice_is_what_is_written + time: lunch_is_a_fact_of_an_open_office",
+    ),
+    (
+        "(practice) / people / ‹person› / role",
+        "settings: every_setting_of_a_practice_is_what_is_written + files: every_wrong_file_is_told_what_is_wrong",
+    ),
+    (
+        "(practice) / people / ‹person› / call",
+        "settings: every_setting_of_a_practice_is_what_is_written + rehearsal: a_person_with_a_pin_is_reached_by_it_alone",
+    ),
+    (
+        "(practice) / people / ‹person› / page",
+        "settings: every_setting_of_a_practice_is_what_is_written + settings: who_is_told_of_a_message_and_when_is_printed_as_it_is_written",
+    ),
+    (
+        "(practice) / people / ‹person› / pin",
+        "settings: every_setting_of_a_practice_is_what_is_written + rehearsal: a_person_with_a_pin_is_reached_by_it_alone",
+    ),
+    (
+        "(practice) / on call / raise an alarm",
+        "practice: an_alarm_is_raised_as_long_before_as_is_written_or_two_days + practices: a_gap_is_told_as_long_before_as_the_practice_wants",
+    ),
+    (
+        "(practice) / inboxes / ‹inbox› / tell",
+        "settings: every_setting_of_a_practice_is_what_is_written + settings: who_is_told_of_a_message_and_when_is_printed_as_it_is_written",
+    ),
+    ("(practice) / inboxes / ‹inbox› / if unclaimed after", TOLD_NEXT),
+    ("(practice) / inboxes / ‹inbox› / then tell", TOLD_NEXT),
+    ("(practice) / inboxes / ‹inbox› / may see: routing", OF_A_PRACTICE),
+    ("(practice) / inboxes / ‹inbox› / may see: identity", OF_A_PRACTICE),
+    ("(practice) / inboxes / ‹inbox› / may see: clinical", OF_A_PRACTICE),
+    ("(practice) / records / system", OF_A_PRACTICE),
+    (
+        "(practice) / records / reads",
+        "settings: every_setting_of_a_practice_is_what_is_written + files: every_wrong_file_is_told_what_is_wrong",
+    ),
+    (
+        "(practice) / records / writes",
+        "settings: every_setting_of_a_practice_is_what_is_written + files: every_wrong_file_is_told_what_is_wrong",
+    ),
+    (
+        "(practice) / records / places",
+        "settings: every_setting_of_a_practice_is_what_is_written + appointments: a_place_is_said_where_the_practice_knows_its_name_and_left_out_elsewhere",
+    ),
+    (
+        "(practice) / keep / messages",
+        "settings: every_setting_of_a_practice_is_what_is_written + files: every_wrong_file_is_told_what_is_wrong",
+    ),
+    (
+        "(practice) / keep / recordings",
+        "settings: every_setting_of_a_practice_is_what_is_written + files: every_wrong_file_is_told_what_is_wrong",
+    ),
+    (
+        "(practice) / confidentiality",
+        "settings: every_setting_of_a_practice_is_what_is_written + files: every_wrong_file_is_told_what_is_wrong",
+    ),
     ("(practice) / hours / lunch", "time: lunch_is_a_fact_of_an_open_office"),
     (
         "(practice) / hours / ‹Monday to Thursday›",
@@ -492,6 +622,8 @@ pub(crate) const SHOWN: &[(&str, &str)] = &[
         "storms: nobody_answers_so_paging_goes_on_for_an_hour",
     ),
     // A scenario.
+    ("(tests for) / tests for", READS),
+    ("(tests for) / scenarios / name", READS),
     ("(tests for) / given / now", GREETING),
     ("(tests for) / given / on call / ‹role›", GREETING),
     ("(tests for) / scenarios / caller", MONDAY),
@@ -651,6 +783,35 @@ pub(crate) const SHOWN: &[(&str, &str)] = &[
     (
         "(tests for) / scenarios / expect / call recording: off",
         "judge: every_expectation_can_fail_and_says_how",
+    ),
+    // Files without settings.
+    (
+        "a translation file: an English sentence, a colon, its translation",
+        "files: every_sentence_of_cedar_is_spoken_in_both_languages",
+    ),
+    ("a translation that is missing", WRONG),
+    ("a translation that nobody asks for", WRONG),
+    ("a translation with other fill-ins than its sentence", WRONG),
+    (
+        "`words/`: a recording is of one sentence, by its name or a line of `index.txt`",
+        "recorded: files_are_found_by_their_name_and_by_the_index",
+    ),
+    (
+        "`words/`: a recording is not heard once its sentence has changed",
+        "library: a_recording_wins_over_speech_until_its_sentence_changes",
+    ),
+    (
+        "the booth's script (`flow words export`) and its takes",
+        "commands: flow_words_go_out_as_a_script_and_come_back_as_recordings_of_their_sentences",
+    ),
+    ("`on-call.txt`: `zone:`", SHIFTS),
+    ("`on-call.txt`: role, person, from, until", SHIFTS),
+    ("`on-call.txt`: `every Monday to Friday 17:00 | 08:00`", SHIFTS),
+    ("`on-call.txt`: `turns of 7 days from …`", SHIFTS),
+    ("`on-call.txt`: `cover`", SHIFTS),
+    (
+        "`on-call.txt`: a line that cannot be read",
+        "list: every_fault_is_named_with_its_line_and_its_remedy",
     ),
     // Commands.
     (

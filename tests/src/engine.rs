@@ -121,6 +121,7 @@ impl Engine {
                 approvers: house.path().join("approvers"),
             },
             drain: Duration::from_secs(1),
+            clock_ahead: jiff::SignedDuration::ZERO,
         };
         (setup.tune)(&mut config);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -165,11 +166,14 @@ impl Engine {
 
     /// What callers get when all but the telephone line is broken: the safety net.
     pub fn break_everything(&self) {
-        let health = Health {
-            everything_down: true,
-            ..Health::default()
+        let drill = exchange::Drill {
+            known: Health {
+                everything_down: true,
+                ..Health::default()
+            },
+            ..exchange::Drill::default()
         };
-        self.runtime.block_on(self.handle.drill(health));
+        self.runtime.block_on(self.handle.drill(drill));
     }
 
     /// Takes no new calls from here on; those in progress go on.

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard::DeskConfig;
+use jiff::SignedDuration;
 use switchboard::records::Records;
+use switchboard::{DeskConfig, Health};
 
 use crate::resolver::Resolver;
 use crate::trace::{Hep, Trace};
@@ -51,6 +52,9 @@ pub struct Config {
     pub records: Arc<dyn Records>,
     /// How long draining waits for calls before it ends them.
     pub drain: Duration,
+    /// How far the clock that calls live by is ahead of the machine's. Zero, but where a scenario of another night is
+    /// rehearsed.
+    pub clock_ahead: SignedDuration,
 }
 
 /// The media plane's part.
@@ -62,6 +66,15 @@ pub struct Media {
     pub ports: RangeInclusive<u16>,
     /// Media threads; 0 means one per core but one, at least one.
     pub threads: usize,
+}
+
+/// What a rehearsal pretends to be broken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Drill {
+    /// What the house is said to know of.
+    pub known: Health,
+    /// The book writes what a call hands in and answers that it could not: the call is the first to learn of it.
+    pub book_refuses: bool,
 }
 
 /// Keys of an exchange. It can write recordings and not read them.

@@ -40,7 +40,7 @@ mod signalling;
 mod trace;
 mod transport;
 
-pub use config::{Config, Keys, Media};
+pub use config::{Config, Drill, Keys, Media};
 pub use plane::give_way;
 pub use ports::{Pair, Ports};
 pub use practices::{

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ledger::{Book, Committer, Index, Reader};
 use ring::rand::{SecureRandom, SystemRandom};
 use switchboard::{
@@ -20,7 +20,7 @@ use switchboard::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Keys};
+use crate::config::{Config, Drill, Keys};
 use crate::history;
 use crate::journal::{self, Journal};
 use crate::plane::{EVENTS, Figures, Gauges, Plane, TAP_FRAMES, figures};
@@ -155,6 +155,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         keys,
         records,
         drain,
+        clock_ahead,
     } = config;
     let releases = Store::new(data.join("releases"), keys.approvers.clone());
     let ground = tokio::task::spawn_blocking(move || Ground::under(data)).await;
@@ -217,7 +218,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     let (transports, listeners, arrivals) = Transports::bind(&desk.signalling, wires).await.map_err(Fault::Listen)?;
     desk.signalling = listeners.clone();
     let counters = transports.counters();
-    let mut desk = Desk::new(desk, draw(), draw(), Instant::now(), Timestamp::now());
+    let mut desk = Desk::new(desk, draw(), draw(), Instant::now(), ahead(clock_ahead));
     let told = Told::default();
     let (said, told) = told.facts(&prepared.loaded);
     let (standings_sender, standings) = watch::channel(prepared.loaded.standings.into());
@@ -264,7 +265,8 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         drained: drained_sender,
         draw: draw(),
         health: Health::default(),
-        drill: Health::default(),
+        drill: Drill::default(),
+        clock_ahead,
         draining: false,
         unfinished: prepared.escalations,
         settled: prepared.settled,
@@ -363,7 +365,7 @@ impl Handle {
     }
 
     /// Behaves from here on as if this were broken, for a rehearsal of what callers get then.
-    pub async fn drill(&self, broken: Health) {
+    pub async fn drill(&self, broken: Drill) {
         // An exchange that has ended serves nobody, broken or not.
         let _ = self.control.send(Control::Drill(broken)).await;
     }
@@ -825,6 +827,12 @@ fn peers(desk: &DeskConfig) -> Vec<Peer> {
         }
     };
     desk.trunks.iter().map(peer).collect()
+}
+
+/// The clock that calls live by, so far ahead of the machine's.
+pub(crate) fn ahead(clock_ahead: SignedDuration) -> Timestamp {
+    let now = Timestamp::now();
+    now.checked_add(clock_ahead).unwrap_or(now)
 }
 
 /// Sixteen octets nobody can guess, again and again.

@@ -14,6 +14,7 @@ use switchboard::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::config::Drill;
 use crate::journal::{Journal, Outcome};
 use crate::plane::{Order, Plane};
 use crate::ports::Ports;
@@ -52,7 +53,7 @@ pub(crate) enum Control {
     /// Take no new calls.
     Drain,
     /// Behave as if this were broken: rehearsals prove what callers get then.
-    Drill(Health),
+    Drill(Drill),
     /// What is held now.
     Count(oneshot::Sender<Held>),
     /// Trace into these files from now on, or no more; what was traced before is handed back to be ended.
@@ -126,7 +127,9 @@ pub(crate) struct Loop {
     /// What is really broken.
     pub(crate) health: Health,
     /// What a rehearsal pretends to be broken.
-    pub(crate) drill: Health,
+    pub(crate) drill: Drill,
+    /// How far the clock that calls live by is ahead of the machine's.
+    pub(crate) clock_ahead: jiff::SignedDuration,
     pub(crate) draining: bool,
     /// Ladders the last stop interrupted.
     pub(crate) unfinished: Vec<OpenEscalation>,
@@ -342,7 +345,7 @@ impl Loop {
             self.tell_health();
         }
         if let Some(Outcome { ticket, kept }) = self.journal.answered(outcome) {
-            self.handle(if kept {
+            self.handle(if kept && !self.drill.book_refuses {
                 Input::Recorded { ticket }
             } else {
                 Input::NotRecorded { ticket }
@@ -351,7 +354,7 @@ impl Loop {
     }
 
     fn tell_health(&mut self) {
-        let (real, drill) = (self.health, self.drill);
+        let (real, drill) = (self.health, self.drill.known);
         self.handle(Input::Health(Health {
             book_down: real.book_down || drill.book_down,
             recordings_down: real.recordings_down || drill.recordings_down,
@@ -450,7 +453,8 @@ impl Loop {
     }
 
     fn heartbeat(&mut self) {
-        self.desk.set_clock(Instant::now(), Timestamp::now());
+        self.desk
+            .set_clock(Instant::now(), crate::serve::ahead(self.clock_ahead));
         self.journal.retry();
         self.tell_records();
         let Some(plane) = &mut self.plane else { return };

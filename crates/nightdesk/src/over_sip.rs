@@ -13,9 +13,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use exchange::Drill;
 use exchange::handset::{Doctor, Handset, Keys, News, Scripted, Setup};
 use flow::Part;
 use flow::rehearse::{Failing, PaperRecords, Scenario, Turn};
+use jiff::{SignedDuration, Timestamp};
 use media::Law;
 use switchboard::phone::Answering as PhoneAnswers;
 use switchboard::records::{Answering, Records};
@@ -244,6 +246,7 @@ impl Stage {
                 None => Arc::new(switchboard::records::NotConnected),
             },
             drain: serve::SHORT_DRAIN,
+            clock_ahead: self.until(scenario),
         };
         let running = runtime.block_on(serve::begin(config))?;
         let handle = running.handle();
@@ -254,11 +257,15 @@ impl Stage {
             .unwrap_or(SocketAddr::new(LOOPBACK, 0));
         let everything_down =
             scenario.failing.contains(&Failing::Everything) || scenario.failing.contains(&Failing::Speech);
-        let book_down = scenario.failing.contains(&Failing::Database) || scenario.failing.contains(&Failing::Disk);
-        runtime.block_on(handle.drill(Health {
-            everything_down,
-            book_down,
-            ..Health::default()
+        let disk_full = scenario.failing.contains(&Failing::Disk);
+        runtime.block_on(handle.drill(Drill {
+            known: Health {
+                everything_down,
+                recordings_down: disk_full,
+                ..Health::default()
+            },
+            // The worst moment: the call is the first to learn of it, when it has something to keep.
+            book_refuses: disk_full || scenario.failing.contains(&Failing::Database),
         }));
 
         let mut mouth = HashMap::new();
@@ -321,6 +328,14 @@ impl Stage {
         std::os::unix::fs::symlink(&self.cache, data.join("speech")).map_err(Failure::file(&data))
     }
 
+    /// How far the scenario's night is from this one.
+    fn until(&self, scenario: &Scenario) -> SignedDuration {
+        let night = scenario.now.to_zoned(self.practice.time_zone.clone());
+        night.map_or(SignedDuration::ZERO, |night| {
+            night.timestamp().duration_since(Timestamp::now())
+        })
+    }
+
     fn desk(&self, phone: SocketAddr, ladder_speed: u32) -> DeskConfig {
         let local = SocketAddr::new(LOOPBACK, 0);
         let listener = Listener {
@@ -328,8 +343,12 @@ impl Stage {
             local,
             advertised: local,
         };
-        let trunk =
-            Trunk::new("loopback", [Network::host(LOOPBACK)]).calling(Some(Outbound::at(sip::Transport::Udp, phone)));
+        // The far end is our own telephone, which answers for 988 as for every other line outside.
+        let outbound = Outbound {
+            crisis_line: sip::number::CrisisLine::Proved,
+            ..Outbound::at(sip::Transport::Udp, phone)
+        };
+        let trunk = Trunk::new("loopback", [Network::host(LOOPBACK)]).calling(Some(outbound));
         DeskConfig {
             media_load_max_percent: 95,
             ladder_speed,

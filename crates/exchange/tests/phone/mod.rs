@@ -64,6 +64,7 @@ pub(crate) fn config(data: &Path, practices: &Path) -> Config {
             approvers: data.join("approvers"),
         },
         records: std::sync::Arc::new(switchboard::records::NotConnected),
+        clock_ahead: jiff::SignedDuration::ZERO,
         drain: PATIENCE,
     }
 }

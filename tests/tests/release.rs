@@ -326,6 +326,7 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     let judge = |command: &str| house.run(&["audit", command, path(&data), "--key", path(&key)]);
     assert!(judge("verify").contains("good: nothing was changed"));
     assert!(judge("checkpoint").starts_with("nightdesk-checkpoint 1 book="));
+    can_be_exported_and_asked_with_any_index(&house, &call.to_string(), &accessed);
 
     // The other words again, but not before Monday.
     let practice = house.path("practice");
@@ -346,6 +347,78 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     assert_eq!(prints(to_come), Some(newest), "{list}");
     let in_force = lines.iter().find(|line| line.contains("in force")).expect("one is");
     assert_ne!(prints(in_force), prints(to_come), "{list}");
+}
+
+/// Proves AUD-02, AUD-06, SEC-14: an export is good for whoever has the public key, a changed word is named; both indexes
+/// can be deleted while the engine runs, and hold no number.
+fn can_be_exported_and_asked_with_any_index(house: &House, call: &str, accessed: &dyn Fn(&str) -> String) {
+    let (export, key) = (house.path("call.json"), house.path("keys/book.public"));
+    let into = [
+        "--what",
+        "all",
+        "--call",
+        call,
+        "--into",
+        path(&export),
+        "--actor",
+        "amal",
+    ];
+    let told = house.show(&[["audit", "export"].as_slice(), &into].concat());
+    assert!(told.contains(" rows, proved by "), "{told}");
+    let judged = || {
+        let key = fs::read(&key).expect("a key");
+        let verifier = seal::Verifier::from_bytes(&key).expect("a key");
+        let text = |file: &Path| fs::read_to_string(file).expect("an export");
+        ledger::judge_export(&text(&export), &text(&house.path("call.json.proof")), &verifier).expect("an export")
+    };
+    let good = judged();
+    assert!(good.is_clean() && good.rows > 10, "{good}");
+    let text = fs::read_to_string(&export).expect("an export");
+    assert!(
+        text.contains("+12135550100") && text.contains("\"actor\":\"priya\""),
+        "{text}"
+    );
+    fs::write(&export, text.replace("+12135550100", "+12135550111")).expect("room");
+    let changed = judged().to_string();
+    assert!(changed.contains("what is not what was written"), "{changed}");
+
+    let views = house.path("data/views");
+    let mut found = 0;
+    for book in ["book", "readers"] {
+        for file in fs::read_dir(views.join(book))
+            .expect("an index")
+            .flatten()
+            .filter(|file| file.path().is_file())
+        {
+            let bytes = fs::read(file.path()).expect("a file of the index");
+            assert!(
+                !bytes
+                    .windows(10)
+                    .any(|part| part == b"2135550100" || part == b"priya (ops")
+            );
+            found += bytes.len();
+        }
+    }
+    assert!(found > 1000);
+    fs::remove_dir_all(&views).expect("the index may be deleted");
+    fs::remove_dir_all(house.path("data/index")).expect("the engine's index may be deleted");
+    assert!(accessed("+1 213 555 0100").contains("priya (ops reviewer)  consent"));
+    assert!(house.show(&["audit", "reindex"]).contains("made again from the books"));
+    assert!(accessed("+1 213 555 0100").contains("amal (ops reviewer)  audit export"));
+    let anomalies = house.show(&[
+        "audit",
+        "anomalies",
+        "--days",
+        "1",
+        "--zone",
+        "America/Chicago",
+        "--actor",
+        "amal",
+    ]);
+    assert!(
+        anomalies.contains("looks and refusals of 1 days gone through"),
+        "{anomalies}"
+    );
 }
 
 /// P8: real calls, and a draft in which a fever is no longer urgent.

@@ -17,7 +17,7 @@ use crate::disk::Step;
 use crate::format::{
     Checkpoint, Class, Found, RECORD_MIN, SEGMENT_HEADER, SegmentHeader, look, write_checkpoint, write_entry,
 };
-use crate::{Access, BODY_MAX, Entry, Fault, KIND_ACCESS, KIND_MAX, Position, Reader, Receipt};
+use crate::{Access, BODY_MAX, Entry, Fault, KIND_ACCESS, KIND_MAX, Position, ReadKeys, Reader, Receipt};
 
 /// Randomness handed in by the shell.
 pub type Draw = Box<dyn FnMut() -> [u8; 16] + Send>;
@@ -162,6 +162,12 @@ impl Book {
                 position,
             })
             .ok_or(Fault::MisuseTooLong("an access"))
+    }
+
+    /// Writes down many accesses at once; none of them is proved to anybody.
+    pub fn accesses(&mut self, accesses: &[Access]) -> Result<(), Fault> {
+        let entries = accesses.iter().map(access_entry).collect::<Result<Vec<_>, _>>()?;
+        self.append_as(Class::Access, &entries).map(drop)
     }
 
     /// Signs everything written so far, if anything is unsigned. Keep the answer off this machine.
@@ -490,7 +496,7 @@ fn examine(folder: &Path, key: &BookKey) -> Result<Examined, Fault> {
         };
         out.book = Some(header.book);
         out.last_ms = header.at_ms;
-        let segment_key = key.segment(&header.salt);
+        let mut segment_keys = ReadKeys::from(key.clone()).segment(&header.salt);
         let mut key_checked = false;
         let mut at = SEGMENT_HEADER;
         let mut next = header.first;
@@ -504,7 +510,7 @@ fn examine(folder: &Path, key: &BookKey) -> Result<Examined, Fault> {
                     if record.class == Some(Class::Checkpoint) {
                         out.rows_unsigned = 0;
                     } else {
-                        if !key_checked && record.open(&segment_key).is_none() {
+                        if !key_checked && segment_keys.open(&record).is_none() {
                             return Err(Fault::RefusedKey);
                         }
                         key_checked = true;

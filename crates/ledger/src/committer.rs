@@ -162,7 +162,13 @@ impl Committer {
                             Ok(_) => shared.indexed.store(index.rows(), Ordering::Relaxed),
                             Err(fault) => {
                                 shared.index_failures.fetch_add(1, Ordering::Relaxed);
-                                tracing::warn!(%fault, "the index is behind the book");
+                                tracing::warn!(%fault, "the index is behind the book, and is made again");
+                                // It may be deleted at any time, also now; what cannot be made is tried again with the
+                                // next rows.
+                                match index.remake(&mut reader) {
+                                    Ok(()) => shared.indexed.store(index.rows(), Ordering::Relaxed),
+                                    Err(fault) => tracing::warn!(%fault, "the index cannot be made"),
+                                }
                             }
                         }
                         if nudged.recv().is_err() {
@@ -754,5 +760,31 @@ mod tests {
         // The end of the committer is the end of its index: it has taken in everything by then.
         drop(committer.finish().expect("running"));
         assert_eq!(queries.of_kind("test").count(), 100);
+    }
+
+    /// Somebody takes the index away while it is written: it is made again, and nothing is missing in it.
+    #[test]
+    fn an_index_that_is_deleted_is_made_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let book = book(folder.path());
+        let path = folder.path().join("index");
+        let mut reader = book.read(0).expect("readable");
+        let index = Index::open(&path, &mut reader).expect("new");
+        let (committer, answered) = start(book, Some(index));
+        let door = committer.door();
+        for ticket in 0..10 {
+            door.submit(ticket, vec![entry(1)]).expect("room");
+            next(&answered).1.expect("a good disk");
+        }
+        std::fs::remove_dir_all(&path).expect("the test's folder");
+        door.submit(10, vec![entry(2)]).expect("room");
+        next(&answered).1.expect("the book does not need its index");
+        let measures = committer.door();
+        let book = committer.finish().expect("it was running");
+        assert_eq!(measures.measures().index_failures, 1);
+        drop(book);
+        let mut reader = crate::book::tests::book(folder.path()).read(0).expect("readable");
+        let again = Index::open(&path, &mut reader).expect("as it was left");
+        assert_eq!(again.of_kind("test").count(), 11);
     }
 }

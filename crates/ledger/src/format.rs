@@ -4,8 +4,9 @@
 //! segment   0 magic 8 | version 2 | flags 2 | zero 4 | book id 16 | first sequence 8 | at ms 8 | salt 32
 //!          80 head of the segment before 32 | 112 SHA-256 of 0..112 = the head this segment starts from
 //! record    0 length of all after it 4 | 4 check 4 | 8 sequence 8 | at ms 8 | class 1 | has call 1 | call id 16
-//!          42 body | SHA-256(head before, 0..here) 32 = the head after it
+//!          42 key id 16 | 58 body | SHA-256(head before, 0..here) 32 = the head after it
 //! ```
+//! The key id names the key the body's own key comes from; all zero is the book's.
 //! `check` is the start of SHA-256(head before, length, sequence): a damaged length is told from a record the power cut
 //! short. The body of a checkpoint is in the clear: 1 octet (1 = the segment is closed), 64 of signature.
 #![allow(
@@ -13,7 +14,7 @@
     reason = "ranges are constants inside arrays and slices whose length was checked"
 )]
 
-use seal::{RECORD_OVERHEAD, SIGNATURE, SegmentKey, Signer, Verifier};
+use seal::{RECORD_OVERHEAD, RecordKey, SIGNATURE, SegmentKey, Signer, Verifier};
 
 use crate::{Entry, Fault};
 
@@ -23,17 +24,19 @@ pub const BODY_MAX: usize = 256 * 1024;
 pub const KIND_MAX: usize = 64;
 
 pub(crate) const SEGMENT_HEADER: usize = 144;
-pub(crate) const RECORD_HEAD: usize = 42;
+pub(crate) const RECORD_HEAD: usize = 58;
 pub(crate) const HASH: usize = 32;
 /// The shortest record there can be: an empty body, sealed.
 pub(crate) const RECORD_MIN: usize = RECORD_HEAD + 1 + RECORD_OVERHEAD + HASH;
+/// Octets of a record after its length and check that are in the clear.
+const CLEAR: usize = RECORD_HEAD - 8;
 pub(crate) const RECORD_MAX: usize = RECORD_MIN + KIND_MAX + BODY_MAX;
 /// Octets of a record before which its length cannot be believed.
 pub(crate) const RECORD_CHECKED: usize = 16;
 pub(crate) const FLAG_AFTER_DAMAGE: u16 = 1;
 
 const MAGIC: [u8; 8] = [0x89, b'N', b'D', b'B', b'O', b'O', b'K', 0x0A];
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const CHECKPOINT_BODY: usize = 1 + SIGNATURE;
 
 /// What a row is, as far as everyone may know.
@@ -188,12 +191,18 @@ impl<'a> Record<'a> {
     }
 
     /// Kind and body, opened.
-    pub(crate) fn open(&self, key: &SegmentKey) -> Option<(String, Vec<u8>)> {
+    pub(crate) fn open_with(&self, key: &RecordKey) -> Option<(String, Vec<u8>)> {
         let mut sealed = self.body().to_vec();
-        let opened = key.open(self.sequence, self.clear(), &mut sealed).ok()?;
+        let opened = key.open(self.clear(), &mut sealed).ok()?;
         let (length, rest) = opened.split_first()?;
         let (kind, body) = rest.split_at_checked(usize::from(*length))?;
         Some((std::str::from_utf8(kind).ok()?.to_owned(), body.to_vec()))
+    }
+
+    /// Whether it is a checkpoint over `head` by the holder of the signing key.
+    pub(crate) fn signed(&self, book: [u8; 16], head: &[u8; 32], key: &Verifier) -> bool {
+        self.checkpoint(book, head)
+            .is_some_and(|checkpoint| checkpoint.is_signed_by(key))
     }
 
     /// The checkpoint in it, when it is one; `head` is the head before it.
@@ -262,7 +271,7 @@ pub(crate) fn write_checkpoint(
     checkpoint
 }
 
-fn write_record(out: &mut Vec<u8>, head: &mut [u8; 32], clear: &[u8; 34], body: &[u8]) {
+fn write_record(out: &mut Vec<u8>, head: &mut [u8; 32], clear: &[u8; CLEAR], body: &[u8]) {
     let start = out.len();
     let length = u32::try_from(4 + clear.len() + body.len() + HASH)
         .expect("kinds and bodies were held against their limits")
@@ -275,8 +284,8 @@ fn write_record(out: &mut Vec<u8>, head: &mut [u8; 32], clear: &[u8; 34], body: 
     out.extend_from_slice(head);
 }
 
-fn clear(sequence: u64, at_ms: i64, class: Class, call: Option<[u8; 16]>) -> [u8; 34] {
-    let mut out = [0; 34];
+fn clear(sequence: u64, at_ms: i64, class: Class, call: Option<[u8; 16]>) -> [u8; CLEAR] {
+    let mut out = [0; CLEAR];
     out[0..8].copy_from_slice(&sequence.to_be_bytes());
     out[8..16].copy_from_slice(&at_ms.to_be_bytes());
     out[16] = class.octet();

@@ -4,13 +4,16 @@
 //! thread writes it. After `flush()` its `db` file is synced by ourselves, because sled's own `flush()` is not durable
 //! (measured: dependencies.md §4); it flushes at no other time. What an entry costs is the key, not the octets behind
 //! it: rows that came together and belong together (of one call, of one kind, of one second) share a key.
+//!
+//! Words that rows have to be found by, such as a caller's number, are what [`Words`] reads out of a row; the index
+//! keeps a keyed hash of each and never the word.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use crate::{Fault, Position, Reader, Row};
+use crate::{Fault, Position, ReadKeys, Reader, Row};
 
 /// Rows put into the index at once. sled keeps what a batch replaces until the batch is over: large ones cost memory.
 const BATCH_ROWS: usize = 256;
@@ -30,14 +33,20 @@ const ENTRY_OCTETS: usize = PLACE_OCTETS + 8;
 const BY_CALL: u8 = b'c';
 const BY_KIND: u8 = b'k';
 const BY_TIME: u8 = b't';
+const BY_WORD: u8 = b'w';
 const LAST: &[u8] = b"=last";
 const ROWS: &[u8] = b"=rows";
+
+/// Words a row has to be found by, for whoever understands what is in it.
+pub type Words = fn(&Row) -> Vec<Vec<u8>>;
 
 /// The index over a book. Clone it for every thread that asks.
 #[derive(Clone)]
 pub struct Index {
     db: sled::Db,
     path: PathBuf,
+    keys: ReadKeys,
+    words: Words,
     rows: u64,
     last: Option<(Position, [u8; 32])>,
 }
@@ -55,8 +64,13 @@ impl Index {
     /// Opens the index at `path` and brings it up to the book `reader` reads from its start. An index that cannot be
     /// opened, or is of another book, is made again.
     pub fn open(path: impl Into<PathBuf>, reader: &mut Reader) -> Result<Self, Fault> {
+        Self::open_with(path, reader, |_| Vec::new())
+    }
+
+    /// The same, and rows are found by their `words` too.
+    pub fn open_with(path: impl Into<PathBuf>, reader: &mut Reader, words: Words) -> Result<Self, Fault> {
         let path = path.into();
-        if let Ok(index) = Self::open_as_it_is(&path) {
+        if let Ok(index) = Self::open_as_it_is(&path, reader.keys().clone(), words) {
             let fits = match index.last {
                 Some((position, hash)) => reader.row(position).is_ok_and(|row| row.hash == hash),
                 None => true,
@@ -70,16 +84,24 @@ impl Index {
             }
         }
         *reader = reader.again(0);
-        Self::rebuild(path, reader)
+        Self::rebuild(path, reader, words)
+    }
+
+    /// Makes this index again from the whole book, where it was: its files are gone or broken. Clones of it go on with what
+    /// they have.
+    pub fn remake(&mut self, reader: &mut Reader) -> Result<(), Fault> {
+        *reader = reader.again(0);
+        *self = Self::rebuild(self.path.clone(), reader, self.words)?;
+        Ok(())
     }
 
     /// Throws away what is at `path` and makes the index from the whole book.
-    pub fn rebuild(path: impl Into<PathBuf>, reader: &mut Reader) -> Result<Self, Fault> {
+    pub fn rebuild(path: impl Into<PathBuf>, reader: &mut Reader, words: Words) -> Result<Self, Fault> {
         let path = path.into();
         if path.exists() {
             fs::remove_dir_all(&path).map_err(Fault::disk("take away the old index"))?;
         }
-        let mut index = Self::open_as_it_is(&path)?;
+        let mut index = Self::open_as_it_is(&path, reader.keys().clone(), words)?;
         index.catch_up(reader)?;
         Ok(index)
     }
@@ -98,7 +120,7 @@ impl Index {
                     // Rows are counted once, however often the book is read again.
                     Some(Ok(row)) if last.is_some_and(|(seen, _)| row.position.sequence <= seen.sequence) => {}
                     Some(Ok(row)) => {
-                        together.take(&row);
+                        together.take(&row, self.words_of(&row));
                         last = Some((row.position, row.hash));
                         rows += 1;
                     }
@@ -163,11 +185,20 @@ impl Index {
             .filter(move |row| row.as_ref().map_or(true, |row| (from_ms..to_ms).contains(&row.at_ms)))
     }
 
+    /// The rows that have this word, in order.
+    pub fn of_word(&self, word: &[u8]) -> impl Iterator<Item = Result<Indexed, Fault>> + use<> {
+        self.under([[BY_WORD].as_slice(), &self.keys.term(word)].concat())
+    }
+
+    fn words_of(&self, row: &Row) -> Vec<[u8; 16]> {
+        (self.words)(row).iter().map(|word| self.keys.term(word)).collect()
+    }
+
     fn under(&self, prefix: Vec<u8>) -> impl DoubleEndedIterator<Item = Result<Indexed, Fault>> + use<> {
         self.db.scan_prefix(prefix).flat_map(found)
     }
 
-    fn open_as_it_is(path: &Path) -> Result<Self, Fault> {
+    fn open_as_it_is(path: &Path, keys: ReadKeys, words: Words) -> Result<Self, Fault> {
         // sled asserts some of what it expects of its own files instead of saying that it is not so.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let db = sled::Config::new()
@@ -195,12 +226,15 @@ impl Index {
         Ok(Self {
             db,
             path: path.to_owned(),
+            keys,
+            words,
             rows,
             last,
         })
     }
 
-    /// The barrier: nothing counts as indexed before the file itself is synced.
+    /// The barrier: nothing counts as indexed before the file itself is synced. Files that somebody took away are no
+    /// longer synced to, which is how that is noticed.
     fn sync(&self) -> Result<(), Fault> {
         self.db.flush().map_err(Fault::Index)?;
         File::open(self.path.join("db"))
@@ -214,7 +248,7 @@ impl Index {
 struct Together(BTreeMap<Vec<u8>, Vec<(u64, [u8; ENTRY_OCTETS])>>);
 
 impl Together {
-    fn take(&mut self, row: &Row) {
+    fn take(&mut self, row: &Row, words: Vec<[u8; 16]>) {
         let mut entry = [0; ENTRY_OCTETS];
         let (place, at_ms) = entry.split_at_mut(PLACE_OCTETS);
         place.copy_from_slice(&position_bytes(row.position));
@@ -225,7 +259,8 @@ impl Together {
             kind_prefix(&row.kind),
             [[BY_TIME].as_slice(), &time.to_be_bytes()].concat(),
         ];
-        for prefix in of_call.into_iter().chain(others) {
+        let words = words.iter().map(|word| [[BY_WORD].as_slice(), word].concat());
+        for prefix in of_call.into_iter().chain(others).chain(words) {
             self.0.entry(prefix).or_default().push((row.position.sequence, entry));
         }
     }

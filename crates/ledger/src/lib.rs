@@ -22,7 +22,9 @@ mod committer;
 mod disk;
 mod format;
 mod index;
+mod keys;
 mod offline;
+mod proof;
 mod reader;
 mod verify;
 
@@ -32,8 +34,12 @@ use std::io;
 pub use book::{Book, BookKeys, CHECKPOINT_MS_MAX, CHECKPOINT_ROWS_MAX, Damage, Draw, Opening, SEGMENT_BYTES_MAX};
 pub use committer::{Committer, Door, Measures, NotRecorded, QUEUE_MAX, STALL_MAX};
 pub use format::{BODY_MAX, Checkpoint, Class, KIND_MAX};
-pub use index::{Index, Indexed};
+pub use index::{Index, Indexed, Words};
+pub use keys::ReadKeys;
 pub use offline::{Judged, KNOWN_MAX, judge, read_known};
+pub use proof::{
+    EXPORT_BYTES_MAX, EXPORT_ROWS_MAX, JudgedExport, Line, Proof, from_text, judge_export, to_csv, to_json,
+};
 pub use reader::Reader;
 pub use verify::{FINDINGS_MAX, Finding, Report, Tail, What, book_in, verify};
 

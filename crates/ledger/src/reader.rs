@@ -4,11 +4,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use seal::{BookKey, SegmentKey};
-
 use crate::book::{header_of, segment_path, segments};
 use crate::format::{Class, Found, RECORD_HEAD, RECORD_MAX, Record, SEGMENT_HEADER, SegmentHeader, look};
-use crate::{Fault, Position, Row};
+use crate::keys::SegmentKeys;
+use crate::{Fault, Position, ReadKeys, Row};
 
 /// Octets read from a segment at a time.
 const READ_AHEAD: usize = 64 * 1024;
@@ -17,7 +16,7 @@ const READ_AHEAD: usize = 64 * 1024;
 /// reader that follows. A row that is not what was written is a fault; reading goes on with the next segment, if any.
 pub struct Reader {
     folder: PathBuf,
-    key: BookKey,
+    keys: ReadKeys,
     from: u64,
     at: Option<Place>,
     /// The segment that was found damaged: what comes next is another one.
@@ -28,7 +27,7 @@ pub struct Reader {
 struct Place {
     file: File,
     first: u64,
-    key: SegmentKey,
+    keys: SegmentKeys,
     head: [u8; 32],
     /// Read from the file, from `offset` on.
     buffer: Vec<u8>,
@@ -38,10 +37,10 @@ struct Place {
 
 impl Reader {
     /// Reads the book in `folder` from row `from` on.
-    pub fn open(folder: &Path, key: BookKey, from: u64) -> Result<Self, Fault> {
+    pub fn open(folder: &Path, keys: impl Into<ReadKeys>, from: u64) -> Result<Self, Fault> {
         Ok(Self {
             folder: folder.to_owned(),
-            key,
+            keys: keys.into(),
             from,
             at: None,
             past: None,
@@ -52,11 +51,16 @@ impl Reader {
     pub fn again(&self, from: u64) -> Self {
         Self {
             folder: self.folder.clone(),
-            key: self.key.clone(),
+            keys: self.keys.clone(),
             from,
             at: None,
             past: None,
         }
+    }
+
+    /// What it opens rows with.
+    pub(crate) fn keys(&self) -> &ReadKeys {
+        &self.keys
     }
 
     /// The one row at a place an earlier reading, or the index, gave.
@@ -81,7 +85,7 @@ impl Reader {
             .map_err(Fault::disk("read a row"))?;
         match look(&bytes, None) {
             Found::Record(record) if record.sequence == position.sequence => {
-                row(record, position, &self.key.segment(&header.salt)).ok_or(tampered("the row was changed"))
+                row(record, position, &mut self.keys.segment(&header.salt)).ok_or(tampered("the row was changed"))
             }
             _ => Err(tampered("another row")),
         }
@@ -113,7 +117,7 @@ impl Reader {
                         offset,
                     };
                     let row = if wanted {
-                        row(record, position, &place.key)
+                        row(record, position, &mut place.keys)
                     } else {
                         None
                     };
@@ -196,11 +200,11 @@ impl Reader {
             offset: 0,
             what,
         })?;
-        let key = self.key.segment(&header.salt);
+        let keys = self.keys.segment(&header.salt);
         let place = Place {
             file,
             first,
-            key,
+            keys,
             head,
             buffer: Vec::new(),
             offset: SEGMENT_HEADER as u64,
@@ -261,8 +265,8 @@ impl Place {
     }
 }
 
-fn row(record: Record<'_>, position: Position, key: &SegmentKey) -> Option<Row> {
-    let (kind, body) = record.open(key)?;
+fn row(record: Record<'_>, position: Position, keys: &mut SegmentKeys) -> Option<Row> {
+    let (kind, body) = keys.open(&record)?;
     Some(Row {
         position,
         class: record.class?,

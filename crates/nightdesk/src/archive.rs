@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use switchboard::{CallId, Stamped};
 
+use crate::views::Views;
 use crate::{Failure, keys};
 
 /// The folders and keys a reader needs.
@@ -44,7 +45,7 @@ impl Archive {
     /// The same one after the other, for whoever keeps little of each.
     pub(crate) fn each_fact(&self, mut each: impl FnMut(Stamped)) -> Result<(), Failure> {
         let folder = self.data.join("book");
-        let mut reader = ledger::Reader::open(&folder, keys::book_key(&self.keys)?, 0).map_err(Failure::book)?;
+        let mut reader = ledger::Reader::open(&folder, self.read_keys()?, 0).map_err(Failure::book)?;
         for row in &mut reader {
             let row = row.map_err(Failure::book)?;
             if row.class == ledger::Class::Fact
@@ -76,16 +77,24 @@ impl Archive {
             .collect())
     }
 
-    /// Every row that says who looked, in the order of the readers' book.
-    pub(crate) fn accesses(&self) -> Result<Vec<(ledger::Row, ledger::Access)>, Failure> {
-        let folder = self.data.join("readers");
-        let reader = ledger::Reader::open(&folder, keys::book_key(&self.keys)?, 0).map_err(Failure::book)?;
-        let mut found = Vec::new();
-        for row in reader {
-            let row = row.map_err(Failure::book)?;
-            found.extend(row.access().map(|access| (row, access)));
-        }
-        Ok(found)
+    /// The index over both books, up to date.
+    pub(crate) fn views(&self) -> Result<Views, Failure> {
+        Views::open(&self.data, &self.read_keys()?, false)
+    }
+
+    /// The same, made anew.
+    pub(crate) fn reindex(&self) -> Result<Views, Failure> {
+        Views::open(&self.data, &self.read_keys()?, true)
+    }
+
+    /// Where a book lies.
+    pub(crate) fn book(&self, name: &str) -> PathBuf {
+        self.data.join(name)
+    }
+
+    /// What rows are opened with.
+    pub(crate) fn read_keys(&self) -> Result<ledger::ReadKeys, Failure> {
+        Ok(keys::book_key(&self.keys)?.into())
     }
 
     /// Makes a look durable before it happens: no row, no look.

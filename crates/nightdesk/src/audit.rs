@@ -1,15 +1,20 @@
 //! `nightdesk audit`: the book, judged by anybody; its newest signatures, to be kept elsewhere; who looked at what, and why.
 
-use std::collections::BTreeSet;
+mod anomalies;
+mod export;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
 use ledger::Access;
 use serde::Serialize;
-use switchboard::{Fact, Stamped};
+use switchboard::{CallId, Fact};
 
 use crate::archive::{Archive, Reader};
+use crate::views::{Look, Views};
 use crate::{Failure, Who, out};
 
 #[derive(Subcommand)]
@@ -61,6 +66,33 @@ pub(crate) enum Audit {
         #[command(flatten)]
         who: Who,
     },
+    /// Looks that somebody should ask about, each with the rule that found it and why; leaves a row
+    #[command(
+        after_help = "Example: nightdesk audit anomalies --days 7 --zone America/Chicago --config nightdesk.yaml --reason \"weekly review\""
+    )]
+    Anomalies {
+        /// What happened in these last days; what was before only says what is usual
+        #[arg(long, default_value_t = 30)]
+        days: u16,
+        /// Where people work, such as America/Chicago; else the machine's own time zone
+        #[arg(long)]
+        zone: Option<String>,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Rows of the books as a file, with a second file that proves them to whoever has the public key alone; leaves a row
+    #[command(
+        after_help = "The proof holds the signed stretches of the chain around the rows, sealed, and for each row the one key that opens it.\n\
+                      Check both anywhere: nightdesk-verify looks.csv book.public\n\
+                      Example: nightdesk audit export --what looks --from 2026-11-01 --into looks.csv --config nightdesk.yaml --reason \"auditor asked\""
+    )]
+    Export(export::Export),
+    /// Make the index over the books again; it may be deleted at any time, and is then made by the next question
+    Reindex {
+        /// Configuration file
+        #[arg(long)]
+        config: PathBuf,
+    },
     /// Print the newest signature of each book; append it to a file on another machine, every minute if you can
     #[command(
         after_help = "Example: ssh engine nightdesk audit checkpoint data --key certs/book.public >> checkpoints"
@@ -110,12 +142,19 @@ pub(crate) fn audit(command: &Audit) -> Result<(), Failure> {
             let call = call.as_deref().map(crate::calls::id).transpose()?;
             let asked = call.map_or([0; 16], |call| call.0);
             let _receipt = archive.note_access(&reader(who), "search", asked, call)?;
+            let views = archive.views()?;
+            let looks = match (call, by) {
+                (Some(call), _) => views.looks_at(&[call])?,
+                (None, Some(by)) => views.looks_by(by)?,
+                (None, None) => views.looks()?,
+            };
             let wanted = |access: &Access| {
                 by.as_ref().is_none_or(|by| access.actor == *by)
                     && action.as_ref().is_none_or(|action| access.action == *action)
                     && call.is_none_or(|call| access.call == Some(call.0) || access.object == call.0)
             };
-            print(&archive, *format, wanted)
+            print(&looks, *format, wanted);
+            Ok(())
         }
         Audit::WhoAccessed { caller, format, who } => {
             let archive = crate::archive(&who.config)?;
@@ -126,22 +165,37 @@ pub(crate) fn audit(command: &Audit) -> Result<(), Failure> {
                 )
             })?;
             let _receipt = archive.note_access(&reader(who), "who accessed", [0; 16], None)?;
-            let from_there = |stamped: &Stamped| match &stamped.fact {
-                Fact::CallBegan { caller, .. } => caller.expose().as_ref() == Some(number.expose()),
-                _ => false,
-            };
-            let calls = archive.calls()?;
-            let calls = calls.into_iter().filter(|(_, facts)| facts.iter().any(from_there));
-            let calls: BTreeSet<[u8; 16]> = calls.map(|(call, _)| call.0).collect();
+            let views = archive.views()?;
+            let calls = views.calls_from(number.expose())?;
             if calls.is_empty() {
                 return Err(Failure::new(
                     "nobody has called from that number",
                     "a caller may have withheld it: search by call instead, `nightdesk audit search --call ID`",
                 ));
             }
-            print(&archive, *format, |access| {
-                access.call.is_some_and(|call| calls.contains(&call)) || calls.contains(&access.object)
-            })
+            print(&views.looks_at(&calls)?, *format, |_| true);
+            Ok(())
+        }
+        Audit::Anomalies { days, zone, who } => {
+            let archive = crate::archive(&who.config)?;
+            let zone = match zone {
+                Some(name) => jiff::tz::TimeZone::get(name).map_err(|_| {
+                    Failure::new(
+                        format!("{name} is no time zone"),
+                        "write it as America/Chicago is written",
+                    )
+                })?,
+                None => jiff::tz::TimeZone::system(),
+            };
+            let _receipt = archive.note_access(&reader(who), "anomalies", [0; 16], None)?;
+            anomalies(&archive, *days, &zone)
+        }
+        Audit::Export(export) => export.write(),
+        Audit::Reindex { config } => {
+            let archive = crate::archive(config)?;
+            let views = archive.reindex()?;
+            out!("made again from the books: {} rows", views.rows());
+            Ok(())
         }
         Audit::Checkpoint { folder, key } => {
             let judged = judge(folder, key, None)?;
@@ -168,6 +222,7 @@ fn reader(who: &Who) -> Reader {
 /// A row as it is exported: with its number and hash it can be held against the book it came from.
 #[derive(Serialize)]
 struct Printed<'a> {
+    book: &'a str,
     row: u64,
     hash: String,
     at: String,
@@ -180,13 +235,88 @@ struct Printed<'a> {
     source: &'a str,
 }
 
-fn print(archive: &Archive, format: Format, wanted: impl Fn(&Access) -> bool) -> Result<(), Failure> {
-    if matches!(format, Format::Csv) {
-        out!("row,hash,at,actor,role,action,object,call,reason,source");
+/// Every look, every refusal, by the rules.
+fn anomalies(archive: &Archive, days: u16, zone: &jiff::tz::TimeZone) -> Result<(), Failure> {
+    let views = archive.views()?;
+    let mut practices = BTreeMap::new();
+    let mut events = Vec::new();
+    for Look { book, row, access } in views.looks()? {
+        let practice = match access.call {
+            Some(call) => practice_of(&views, &mut practices, CallId(call))?,
+            None => None,
+        };
+        events.push(anomalies::Event {
+            row: (book, row.position.sequence),
+            at: Timestamp::from_millisecond(access.at_ms).unwrap_or_default(),
+            actor: access.actor,
+            role: access.role,
+            what: anomalies::What::Looked {
+                action: access.action,
+                source: access.source,
+                call: access.call,
+                practice,
+            },
+        });
     }
-    for (row, access) in archive.accesses()?.iter().filter(|(_, access)| wanted(access)) {
+    events.extend(
+        views
+            .refusals()?
+            .into_iter()
+            .map(|(book, row, actor)| anomalies::Event {
+                row: (book, row.position.sequence),
+                at: Timestamp::from_millisecond(row.at_ms).unwrap_or_default(),
+                actor,
+                role: String::new(),
+                what: anomalies::What::Refused,
+            }),
+    );
+    events.sort_by_key(|event| event.at);
+    let since = Timestamp::now() - SignedDuration::from_hours(24 * i64::from(days));
+    let found = anomalies::find(&events, since, zone, |_, _| None);
+    for anomaly in &found {
+        let (book, row) = anomaly.row;
+        out!(
+            "{:.0}  {}  {}: {}  ({book}, row {row})",
+            anomaly.at,
+            anomaly.actor,
+            anomaly.rule,
+            anomaly.reason
+        );
+    }
+    out!(
+        "{} looks and refusals of {days} days gone through, {} questions; who asked them is a row too",
+        events.iter().filter(|event| event.at >= since).count(),
+        found.len()
+    );
+    Ok(())
+}
+
+/// Whose call it was; a call is looked up once.
+fn practice_of(
+    views: &Views,
+    known: &mut BTreeMap<CallId, Option<String>>,
+    call: CallId,
+) -> Result<Option<String>, Failure> {
+    if let Some(practice) = known.get(&call) {
+        return Ok(practice.clone());
+    }
+    let facts = views.facts_of(call)?;
+    let practice = facts.into_iter().find_map(|stamped| match stamped.fact {
+        Fact::CallBegan { practice, .. } => Some(practice),
+        _ => None,
+    });
+    known.insert(call, practice.clone());
+    Ok(practice)
+}
+
+fn print(looks: &[Look], format: Format, wanted: impl Fn(&Access) -> bool) {
+    if matches!(format, Format::Csv) {
+        out!("book,row,hash,at,actor,role,action,object,call,reason,source");
+    }
+    for Look { book, row, access } in looks.iter().filter(|look| wanted(&look.access)) {
         let at = jiff::Timestamp::from_millisecond(access.at_ms).unwrap_or_default();
         let printed = Printed {
+            book,
             row: row.position.sequence,
             hash: seal::keys::hex(&row.hash),
             at: at.to_string(),
@@ -202,6 +332,7 @@ fn print(archive: &Archive, format: Format, wanted: impl Fn(&Access) -> bool) ->
             Format::Json => out!("{}", serde_json::to_string(&printed).unwrap_or_default()),
             Format::Csv => {
                 let Printed {
+                    book,
                     row,
                     hash,
                     at,
@@ -215,7 +346,7 @@ fn print(archive: &Archive, format: Format, wanted: impl Fn(&Access) -> bool) ->
                 } = printed;
                 let call = call.unwrap_or_default();
                 let texts = [actor, role, action, &object, &call, reason, source].map(cell);
-                out!("{row},{hash},{at},{}", texts.join(","));
+                out!("{book},{row},{hash},{at},{}", texts.join(","));
             }
             Format::Text => out!(
                 "{at:.0}  {} ({})  {}  {}  {}",
@@ -227,7 +358,6 @@ fn print(archive: &Archive, format: Format, wanted: impl Fn(&Access) -> bool) ->
             ),
         }
     }
-    Ok(())
 }
 
 /// One cell (RFC 4180, section 2). What a spreadsheet would take for a formula is kept a text.

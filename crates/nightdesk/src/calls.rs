@@ -43,11 +43,7 @@ pub(crate) fn id(text: &str) -> Result<CallId, Failure> {
 /// A call and everything in the book about it.
 pub(crate) fn of(archive: &Archive, text: &str) -> Result<(CallId, Vec<Stamped>), Failure> {
     let call = id(text)?;
-    let facts: Vec<Stamped> = archive
-        .facts()?
-        .into_iter()
-        .filter(|stamped| stamped.call == Some(call))
-        .collect();
+    let facts = archive.views()?.facts_of(call)?;
     if facts.is_empty() {
         return Err(Failure::new(
             format!("the book knows no call {text}"),

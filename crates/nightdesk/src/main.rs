@@ -22,6 +22,7 @@ mod panics;
 mod recordings;
 mod serve;
 mod trunk;
+mod views;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

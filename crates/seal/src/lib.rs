@@ -26,7 +26,7 @@ pub use container::{
 };
 pub use keys::{ItemShare, RecipientPublic, RecipientSecret};
 pub use open::{Ending, Final, Opener, Reading, open_file, rewrap};
-pub use record::{BookKey, RECORD_OVERHEAD, SegmentKey};
+pub use record::{BookKey, RECORD_OVERHEAD, RecordKey, SegmentKey};
 pub use rows::{Current, Place, RowKey, RowKeyId, RowRing};
 pub use seal::Sealer;
 pub use sign::{SIGNATURE, Signer, Verifier};

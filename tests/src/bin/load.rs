@@ -15,12 +15,13 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let result = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["bench", binary] => load::bench::bench(binary),
+        ["book", binary] => load::book::book(binary),
         ["soak", binary] => load::soak::soak(binary),
         ["flood", binary] => load::flood::flood(binary),
         ["pour", server, seconds, per_second] => load::flood::pour(server, seconds, per_second),
         ["calibrate"] => load::bench::print_speed(),
         _ => {
-            eprintln!("load bench|soak|flood PATH-OF-NIGHTDESK; tools/bench, tools/soak and tools/flood call it");
+            eprintln!("load bench|book|soak|flood PATH-OF-NIGHTDESK; tools/bench, tools/soak and tools/flood call it");
             return ExitCode::from(2);
         }
     };

@@ -5,6 +5,7 @@
 
 pub(crate) mod audio;
 pub(crate) mod bench;
+pub(crate) mod book;
 pub(crate) mod caller;
 pub(crate) mod doctor;
 pub(crate) mod field;

@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("seal", 1),
     ("switchboard", 2),
     ("ledger", 3),
+    ("keyring", 3),
     ("vault", 3),
     ("voice", 3),
     ("exchange", 4),
@@ -29,8 +30,9 @@ const FLOORS: &[(&str, u8)] = &[
     ("tests", 6),
 ];
 
-/// The doors that the house allows between rooms of one floor: the vault opens nothing without a receipt of the book.
-const SIDE_DOORS: &[(&str, &str)] = &[("vault", "ledger")];
+/// The doors that the house allows between rooms of one floor: the vault opens nothing without a receipt of the book, and
+/// keeps the share of each file with the keys.
+const SIDE_DOORS: &[(&str, &str)] = &[("vault", "ledger"), ("vault", "keyring")];
 
 /// What a room below the keepers may never be built with: a runtime, a socket, a clock, a second cryptography.
 const SHUT_OUT_OF_PURE_ROOMS: &[&str] = &[

@@ -12,7 +12,7 @@ use hpke::{Deserializable, Kem, Serializable};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::container::{Slot, SlotKind};
-use crate::{BookKey, Entropy, Fault, Signer, Verifier, hash};
+use crate::{BookKey, Entropy, Fault, Parent, Signer, Verifier, hash};
 
 type X25519 = hpke::kem::X25519HkdfSha256;
 type Suite4Aead = hpke::aead::AesGcm256;
@@ -138,7 +138,56 @@ impl RecipientPublic {
     }
 }
 
+impl RecipientPublic {
+    /// Seals a few octets so that only this recipient can have them: encapsulated key first (RFC 9180 §6.1, base mode).
+    pub fn seal_to(&self, info: &[u8], plain: &[u8], entropy: Entropy<'_>) -> Result<Vec<u8>, Fault> {
+        let unusable = Fault::MalformedKey("no X25519 public key one can seal for");
+        let key = <X25519 as Kem>::PublicKey::from_bytes(&self.key).map_err(|_| unusable)?;
+        let (enc, sealed) = hpke::single_shot_seal_with_rng::<Suite4Aead, Suite4Kdf, X25519>(
+            &hpke::OpModeS::Base,
+            &key,
+            info,
+            plain,
+            &[],
+            &mut Drawn(entropy),
+        )
+        .map_err(|_| unusable)?;
+        Ok([enc.to_bytes().as_slice(), &sealed].concat())
+    }
+
+    /// The key file of an engine, for whom bundles are sealed.
+    pub fn to_engine_bytes(&self) -> Vec<u8> {
+        write("engine-public", &self.key).as_bytes().to_vec()
+    }
+
+    /// Reads the key file of an engine.
+    pub fn from_engine_bytes(file: &[u8]) -> Result<Self, Fault> {
+        Ok(Self::new(*read(file, "engine-public")?.0, 0))
+    }
+}
+
 impl RecipientSecret {
+    /// Opens what [`RecipientPublic::seal_to`] made with the same `info`.
+    pub fn open_from(&self, info: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let (enc, sealed) = sealed.split_first_chunk::<32>().ok_or(Fault::RefusedWrap)?;
+        let secret = <X25519 as Kem>::PrivateKey::from_bytes(self.key.as_slice()).map_err(|_| Fault::RefusedKey)?;
+        let enc = <X25519 as Kem>::EncappedKey::from_bytes(enc).map_err(|_| Fault::RefusedWrap)?;
+        let mode = hpke::OpModeR::Base;
+        hpke::single_shot_open::<Suite4Aead, Suite4Kdf, X25519>(&mode, &secret, &enc, info, sealed, &[])
+            .map(Zeroizing::new)
+            .map_err(|_| Fault::RefusedWrap)
+    }
+
+    /// The key file an engine opens its bundle with; wiped when dropped.
+    pub fn to_engine_bytes(&self) -> Zeroizing<Vec<u8>> {
+        wiped(write("engine-secret", &self.key))
+    }
+
+    /// Reads the key file of an engine.
+    pub fn from_engine_bytes(file: &[u8]) -> Result<Self, Fault> {
+        Ok(Self::new(read(file, "engine-secret")?.0, 0))
+    }
+
     /// A new key pair.
     pub fn generate(epoch: u32, entropy: Entropy<'_>) -> Self {
         let mut seed = Zeroizing::new([0; 32]);
@@ -203,6 +252,18 @@ impl RecipientSecret {
         }
         key.copy_from_slice(&opened);
         Ok(key)
+    }
+}
+
+impl Parent {
+    /// The key file of a root; wiped when dropped. It belongs into a credential store and on no disk.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        wiped(write("root", self.secret()))
+    }
+
+    /// Reads the key file of a root.
+    pub fn from_bytes(file: &[u8]) -> Result<Zeroizing<[u8; 32]>, Fault> {
+        Ok(read(file, "root")?.0)
     }
 }
 

@@ -18,6 +18,7 @@ mod record;
 mod rows;
 mod seal;
 mod sign;
+mod split;
 mod tree;
 
 pub use container::{
@@ -27,10 +28,11 @@ pub use container::{
 pub use keys::{ItemShare, RecipientPublic, RecipientSecret};
 pub use open::{Ending, Final, Opener, Reading, open_file, rewrap};
 pub use record::{BookKey, RECORD_OVERHEAD, RecordKey, SegmentKey};
-pub use rows::{Current, Place, RowKey, RowKeyId, RowRing};
+pub use rows::{Current, Place, Recipient, RecipientRing, RowKey, RowKeyId, RowRing};
 pub use seal::Sealer;
 pub use sign::{SIGNATURE, Signer, Verifier};
-pub use tree::{KeyName, Month, Parent, Retention, Tenant, WRAPPED};
+pub use split::{PARTS, Part, combine, split};
+pub use tree::{Held, KeyName, Month, Parent, Retention, Tenant, WRAPPED};
 
 use ring::{digest, hkdf, hmac};
 
@@ -56,6 +58,9 @@ pub enum Fault {
     /// A wrapped key was changed, stands in another key's place, or hangs on another parent.
     #[error("the wrapped key does not open: changed, misplaced, or under another key")]
     RefusedWrap,
+    /// Text that is not a part of a recovery key as it was printed.
+    #[error("part of a recovery key: {0}")]
+    MalformedPart(&'static str),
     /// The header was changed after it was written.
     #[error("the header is not authentic")]
     RefusedHeader,

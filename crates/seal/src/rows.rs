@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use crate::record::SegmentKey;
-use crate::{Entropy, Month, Retention, Tenant, hkdf};
+use crate::{Entropy, Month, RecipientPublic, Retention, Tenant, hkdf};
 
 /// Which row key: 16 octets that follow from the key and say nothing about it. Prints as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -171,6 +171,79 @@ impl RowRing {
     }
 }
 
+/// For whom files are sealed, by practice, month and class: public halves only.
+#[derive(Debug, Clone, Default)]
+pub struct RecipientRing {
+    current: BTreeMap<Place, RecipientPublic>,
+    always: Option<RecipientPublic>,
+}
+
+/// For whom to seal a file now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recipient<'a> {
+    /// The public key.
+    pub public: &'a RecipientPublic,
+    /// It was made for another month, or for no practice: nobody has provisioned what was asked for.
+    pub overdue: bool,
+}
+
+impl RecipientRing {
+    /// For nobody.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One recipient for everything: one key pair in a folder, before there were months.
+    pub fn only(public: RecipientPublic) -> Self {
+        Self {
+            current: BTreeMap::new(),
+            always: Some(public),
+        }
+    }
+
+    /// Adds a recipient; of several for one place the last one counts.
+    pub fn add(&mut self, place: Place, public: RecipientPublic) {
+        self.current.insert(place, public);
+    }
+
+    /// For whom to seal: the month's recipient, or else the newest before it, or else the first there is; of a practice
+    /// that has none, those of the house. A recording is never lost for want of a key.
+    pub fn current(&self, tenant: Tenant, month: Month, class: Retention) -> Option<Recipient<'_>> {
+        if let Some(public) = &self.always {
+            return Some(Recipient { public, overdue: false });
+        }
+        self.of(tenant, month, class).or_else(|| {
+            self.of(Tenant::HOUSE, month, class)
+                .map(|found| Recipient { overdue: true, ..found })
+        })
+    }
+
+    fn of(&self, tenant: Tenant, month: Month, class: Retention) -> Option<Recipient<'_>> {
+        let at = |month| Place { tenant, class, month };
+        let of_it = |place: &Place| place.tenant == tenant && place.class == class;
+        let (place, public) = self
+            .current
+            .range(..=at(month))
+            .next_back()
+            .filter(|(place, _)| of_it(place))
+            .or_else(|| self.current.range(at(month)..).next().filter(|(place, _)| of_it(place)))?;
+        Some(Recipient {
+            public,
+            overdue: place.month != month,
+        })
+    }
+
+    /// The places there is a recipient for, in order.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        self.current.keys().copied()
+    }
+
+    /// Whether there is none at all.
+    pub fn is_empty(&self) -> bool {
+        self.current.is_empty() && self.always.is_none()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,5 +301,29 @@ mod tests {
             b"one"
         );
         assert_ne!(key(1).id(), key(2).id());
+    }
+
+    #[test]
+    fn a_practice_without_recipients_has_those_of_the_house() {
+        let public = |octet: u8| RecipientPublic::new([octet; 32], u32::from(octet));
+        let (cedar, november) = (Tenant::named("cedar"), month("2026-11"));
+        let place = |tenant, class| Place {
+            tenant,
+            class,
+            month: november,
+        };
+        let mut ring = RecipientRing::new();
+        assert!(ring.is_empty() && ring.current(cedar, november, Retention::Audio).is_none());
+        ring.add(place(Tenant::HOUSE, Retention::Audio), public(1));
+        ring.add(place(cedar, Retention::Audio), public(2));
+        let whom = |ring: &RecipientRing, tenant, month| {
+            let found = ring.current(tenant, month, Retention::Audio).expect("somebody");
+            (found.public.epoch(), found.overdue)
+        };
+        assert_eq!(whom(&ring, cedar, november), (2, false));
+        assert_eq!(whom(&ring, cedar, november.plus(30)), (2, true));
+        assert_eq!(whom(&ring, Tenant::named("maple"), november), (1, true));
+        assert!(ring.current(cedar, november, Retention::Messages).is_none());
+        assert_eq!(whom(&RecipientRing::only(public(9)), cedar, november), (9, false));
     }
 }

@@ -194,6 +194,8 @@ impl std::fmt::Debug for Tenant {
 /// The whole name of a wrapped key; it is what its wrap is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyName {
+    /// A root, under whatever keeps it: a passphrase or a token.
+    Root([u8; 8]),
     /// A practice's key, under the root.
     Practice(Tenant),
     /// The secret half of the recipient of a month's and class's sealed files, under the practice's key.
@@ -205,6 +207,7 @@ pub enum KeyName {
 impl std::fmt::Display for KeyName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Root(id) => write!(f, "root {}", crate::keys::hex(id)),
             Self::Practice(tenant) => write!(f, "practice {tenant}"),
             Self::Recipient(tenant, month, class) => write!(f, "recipient {tenant} {month} {class}"),
             Self::Rows(tenant, month, class) => write!(f, "rows {tenant} {month} {class}"),
@@ -212,30 +215,42 @@ impl std::fmt::Display for KeyName {
     }
 }
 
-/// A key that wraps other keys: a root or a practice's. Wiped when dropped.
-pub struct Parent(Zeroizing<[u8; 32]>);
+/// A key that lies somewhere: in wiped memory, or in memory that a shell has locked.
+pub trait Held: Send + Sync {
+    /// Its 32 octets.
+    fn key(&self) -> &[u8; 32];
+}
+
+impl Held for Zeroizing<[u8; 32]> {
+    fn key(&self) -> &[u8; 32] {
+        self
+    }
+}
+
+/// A key that wraps other keys: a root or a practice's. Wiped when dropped, as whatever holds it does it.
+pub struct Parent(Box<dyn Held>);
 
 impl Parent {
     /// A new one.
     pub fn generate(entropy: Entropy<'_>) -> Self {
         let mut key = Zeroizing::new([0; 32]);
         entropy(key.as_mut_slice());
-        Self(key)
+        Self::new(key)
     }
 
-    /// One from its 32 octets.
-    pub fn new(key: Zeroizing<[u8; 32]>) -> Self {
-        Self(key)
+    /// One from where it lies.
+    pub fn new(key: impl Held + 'static) -> Self {
+        Self(Box::new(key))
     }
 
     /// Its 32 octets, for whoever wraps, splits or keeps it.
     pub fn secret(&self) -> &[u8; 32] {
-        &self.0
+        self.0.key()
     }
 
     /// Which key this is, without saying anything about it: the first 8 octets of a hash.
     pub fn id(&self) -> [u8; 8] {
-        crate::hkdf(self.0.as_slice(), b"", b"nightdesk parent id v1")
+        crate::hkdf(self.secret(), b"", b"nightdesk parent id v1")
     }
 
     /// Wraps a key under this one. The nonce is drawn: NIST SP 800-38D §8.3 allows 2^32 of them, a parent makes thousands.
@@ -243,7 +258,7 @@ impl Parent {
         let mut nonce = [0; 12];
         entropy(&mut nonce);
         let mut sealed = Zeroizing::new(*key);
-        let mut cipher = cipher(&self.0);
+        let mut cipher = cipher(self.secret());
         let tag = cipher
             .seal_in_place_separate_tag(
                 aead::Nonce::assume_unique_for_key(nonce),
@@ -264,7 +279,7 @@ impl Parent {
     pub fn unwrap(&self, name: KeyName, wrapped: &[u8; WRAPPED]) -> Result<Zeroizing<[u8; 32]>, Fault> {
         let (nonce, sealed) = wrapped.split_first_chunk::<12>().expect("12 of 60");
         let mut sealed: Zeroizing<[u8; 48]> = Zeroizing::new(*sealed.first_chunk().expect("48 of 48"));
-        let mut cipher = cipher(&self.0);
+        let mut cipher = cipher(self.secret());
         let opened = cipher
             .open_in_place(
                 aead::Nonce::assume_unique_for_key(*nonce),

@@ -144,6 +144,62 @@ fn every_page_draws_its_ladder() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// Proves CON-05: whoever joins a recorded call is told first; a no ends the recording before they are heard, and costs no
+/// care; a line that cannot be asked is not recorded either.
+#[test]
+fn the_doctor_does_not_want_to_be_recorded() {
+    let played = |folder: &str, script: &str| {
+        let suite = Suite::parse("a.tests.yaml", script).0.expect("a scenario");
+        let rehearsed = switchboard::rehearse::play(Instant::now(), &practice(folder), &suite.scenarios[0]);
+        assert_eq!(rehearsed.failures, [], "{}", rehearsed.page);
+        rehearsed.page
+    };
+    let after = |page: &str, first: &str, then: &str| {
+        let [first, then] = [first, then].map(|line| page.find(line).unwrap_or_else(|| panic!("{line}: {page}")));
+        assert!(first < then, "{page}");
+    };
+    let text = std::fs::read_to_string(root().join("tests/pages/the-doctor-does-not-want-to-be-recorded.md"))
+        .expect("the page is there");
+    let script = block(&text, "yaml").expect("a scenario").0;
+    let page = played("cedar-family-medicine", script);
+    after(
+        &page,
+        "Dr. Okafor does not want to be recorded",
+        "caller ◀═════▶ Dr. Okafor",
+    );
+    let sealed = page.lines().find(|line| line.contains("sealed")).expect("a recording");
+    assert!(
+        page.contains("recording permitted") && sealed.contains(" 0.0 s"),
+        "{page}"
+    );
+
+    let page = played(
+        "cedar-family-medicine",
+        &script.replace("accepts unrecorded", "accepts"),
+    );
+    after(
+        &page,
+        "Dr. Okafor was told of the recording",
+        "caller ◀═════▶ Dr. Okafor",
+    );
+    assert!(!page.contains("does not want"), "{page}");
+
+    // Nobody at the hospital's switchboard is asked anything, so nobody there is recorded.
+    let file = root().join("flows/larkspur-heart-group/after-hours.tests.yaml");
+    let suite = Suite::parse("a.tests.yaml", &std::fs::read_to_string(file).expect("scenarios")).0;
+    let suite = suite.expect("scenarios").scenarios;
+    let by_line = suite
+        .iter()
+        .find(|scenario| scenario.name.contains("hospital operator is rung"));
+    let scenario = by_line.expect("Larkspur is as it was");
+    let page = switchboard::rehearse::play(Instant::now(), &practice("larkspur-heart-group"), scenario).page;
+    after(
+        &page,
+        "Hospital operator cannot be asked: the recording ends",
+        "caller ◀═════▶ Hospital operator",
+    );
+}
+
 #[test]
 fn the_ten_scenarios_of_cedar_pass_in_memory_through_the_whole_desk() {
     let cedar = practice("cedar-family-medicine");

@@ -357,6 +357,7 @@ impl Party for Cued {
 pub struct Doctor {
     key: Option<char>,
     pin: Option<Phi<String>>,
+    before: Option<char>,
     says: Option<Arc<[u8]>>,
     talks: Duration,
     heard_at: Option<Timestamp>,
@@ -373,6 +374,7 @@ impl Doctor {
         Self {
             key,
             pin: None,
+            before: None,
             says,
             talks,
             heard_at: None,
@@ -385,6 +387,12 @@ impl Doctor {
     #[must_use]
     pub fn with_pin(self, pin: Option<Phi<String>>) -> Self {
         Self { pin, ..self }
+    }
+
+    /// The same doctor, who presses this key before the other.
+    #[must_use]
+    pub fn pressing_first(self, before: Option<char>) -> Self {
+        Self { before, ..self }
     }
 
     fn since(from: Option<Timestamp>, now: Timestamp, long: Duration) -> bool {
@@ -415,7 +423,7 @@ impl Party for Doctor {
             && Self::since(self.heard_at, now, Self::LISTENS)
         {
             self.pressed_at = Some(now);
-            self.out.push_back(Act::Press(key));
+            self.out.extend(self.before.into_iter().chain([key]).map(Act::Press));
         }
         if Self::since(self.pressed_at, now, Duration::from_secs(1))
             && let Some(says) = self.says.take()

@@ -273,10 +273,14 @@ phrases! {
         "En este momento no puedo abrir la agenda de citas. Una persona le llamará para ayudarle.";
 
     // To the person whose phone rings.
-    /// When the call is recorded, before they accept (§10).
+    /// When the call is recorded, before they accept (§10). They are a party too, and may say no (CON-05).
     WhisperRecorded:
-        "This call is recorded.",
-        "Esta llamada se está grabando.";
+        "This call is recorded. If you do not want that, press {key} first.",
+        "Esta llamada se está grabando. Si no lo desea, marque antes {key}.";
+    /// After that key.
+    WhisperUnrecorded:
+        "The recording will stop when you take the call.",
+        "La grabación se detendrá cuando usted tome la llamada.";
     /// After the accept key of somebody who has a PIN (§9).
     AskPin:
         "Please enter your PIN.",

@@ -36,6 +36,14 @@ pub(crate) fn explain(archive: &Archive, who: &Reader, id: &str) -> Result<(), F
                 let rule = rule.as_deref().unwrap_or("not kept at that time");
                 out!("{:20}  rule: {rule}", "");
             }
+            Fact::PartyPermission { person, given, asked } => {
+                let said = match (given, asked) {
+                    (true, _) => "was told of the recording, and took the call",
+                    (false, true) => "did not want to be recorded: the recording ended first",
+                    (false, false) => "could not be asked: the recording ended first",
+                };
+                out!("{at:.0}  {person} {said}");
+            }
             Fact::RecordingBegan { recording } => out!("{at:.0}  recording {recording} began"),
             Fact::RecordingSealed { recording, .. } => out!("{at:.0}  recording {recording} was sealed"),
             _ => {}

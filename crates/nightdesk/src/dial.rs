@@ -168,12 +168,18 @@ pub(crate) fn dial(dial: &Dial) -> Result<(), Failure> {
 
 /// How someone who is rung behaves.
 pub(crate) fn doctor(answering: Answering, says: Option<Arc<[u8]>>) -> Box<dyn Party> {
-    let key = match answering {
-        Answering::Accepts => Some('1'),
-        Answering::PassesOn => Some('2'),
-        _ => None,
-    };
-    Box::new(Doctor::new(key, says, Duration::from_secs(12)))
+    let (before, key) = keys(answering, '1');
+    Box::new(Doctor::new(key, says, Duration::from_secs(12)).pressing_first(before))
+}
+
+/// What somebody who behaves like this presses, where this key accepts: before the other, and to answer.
+pub(crate) fn keys(answering: Answering, accept: char) -> (Option<char>, Option<char>) {
+    match answering {
+        Answering::Accepts => (None, Some(accept)),
+        Answering::AcceptsUnrecorded => (Some(switchboard::unrecorded_with(accept)), Some(accept)),
+        Answering::PassesOn => (None, Some('2')),
+        _ => (None, None),
+    }
 }
 
 fn answering(words: &str) -> Result<Answering, Failure> {

@@ -194,12 +194,9 @@ impl Stage {
             offering: media::sdp::Offering::default(),
             answers: Box::new(move |number, answering| {
                 let (accept, pin) = practice.keys_to_accept(number);
-                let key = match answering {
-                    PhoneAnswers::Accepts => Some(accept),
-                    PhoneAnswers::PassesOn => Some('2'),
-                    _ => None,
-                };
-                Box::new(Doctor::new(key, doctor_says.clone(), TALK).with_pin(pin.cloned()))
+                let (before, key) = crate::dial::keys(answering, accept);
+                let doctor = Doctor::new(key, doctor_says.clone(), TALK);
+                Box::new(doctor.with_pin(pin.cloned()).pressing_first(before))
             }),
         })
         .map_err(Failure::file(Path::new("the telephone's socket")))?;

@@ -202,6 +202,15 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rule: Option<String>,
     },
+    /// Whoever was to join a recorded call was told of the recording, or could not be.
+    PartyPermission {
+        /// The person or line.
+        person: String,
+        /// They accepted after hearing of it; otherwise the recording ended before they joined.
+        given: bool,
+        /// They had been asked. A line that nobody speaks for is not.
+        asked: bool,
+    },
     /// A call recording began.
     RecordingBegan {
         /// Its id.
@@ -443,6 +452,7 @@ impl Fact {
             Fact::Pressed { .. } => "pressed",
             Fact::Language { .. } => "language",
             Fact::Permission { .. } => "permission",
+            Fact::PartyPermission { .. } => "party permission",
             Fact::RecordingBegan { .. } => "recording began",
             Fact::RecordingSealed { .. } => "recording sealed",
             Fact::RecordingFailed { .. } => "recording failed",

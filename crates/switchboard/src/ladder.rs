@@ -107,6 +107,11 @@ pub fn line(fact: &Fact) -> String {
         Fact::Pressed { class } => format!("caller ··· {class} ···▶ desk"),
         Fact::Language { language } => format!("language {language}"),
         Fact::Permission { given, .. } => format!("recording {}", if *given { "permitted" } else { "not permitted" }),
+        Fact::PartyPermission { person, given, asked } => match (given, asked) {
+            (true, _) => format!("{person} was told of the recording"),
+            (false, true) => format!("{person} does not want to be recorded"),
+            (false, false) => format!("{person} cannot be asked: the recording ends"),
+        },
         Fact::RecordingBegan { recording } => format!("recording {recording} begins"),
         Fact::RecordingSealed {
             recording,

@@ -24,6 +24,7 @@ pub mod trunk;
 pub mod weather;
 pub mod world;
 
+pub use call::unrecorded_with;
 pub use desk::{Counts, Desk};
 pub use door::{
     CallId, DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Output, RecordingId, Released, Ticket,

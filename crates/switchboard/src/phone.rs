@@ -19,6 +19,8 @@ const LINES_MAX: usize = 10_000;
 pub enum Answering {
     /// Picks up and presses the accept key.
     Accepts,
+    /// Picks up, presses the key that keeps them out of the recording, then the accept key.
+    AcceptsUnrecorded,
     /// Picks up and presses the key that passes the call on.
     PassesOn,
     /// 603.
@@ -37,6 +39,7 @@ impl FromStr for Answering {
     fn from_str(words: &str) -> Result<Self, Self::Err> {
         match words.trim() {
             "accepts" => Ok(Self::Accepts),
+            "accepts unrecorded" => Ok(Self::AcceptsUnrecorded),
             "passes on" | "passes" => Ok(Self::PassesOn),
             "declines" => Ok(Self::Declines),
             "busy" => Ok(Self::Busy),
@@ -50,7 +53,9 @@ impl FromStr for Answering {
 
 /// A word that is no way of answering.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a way of answering: accepts, passes on, declines, busy, no answer, voicemail, screening")]
+#[error(
+    "`{0}` is not a way of answering: accepts, accepts unrecorded, passes on, declines, busy, no answer, voicemail, screening"
+)]
 pub struct UnknownAnswering(String);
 
 /// What a phone wants.
@@ -368,7 +373,7 @@ impl Phone {
                 self.due.insert((now + self.pick_up, session));
             }
             Answering::NoAnswer => self.endpoint.ring(now, session),
-            Answering::Accepts | Answering::PassesOn | Answering::Voicemail => {
+            Answering::Accepts | Answering::AcceptsUnrecorded | Answering::PassesOn | Answering::Voicemail => {
                 self.endpoint.ring(now, session);
                 self.due.insert((now + self.pick_up, session));
             }

@@ -824,7 +824,7 @@ impl World {
         let answering = self.person(leg).map(|(_, answering)| answering);
         let (accept, pin) = self.keys_of(leg);
         let digit = match answering {
-            Some(Answering::Accepts) => accept,
+            Some(Answering::Accepts | Answering::AcceptsUnrecorded) => accept,
             Some(Answering::PassesOn) => '2',
             _ => return,
         };
@@ -840,7 +840,13 @@ impl World {
         }
         if let Some(known) = self.legs.get_mut(&leg).filter(|leg| !leg.pressed) {
             known.pressed = true;
-            self.schedule(LISTENS, Happening::PersonPresses { leg, digit });
+            let mut listened = LISTENS;
+            if answering == Some(Answering::AcceptsUnrecorded) {
+                let digit = crate::unrecorded_with(accept);
+                self.schedule(listened, Happening::PersonPresses { leg, digit });
+                listened += LISTENS;
+            }
+            self.schedule(listened, Happening::PersonPresses { leg, digit });
         }
     }
 

@@ -474,6 +474,7 @@ pub const TESTS: &[Entry] = &[
                     "person",
                     Holds::List(Takes::OneOf(&[
                         "accepts",
+                        "accepts unrecorded",
                         "declines",
                         "voicemail",
                         "no answer",

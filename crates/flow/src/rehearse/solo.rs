@@ -462,7 +462,7 @@ impl World<'_> {
                 self.observed.tried.push(to.clone());
                 self.ask_about(&to, self.tries.get(&to).copied().unwrap_or_default());
                 let (after, heard) = match self.phone(&to) {
-                    Phone::Accepts => (PICKED_UP_AFTER, Heard::Connected),
+                    Phone::Accepts | Phone::AcceptsUnrecorded => (PICKED_UP_AFTER, Heard::Connected),
                     Phone::Busy | Phone::Declines => (BUSY_AFTER, Heard::NotConnected),
                     // A line outside has no accept key: a machine is an answer.
                     Phone::Voicemail | Phone::Screening => (MACHINE_AFTER, Heard::Connected),
@@ -579,7 +579,7 @@ impl World<'_> {
                 }
                 self.ladder_at(begins, Event::Ring { person: person.clone() });
                 let ended = match self.phone(&person) {
-                    Phone::Accepts => {
+                    Phone::Accepts | Phone::AcceptsUnrecorded => {
                         let accepted = later(begins, PICKED_UP_AFTER + prompt + KEY_AFTER);
                         return self.ladder_at(accepted, Event::Ladder(Escalated::Accepted { person }));
                     }

@@ -55,6 +55,8 @@ pub struct Scenario {
 pub enum Phone {
     /// Picks up and presses the accept key.
     Accepts,
+    /// Picks up, presses the key that keeps them out of the recording, then the accept key.
+    AcceptsUnrecorded,
     /// Passes it on.
     Declines,
     /// A machine answers and presses nothing.
@@ -669,8 +671,9 @@ impl Reading {
 }
 
 impl Phone {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Accepts,
+        Self::AcceptsUnrecorded,
         Self::Declines,
         Self::Voicemail,
         Self::NoAnswer,
@@ -682,6 +685,7 @@ impl Phone {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Accepts => "accepts",
+            Self::AcceptsUnrecorded => "accepts unrecorded",
             Self::Declines => "declines",
             Self::Voicemail => "voicemail",
             Self::NoAnswer => "no answer",

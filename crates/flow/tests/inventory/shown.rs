@@ -634,6 +634,10 @@ pub(crate) const SHOWN: &[(&str, &str)] = &[
         "everything: Nobody is listed tonight",
     ),
     ("(tests for) / scenarios / phones / ‹person›: accepts", FEVER),
+    (
+        "(tests for) / scenarios / phones / ‹person›: accepts unrecorded",
+        "pages: the_doctor_does_not_want_to_be_recorded",
+    ),
     ("(tests for) / scenarios / phones / ‹person›: declines", FEVER),
     (
         "(tests for) / scenarios / phones / ‹person›: voicemail",

@@ -50,7 +50,7 @@ const PLAYERS: [(&str, &[&str]); 3] = [
 /// `flow simulate`
 #[derive(Args)]
 #[command(
-    after_help = "Type keys (1, 02091984, #), an empty line or `wait 90` to wait, what you would say after a tone, `hang up`.\nWhen a telephone rings: accepts, declines, voicemail, screening, busy, or an empty line for no answer.\n`save NAME` prints the call as a scenario for your *.tests.yaml, `quit` ends.\nExample: nightdesk flow simulate practices/cedar --now \"Saturday 2026-11-21 11:40 pm\""
+    after_help = "Type keys (1, 02091984, #), an empty line or `wait 90` to wait, what you would say after a tone, `hang up`.\nWhen a telephone rings: accepts, accepts unrecorded, declines, voicemail, screening, busy, or an empty line for no answer.\n`save NAME` prints the call as a scenario for your *.tests.yaml, `quit` ends.\nExample: nightdesk flow simulate practices/cedar --now \"Saturday 2026-11-21 11:40 pm\""
 )]
 pub(crate) struct Simulate {
     /// The practice's folder
@@ -174,6 +174,7 @@ fn turn(awaited: &Awaited, line: &str) -> Option<Typed> {
         (_, "quit") => Typed::Quit,
         (Awaited::Phone(_), "" | "no answer") => Typed::Phone(Phone::NoAnswer),
         (Awaited::Phone(_), "accepts") => Typed::Phone(Phone::Accepts),
+        (Awaited::Phone(_), "accepts unrecorded") => Typed::Phone(Phone::AcceptsUnrecorded),
         (Awaited::Phone(_), "declines") => Typed::Phone(Phone::Declines),
         (Awaited::Phone(_), "voicemail") => Typed::Phone(Phone::Voicemail),
         (Awaited::Phone(_), "busy") => Typed::Phone(Phone::Busy),

@@ -380,6 +380,27 @@ impl Call {
         true
     }
 
+    /// Ends it, if there is one. One that has not begun yet never will.
+    pub(super) fn stop_recording(&mut self, wires: &mut Wires) {
+        let recording = self.recording.take();
+        if let Some(recording) = recording.filter(|recording| !self.asks_to_record(*recording)) {
+            wires.media(MediaCommand::StopRecord { recording });
+        }
+    }
+
+    /// Somebody is about to join who does not want to be recorded, or whom nobody could ask (CON-05).
+    pub(super) fn joins_unrecorded(&mut self, now: Instant, wires: &mut Wires, person: &str, asked: bool) {
+        if self.recording.is_some() {
+            let refused = Fact::PartyPermission {
+                person: person.to_owned(),
+                given: false,
+                asked,
+            };
+            self.note(now, wires, refused);
+            self.stop_recording(wires);
+        }
+    }
+
     /// Whether the permission for this recording is still on its way to the book.
     pub(super) fn asks_to_record(&self, recording: RecordingId) -> bool {
         self.withheld
@@ -667,14 +688,7 @@ impl Call {
             }
             Caller::Here { session, leg, .. } => {
                 wires.disown_session(session);
-                // One that has not begun yet never will.
-                if let Some(recording) = self
-                    .recording
-                    .take()
-                    .filter(|recording| !self.asks_to_record(*recording))
-                {
-                    wires.media(MediaCommand::StopRecord { recording });
-                }
+                self.stop_recording(wires);
                 wires.media(MediaCommand::Close { leg });
             }
         }

@@ -93,6 +93,7 @@ impl Call {
             stream: Some(stream),
         });
         wires.media(MediaCommand::Hush { leg: caller });
+        self.joins_unrecorded(now, wires, &line.to, false);
         wires.media(MediaCommand::Bridge { a: caller, b: leg });
         self.note(
             now,

@@ -71,6 +71,8 @@ struct Ring {
     stage: Stage,
     /// Once the accept key was pressed by somebody who has a PIN.
     pin: Option<Entry>,
+    /// They heard that the call is recorded, and do not want to be.
+    unrecorded: bool,
 }
 
 /// A PIN on its way.
@@ -88,6 +90,8 @@ enum Pressed {
     Digit,
     /// Their PIN is asked for, or asked for again.
     Asked(flow::Phrase),
+    /// They do not want to be recorded; they are asked again whether they take the call.
+    Unrecorded,
     /// The PIN was wrong too often: whoever it is, it is not who was rung.
     Stranger,
 }
@@ -109,6 +113,22 @@ enum Stage {
         given: bool,
         until: Instant,
     },
+}
+
+/// The key that keeps the person who is rung out of the recording: 9, or 8 where 9 accepts.
+pub fn unrecorded_with(accept_with: char) -> char {
+    if accept_with == '9' { '8' } else { '9' }
+}
+
+/// Words for somebody who decides; their key stops them.
+fn whisper(wires: &mut Wires, leg: LegId, words: flow::Words) {
+    let play = wires.new_play();
+    wires.media(MediaCommand::Play {
+        leg,
+        id: play,
+        words,
+        stops_at_key: true,
+    });
 }
 
 impl Ring {
@@ -416,30 +436,31 @@ impl Call {
                 let words = if asked {
                     flow::Words::part(flow::Phrase::AskPin.part(self.persons_language()))
                 } else {
-                    self.they_hear(index)
+                    self.they_hear(index, leg)
                 };
-                let play = wires.new_play();
-                wires.media(MediaCommand::Play {
-                    leg,
-                    id: play,
-                    words,
-                    stops_at_key: true,
-                });
+                whisper(wires, leg, words);
             }
             oncall::Output::Accepted { id, person } => {
                 let Some((leg, ring)) = self.ring_of(index, id) else {
                     return;
                 };
                 ring.stage = Stage::Joining;
+                let unrecorded = ring.unrecorded;
                 let Some(start) = self.ladders.get(index).map(|ladder| Box::new(ladder.start())) else {
                     return;
                 };
+                let informed = self.recording.is_some() && !unrecorded;
                 wires.media(MediaCommand::Hush { leg });
                 let accepted = Fact::Accepted {
                     ladder: start.open.ladder.clone(),
                     person: person.clone(),
                 };
-                let ticket = wires.record(now, self.id, wall, [accepted]);
+                let permission = informed.then(|| Fact::PartyPermission {
+                    person: person.clone(),
+                    given: true,
+                    asked: true,
+                });
+                let ticket = wires.record(now, self.id, wall, [Some(accepted), permission].into_iter().flatten());
                 self.withheld
                     .insert(ticket, Withheld::Acceptance { start, leg, person });
             }
@@ -500,6 +521,7 @@ impl Call {
             return false;
         };
         let ring = Ring {
+            unrecorded: false,
             id: Some(id),
             person: person.to_owned(),
             port,
@@ -650,13 +672,12 @@ impl Call {
                 Pressed::Digit => {}
                 Pressed::Asked(phrase) => {
                     let words = flow::Words::part(phrase.part(self.persons_language()));
-                    let play = wires.new_play();
-                    wires.media(MediaCommand::Play {
-                        leg,
-                        id: play,
-                        words,
-                        stops_at_key: true,
-                    });
+                    whisper(wires, leg, words);
+                }
+                Pressed::Unrecorded => {
+                    let told = flow::Phrase::WhisperUnrecorded.part(self.persons_language());
+                    let words = flow::Words::part(told).then(self.they_hear(index, leg));
+                    whisper(wires, leg, words);
                 }
                 Pressed::Stranger => self.let_ring_go(now, wires, index, leg, oncall::Ended::HungUp, "BYE"),
             }
@@ -670,6 +691,7 @@ impl Call {
             return Pressed::Key(digit);
         };
         let accept_with = ladder.escalation.ladder().accept_with;
+        let recorded = self.recording.is_some();
         let Some(ring) = ladder
             .rings
             .get_mut(&leg)
@@ -677,6 +699,10 @@ impl Call {
         else {
             return Pressed::Key(digit);
         };
+        if recorded && !ring.unrecorded && ring.pin.is_none() && *digit.expose() == unrecorded_with(accept_with) {
+            ring.unrecorded = true;
+            return Pressed::Unrecorded;
+        }
         let people = &self.released.practice.people;
         let Some(pin) = people.get(&ring.person).and_then(|person| person.pin.as_ref()) else {
             return Pressed::Key(digit);
@@ -838,6 +864,9 @@ impl Call {
         // One partner at a time: a line that still rings for the caller is let go.
         self.leave_line(now, wires);
         wires.media(MediaCommand::Hush { leg: caller });
+        if ring.unrecorded {
+            self.joins_unrecorded(now, wires, &ring.person, true);
+        }
         wires.media(MediaCommand::Bridge { a: caller, b: leg });
         self.note(
             now,
@@ -936,17 +965,19 @@ impl Call {
     }
 
     /// PHI-free (ESC-07), and says so when the call is recorded: whoever accepts is a party too (CON-05).
-    fn they_hear(&self, index: usize) -> flow::Words {
+    fn they_hear(&self, index: usize, leg: LegId) -> flow::Words {
         let language = self.persons_language();
-        let spec = self
-            .ladders
-            .get(index)
-            .and_then(|ladder| self.released.practice.ladders.get(&ladder.open.ladder));
+        let ladder = self.ladders.get(index);
+        let unrecorded = ladder
+            .and_then(|ladder| ladder.rings.get(&leg))
+            .is_some_and(|ring| ring.unrecorded);
+        let spec = ladder.and_then(|ladder| self.released.practice.ladders.get(&ladder.open.ladder));
         let words = spec
             .map(|spec| flow::Words::filled(&spec.they_hear, language, &mut |_, _| None))
             .unwrap_or_default();
-        if self.recording.is_some() {
-            words.then(flow::Words::part(flow::Phrase::WhisperRecorded.part(language)))
+        if self.recording.is_some() && !unrecorded {
+            let key = unrecorded_with(spec.map_or('1', |spec| spec.accept_with));
+            words.then(flow::Words::part(flow::Phrase::WhisperRecorded.with_key(language, key)))
         } else {
             words
         }

@@ -17,13 +17,14 @@ use jiff::Timestamp;
 use phi::Phi;
 
 use crate::desk::{Wires, wall_at};
-use crate::door::{CallId, LegId, MediaCommand, MediaEvent, RecordingId, Released, Ticket};
+use crate::door::{CallId, LegId, MediaEvent, RecordingId, Released, Ticket};
 use crate::fact::{Fact, OpenEscalation};
 
 use self::caller::Caller;
 pub(crate) use self::caller::{answer_reoffer, fault_of, is_sdp, local_description, reoffer_answered};
 use self::connect::Connecting;
 use self::ladder::Ladder;
+pub use self::ladder::unrecorded_with;
 
 /// What the book says of a fault of our own.
 const ENGINE_FAULT: &str = "a fault in the engine";
@@ -273,10 +274,7 @@ impl Call {
             },
         );
         let owed = self.ladders_owed();
-        let recording = self.recording.take();
-        if let Some(recording) = recording.filter(|recording| !self.asks_to_record(*recording)) {
-            wires.media(MediaCommand::StopRecord { recording });
-        }
+        self.stop_recording(wires);
         self.return_ports(wires);
         wires.let_go(now, self.id);
         self.caller = Caller::gone();
@@ -387,7 +385,9 @@ impl Call {
             // Without the permission in the book there is no recording, and none for a caller who is gone. The book may
             // have it as begun all the same, if only late.
             Some(Withheld::Recording(recording)) => {
-                let begun = kept && self.start_recording(wires, recording);
+                // Somebody who joined meanwhile may not want it.
+                let wanted = self.recording == Some(recording);
+                let begun = kept && wanted && self.start_recording(wires, recording);
                 if !begun {
                     self.recording = None;
                     self.note(now, wires, Fact::RecordingFailed { recording });

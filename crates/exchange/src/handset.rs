@@ -360,6 +360,7 @@ pub struct Doctor {
     before: Option<char>,
     says: Option<Arc<[u8]>>,
     talks: Duration,
+    picked_up_at: Option<Timestamp>,
     heard_at: Option<Timestamp>,
     pressed_at: Option<Timestamp>,
     out: VecDeque<Act>,
@@ -369,6 +370,10 @@ impl Doctor {
     /// How long a clinician listens before pressing a key.
     pub const LISTENS: Duration = Duration::from_millis(1_500);
 
+    /// How long a line that is silent is listened to. Whoever is put through to, such as Poison Control, is asked for no
+    /// key: there is a caller, and they talk.
+    pub const SAYS_HELLO: Duration = Duration::from_secs(3);
+
     /// Presses `key` once words were heard, says `says`, hangs up `talks` after the key.
     pub fn new(key: Option<char>, says: Option<Arc<[u8]>>, talks: Duration) -> Self {
         Self {
@@ -377,6 +382,7 @@ impl Doctor {
             before: None,
             says,
             talks,
+            picked_up_at: None,
             heard_at: None,
             pressed_at: None,
             out: VecDeque::new(),
@@ -407,6 +413,8 @@ impl Party for Doctor {
         let asked = self.pressed_at.is_some() && words.split_whitespace().any(|word| word.starts_with("PIN"));
         if let Some(pin) = self.pin.as_ref().filter(|_| asked) {
             self.out.extend(pin.expose().chars().map(Act::Press));
+            // The call is taken by the last digit, and talked on from there.
+            self.pressed_at = Some(Timestamp::MIN);
         }
     }
 
@@ -417,6 +425,11 @@ impl Party for Doctor {
     fn time(&mut self, now: Timestamp) {
         if self.heard_at == Some(Timestamp::MAX) {
             self.heard_at = Some(now);
+        }
+        let picked_up_at = *self.picked_up_at.get_or_insert(now);
+        let hello = self.heard_at.is_none() && Self::since(Some(picked_up_at), now, Self::SAYS_HELLO);
+        if self.pressed_at == Some(Timestamp::MIN) || (hello && self.pressed_at.is_none()) {
+            self.pressed_at = Some(now);
         }
         if let Some(key) = self.key
             && self.pressed_at.is_none()

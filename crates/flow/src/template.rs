@@ -44,6 +44,7 @@ impl Template {
                 "after-hours.es.yaml",
                 "after-hours.flow.yaml",
                 "after-hours.tests.yaml",
+                "appointments.tests.yaml",
                 "more.tests.yaml",
                 "on-call.txt",
                 "practice.yaml",
@@ -87,6 +88,7 @@ impl Template {
                 "after-hours.es.yaml",
                 "after-hours.flow.yaml",
                 "after-hours.tests.yaml",
+                "appointments.tests.yaml",
                 "more.tests.yaml",
                 "on-call.txt",
                 "practice.yaml",
@@ -123,6 +125,7 @@ impl Template {
                 "after-hours.es.yaml",
                 "after-hours.flow.yaml",
                 "after-hours.tests.yaml",
+                "appointments.tests.yaml",
                 "heart.es.yaml",
                 "heart.protocol.yaml",
                 "more.tests.yaml",
@@ -139,6 +142,7 @@ impl Template {
                 "after-hours.es.yaml",
                 "after-hours.flow.yaml",
                 "after-hours.tests.yaml",
+                "appointments.tests.yaml",
                 "more.tests.yaml",
                 "on-call.txt",
                 "practice.yaml",
@@ -229,6 +233,28 @@ mod tests {
 
     /// Long after the approvals that stand in the files themselves.
     const DAY: Date = jiff::civil::date(2031, 5, 2);
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test reads the practices that ship")]
+    fn a_template_is_a_shipped_practice_to_the_last_file() {
+        let flows = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows");
+        for template in Template::ALL {
+            let kept: Vec<&str> = template.files.iter().map(|(name, _)| *name).collect();
+            // Every practice has scenarios under a name of its own, so one folder alone holds all files of a template.
+            let folders = std::fs::read_dir(&flows).expect("they ship").flatten();
+            let whole = folders.filter(|entry| entry.path().is_dir()).any(|entry| {
+                let there = std::fs::read_dir(entry.path()).expect("a folder").flatten();
+                // What it says as sound is for its own words, and made anew for other ones.
+                let mut there: Vec<String> = there
+                    .filter(|file| file.path().is_file())
+                    .map(|file| file.file_name().to_string_lossy().into_owned())
+                    .collect();
+                there.sort();
+                there == kept
+            });
+            assert!(whole, "{}: no practice that ships is just {kept:?}", template.kind);
+        }
+    }
 
     #[test]
     fn every_template_checks_with_nothing_but_sample_wording_and_its_scenarios_pass() {

@@ -61,6 +61,7 @@ pub(crate) enum Flow {
     #[command(subcommand)]
     Words(words::Words),
     /// Put your signature under the flows, protocols and translations as they stand
+    #[command(visible_alias = "approve")]
     Sign(release::Sign),
     /// Check, rehearse and release what was signed; any failure keeps what callers hear now
     Release(release::Release),
@@ -73,7 +74,10 @@ pub(crate) enum Flow {
     /// What callers of each practice hear from the serving engine now, and what keeps a change from them
     Status(release::Status),
     /// Play the practice's scenarios
-    #[command(after_help = "Example: nightdesk flow test practices/cedar --pages")]
+    #[command(
+        visible_alias = "rehearse",
+        after_help = "Example: nightdesk flow test practices/cedar --pages"
+    )]
     Test {
         /// The practice's folder
         folder: PathBuf,
@@ -320,13 +324,16 @@ fn check(folder: &Path, format: Format, speech: Option<&str>, on: jiff::civil::D
         .filter(|found| found.severity == Severity::Error)
         .count();
     let Some(practice) = source.practice.clone().filter(|_| errors == 0) else {
-        let (errors, is) = match errors {
-            1 => ("one error".to_owned(), "is"),
-            errors => (format!("{errors} errors"), "are"),
+        let (errors, mend) = match errors {
+            1 => ("one error".to_owned(), "mend what is named last"),
+            errors => (
+                format!("{errors} errors"),
+                "mend them; they are named last, above this line",
+            ),
         };
         return Err(Failure::new(
             format!("{}: {errors}; nothing may be released", folder.display()),
-            format!("mend what {is} named last"),
+            mend,
         ));
     };
     let mut library = library(folder, &practice, speech)?;
@@ -548,7 +555,11 @@ pub(crate) fn verdict(passed: usize, failed: usize, began: Instant, cpu: Option<
     );
     if failed > 0 {
         return Err(Failure::new(
-            format!("{failed} scenarios failed"),
+            if failed == 1 {
+                "one scenario failed".to_owned()
+            } else {
+                format!("{failed} scenarios failed")
+            },
             "read the page above, step by step; the first surprise is the fault",
         ));
     }

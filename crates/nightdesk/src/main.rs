@@ -44,7 +44,7 @@ pub(crate) use out;
 
 /// The practice's telephone when nobody is in the office.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version)]
 struct Nightdesk {
     #[command(subcommand)]
     command: Command,

@@ -91,7 +91,7 @@ impl Translations {
                 "F028",
                 place,
                 format!("Nothing in this practice says `{}`.", key.1),
-                "Nobody; but a translator's work is lost when the English is changed and the old sentence is left here.",
+                "No caller suffers; but a translator's work is lost when the English is changed and the old sentence is left here.",
                 "Put the new English sentence in its place, or take it out.",
             ));
         }

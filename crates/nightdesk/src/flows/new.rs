@@ -13,14 +13,14 @@ use super::{Failure, out};
     after_help = "Kinds: primary-care, pediatrics, behavioral-health, ob-gyn, hospital, group-practice, outpatient-clinic, urgent-care, home-health.\nExample: nightdesk flow new practices/north --template primary-care --name \"North Clinic\""
 )]
 pub(crate) struct New {
-    /// The folder to make
-    folder: PathBuf,
+    /// The folder to make; one called by the practice's name, here, unless said
+    folder: Option<PathBuf>,
     /// The kind of organisation
     #[arg(long)]
     template: String,
     /// The practice's name, as callers hear it
     #[arg(long)]
-    name: String,
+    name: Option<String>,
 }
 
 /// Writes the files; never over anything.
@@ -35,31 +35,48 @@ pub(crate) fn new(new: &New) -> Result<(), Failure> {
             format!("write one of: {}", kinds.join("; ")),
         )
     })?;
-    let name = new.name.trim();
+    let Some(said) = &new.name else {
+        return Err(Failure::new(
+            "callers would not know whom they have reached: the practice has no name yet",
+            format!(
+                "add its name as callers shall hear it: nightdesk flow new --template {} --name \"North Clinic\"",
+                new.template
+            ),
+        ));
+    };
+    let name = said.trim();
     // The first letter of a plain word of YAML may be none of the others.
     let begins = name.starts_with(char::is_alphanumeric);
     if !begins || !name.chars().all(|c| c.is_alphanumeric() || " -'.&".contains(c)) {
         return Err(Failure::new(
-            format!("`{}` cannot be said as the name of a practice", new.name),
+            format!("`{said}` cannot be said as the name of a practice"),
             "write letters, digits, spaces and - ' . &, as callers know it",
         ));
     }
-    if std::fs::read_dir(&new.folder).is_ok_and(|mut inside| inside.next().is_some()) {
+    let folder = new.folder.clone().unwrap_or_else(|| called_by(name));
+    if std::fs::read_dir(&folder).is_ok_and(|mut inside| inside.next().is_some()) {
         return Err(Failure::new(
-            format!("{} is not empty", new.folder.display()),
+            format!("{} is not empty", folder.display()),
             "name a folder that is not there yet; nothing is ever written over",
         ));
     }
-    std::fs::create_dir_all(&new.folder).map_err(Failure::file(&new.folder))?;
+    std::fs::create_dir_all(&folder).map_err(Failure::file(&folder))?;
     for (file, text) in template.files(name, super::today()) {
-        let path = new.folder.join(file);
+        let path = folder.join(file);
         std::fs::write(&path, text).map_err(Failure::file(&path))?;
         out!("wrote {}", path.display());
     }
     out!(
         "next: put in your people, hours and numbers, then `nightdesk flow check {0}`, `nightdesk flow simulate {0}`; to call it before \
          it is signed, name {0} in `lab practices` of an engine without patients",
-        new.folder.display()
+        folder.display()
     );
     Ok(())
+}
+
+/// `north-clinic`, for North Clinic.
+fn called_by(name: &str) -> PathBuf {
+    let name = name.to_lowercase().replace(['\'', '.', '&'], "");
+    let words: Vec<&str> = name.split([' ', '-']).filter(|word| !word.is_empty()).collect();
+    PathBuf::from(words.join("-"))
 }

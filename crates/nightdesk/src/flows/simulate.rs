@@ -135,6 +135,11 @@ pub(crate) fn simulate(simulate: &Simulate) -> Result<(), Failure> {
                 }
                 _ => match turn(&awaited, &line) {
                     Some(turn) => break Some(turn),
+                    None if matches!(turn(&Awaited::Phone(String::new()), &line), Some(Typed::Phone(_))) => {
+                        out!(
+                            "no telephone rings just now; an empty line waits until something happens, `wait 90` so long"
+                        );
+                    }
                     None => out!("`{line}` means nothing here; type `help`"),
                 },
             }

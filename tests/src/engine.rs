@@ -117,6 +117,7 @@ impl Engine {
                     seal: book,
                     sign: seal::Signer::generate(&mut fill),
                 },
+                rows: ledger::Rows::default(),
                 recipients: vec![seal::RecipientSecret::generate(1, &mut fill).public()],
                 approvers: house.path().join("approvers"),
             },

@@ -81,6 +81,9 @@ pub struct Drill {
 pub struct Keys {
     /// Seals and signs the book.
     pub book: ledger::BookKeys,
+    /// What the book's rows are sealed with, by practice, month and class; none: the book's own key, and no row can be
+    /// destroyed by itself.
+    pub rows: ledger::Rows,
     /// Who may open recordings.
     pub recipients: Vec<seal::RecipientPublic>,
     /// The folder of those whose signatures make a release, a file `NAME.public` each; it may yet come to be. Read anew with

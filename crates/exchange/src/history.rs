@@ -35,7 +35,8 @@ pub(crate) fn unfinished(index: &Index, reader: &Reader, now: Timestamp) -> Unfi
             .and_then(|found| reader.row(found.position))
             .ok()
             .and_then(|row| match row.class {
-                ledger::Class::Fact => Some(Stamped::decode(&row.body)),
+                // What was destroyed is nobody's to pick up.
+                ledger::Class::Fact if !row.lost => Some(Stamped::decode(&row.body)),
                 _ => None,
             });
         match stamped {
@@ -50,6 +51,18 @@ pub(crate) fn unfinished(index: &Index, reader: &Reader, now: Timestamp) -> Unfi
     let mut found = fold(rows, now);
     found.unreadable = unreadable;
     found
+}
+
+/// Whose a call was, by its first fact.
+pub(crate) fn practice_of(index: &Index, reader: &Reader, call: CallId) -> Option<String> {
+    let rows = index
+        .of_call(call.0)
+        .filter_map(|found| reader.row(found.ok()?.position).ok());
+    rows.filter_map(|row| Stamped::decode(&row.body).ok())
+        .find_map(|stamped| match stamped.fact {
+            Fact::CallBegan { practice, .. } => Some(practice),
+            _ => None,
+        })
 }
 
 /// Walks through the facts in order and keeps what has no end.

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
 use ledger::{Entry, NotRecorded};
-use switchboard::{Fact, Stamped, Ticket, ladder};
+use seal::Tenant;
+use switchboard::{CallId, Fact, Stamped, Ticket, ladder};
 use tokio::sync::mpsc;
 
 /// Batches of facts kept while the book cannot be written: hours of calls. The oldest go first beyond it, with an
@@ -36,9 +37,58 @@ pub(crate) struct Outcome {
 /// What the committer calls with every ticket.
 pub(crate) type Done = Box<dyn FnMut(u64, Result<Vec<ledger::Position>, NotRecorded>) + Send>;
 
+/// Calls whose practice is remembered: those in progress, and those that ended lately and may still say something.
+const OWNERS_MAX: usize = 20_000;
+
+/// Whose each call is: its rows hang on that practice's keys.
+#[derive(Default)]
+pub(crate) struct Owners {
+    of: HashMap<CallId, Tenant>,
+    /// The oldest goes first.
+    order: VecDeque<CallId>,
+}
+
+impl Owners {
+    /// Remembers a call of before a restart.
+    pub(crate) fn remember(&mut self, call: CallId, practice: &str) {
+        if self.of.insert(call, Tenant::named(practice)).is_none() {
+            self.order.push_back(call);
+        }
+        if self.order.len() > OWNERS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.of.remove(&oldest);
+        }
+    }
+
+    /// A fact as the book takes it: kind, call and time stay readable, the body is sealed there, under the key of whose it is
+    /// and how long it is kept. A call nobody remembers is the house's.
+    pub(crate) fn entry(&mut self, stamped: &Stamped) -> Entry {
+        if let (Some(call), Fact::CallBegan { practice, .. }) = (stamped.call, &stamped.fact) {
+            self.remember(call, practice);
+        }
+        let tenant = match (&stamped.fact, stamped.call) {
+            (Fact::Released { practice, .. } | Fact::PracticeAlarm { practice, .. }, _) => {
+                Some(Tenant::named(practice))
+            }
+            (_, Some(call)) => self.of.get(&call).copied(),
+            (_, None) => None,
+        };
+        Entry {
+            kind: Cow::Borrowed(stamped.fact.kind()),
+            call: stamped.call.map(|call| call.0),
+            at_ms: stamped.at.as_millisecond(),
+            body: stamped.encode(),
+            tenant: tenant.unwrap_or(Tenant::HOUSE),
+            keep: stamped.fact.keep(),
+        }
+    }
+}
+
 /// The way to the committer.
 pub(crate) struct Journal {
     door: ledger::Door,
+    owners: Owners,
     /// Handed in and not answered; kept whole, for the answer may be no.
     waiting: HashMap<u64, Vec<Entry>>,
     /// Refused, in the order they happened.
@@ -66,9 +116,10 @@ pub(crate) fn outcomes() -> (Done, mpsc::Receiver<Outcome>) {
 }
 
 impl Journal {
-    pub(crate) fn new(door: ledger::Door) -> Self {
+    pub(crate) fn new(door: ledger::Door, owners: Owners) -> Self {
         Self {
             door,
+            owners,
             waiting: HashMap::new(),
             refused: VecDeque::new(),
             next_retry: RETRY,
@@ -78,7 +129,8 @@ impl Journal {
     /// Hands facts in. An error is the answer itself: they are not recorded now.
     pub(crate) fn keep(&mut self, ticket: Ticket, facts: Vec<Stamped>) -> Result<(), Outcome> {
         facts.iter().for_each(log);
-        self.submit(ticket.0, facts.iter().map(entry).collect())
+        let entries = facts.iter().map(|fact| self.owners.entry(fact)).collect();
+        self.submit(ticket.0, entries)
             .map_err(|_| Outcome { ticket, kept: false })
     }
 
@@ -87,7 +139,8 @@ impl Journal {
         log(fact);
         self.next_retry += 1;
         // Refused facts are put by and handed in again.
-        let _ = self.submit(self.next_retry, vec![entry(fact)]);
+        let entry = self.owners.entry(fact);
+        let _ = self.submit(self.next_retry, vec![entry]);
     }
 
     /// An answer came. Gives it back when it is the desk's.
@@ -142,16 +195,6 @@ impl Journal {
             self.refused.pop_front();
         }
         self.refused.push_back(entries);
-    }
-}
-
-/// A fact as the book takes it: kind, call and time stay readable, the body is sealed there.
-pub(crate) fn entry(stamped: &Stamped) -> Entry {
-    Entry {
-        kind: Cow::Borrowed(stamped.fact.kind()),
-        call: stamped.call.map(|call| call.0),
-        at_ms: stamped.at.as_millisecond(),
-        body: stamped.encode(),
     }
 }
 
@@ -241,7 +284,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (done, mut outcomes) = outcomes();
         let committer = Committer::start(book(folder.path()), None, done).expect("threads");
-        let mut journal = Journal::new(committer.door());
+        let mut journal = Journal::new(committer.door(), Owners::default());
         journal.keep(Ticket(1), facts("1")).expect("handed in");
         assert_eq!(journal.waiting(), 1);
         let outcome = answer(&mut outcomes).await;
@@ -269,7 +312,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (done, _) = outcomes();
         let closed = Committer::start(book(&folder.path().join("a")), None, done).expect("threads");
-        let mut journal = Journal::new(closed.door());
+        let mut journal = Journal::new(closed.door(), Owners::default());
         drop(closed.finish().expect("closed"));
         assert_eq!(
             journal.keep(Ticket(1), facts("1")),
@@ -312,7 +355,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (done, _) = outcomes();
         let committer = Committer::start(book(folder.path()), None, done).expect("threads");
-        let mut journal = Journal::new(committer.door());
+        let mut journal = Journal::new(committer.door(), Owners::default());
         journal.keep(Ticket(1), facts("1")).expect("handed in");
         let refused = Outcome {
             ticket: Ticket(1),
@@ -320,5 +363,52 @@ mod tests {
         };
         assert_eq!(journal.answered(refused), Some(refused));
         assert_eq!(journal.waiting(), 1, "not lost");
+    }
+
+    /// Proves RET-07: a call's rows hang on its practice's keys from its first fact on, also after it ended; what is of no call,
+    /// and a call nobody remembers, is the house's.
+    #[test]
+    fn rows_are_sealed_for_whose_call_it_is() {
+        let (cedar, maple) = (Tenant::named("Cedar"), Tenant::named("Maple"));
+        let of = |call: u8, fact: Fact| Stamped {
+            call: Some(CallId([call; 16])),
+            at: Timestamp::UNIX_EPOCH,
+            fact,
+        };
+        let began = |practice: &str| Fact::CallBegan {
+            practice: practice.into(),
+            line: "main line".into(),
+            trunk: "t".into(),
+            caller: phi::Phi::new(None),
+            release: String::new(),
+            nobody_on_call: None,
+            called_lately: None,
+        };
+        let pressed = || Fact::Choice {
+            question: "Is it urgent?".into(),
+            choice: "yes".into(),
+        };
+        let mut owners = Owners::default();
+        let mut tenant = |stamped: Stamped| {
+            let entry = owners.entry(&stamped);
+            (entry.tenant, entry.keep)
+        };
+        assert_eq!(tenant(of(1, began("Cedar"))), (cedar, seal::Retention::Calls));
+        assert_eq!(tenant(of(2, began("Maple"))), (maple, seal::Retention::Calls));
+        assert_eq!(tenant(of(1, pressed())), (cedar, seal::Retention::Keys));
+        assert_eq!(tenant(of(3, pressed())).0, Tenant::HOUSE);
+        assert_eq!(tenant(facts("1").remove(0)), (Tenant::HOUSE, seal::Retention::Audit));
+        for call in 0..OWNERS_MAX {
+            owners.remember(
+                CallId(*seal::hash(&call.to_be_bytes()).first_chunk().expect("16")),
+                "Cedar",
+            );
+        }
+        assert_eq!((owners.of.len(), owners.order.len()), (OWNERS_MAX, OWNERS_MAX));
+        assert_eq!(
+            owners.entry(&of(2, pressed())).tenant,
+            Tenant::HOUSE,
+            "forgotten in the end"
+        );
     }
 }

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, Drill, Keys};
 use crate::history;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Owners};
 use crate::plane::{EVENTS, Figures, Gauges, Plane, TAP_FRAMES, figures};
 use crate::ports::Ports;
 use crate::practices::{Gap, Loaded, Problem, Says, Seen, Shelf, Standing, gaps_of};
@@ -133,6 +133,7 @@ struct Prepared {
     shelf_of_recordings: vault::Vault,
     escalations: Vec<OpenEscalation>,
     settled: Vec<CallId>,
+    owners: Owners,
 }
 
 /// Starts an exchange on the runtime this is called on.
@@ -228,7 +229,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
 
     let (control, controls) = mpsc::channel(CONTROLS);
     let (drained_sender, drained) = watch::channel(false);
-    let mut journal = Journal::new(committer.door());
+    let mut journal = Journal::new(committer.door(), prepared.owners);
     let elsewhere = elsewhere.map(|what| Fact::HouseAlarm { what });
     for fact in elsewhere.into_iter().chain(traced).chain(said) {
         journal.note(&Stamped {
@@ -332,7 +333,7 @@ impl Running {
             let mut book = committer
                 .finish()
                 .map_err(|fault| Fault::Start(io::Error::other(fault)))?;
-            book.append(&[journal::entry(&Stamped {
+            book.append(&[Owners::default().entry(&Stamped {
                 call: None,
                 at: Timestamp::now(),
                 fact: Fact::Stopped,
@@ -554,7 +555,7 @@ fn prepare(mut shelf: Shelf, data: &Path, keys: Keys) -> Result<Prepared, Fault>
         return Err(Fault::NoPractice(loaded.problems));
     }
 
-    let mut book = Book::open(data.join("book"), keys.book, draw())?;
+    let mut book = Book::open(data.join("book"), keys.book, draw())?.with(keys.rows);
     if let Some(damage) = &book.opening().damage {
         tracing::error!(
             ?damage,
@@ -578,6 +579,17 @@ fn prepare(mut shelf: Shelf, data: &Path, keys: Keys) -> Result<Prepared, Fault>
     for trouble in trouble {
         tracing::error!(path = %trouble.path.display(), fault = %trouble.fault, "not a recording");
     }
+    let mut owners = Owners::default();
+    let ringing = unfinished
+        .escalations
+        .iter()
+        .map(|open| (open.call, open.practice.clone()));
+    let died = unfinished.outcomes.iter().filter_map(|outcome| outcome.call);
+    let died = died.chain(interrupted.iter().map(|found| CallId(found.call)));
+    let died = died.filter_map(|call| Some((call, history::practice_of(&index, &reader, call)?)));
+    for (call, practice) in ringing.chain(died) {
+        owners.remember(call, &practice);
+    }
     let interrupted = interrupted.into_iter().map(|found| Stamped {
         call: Some(CallId(found.call)),
         at: now,
@@ -597,7 +609,7 @@ fn prepare(mut shelf: Shelf, data: &Path, keys: Keys) -> Result<Prepared, Fault>
     let facts: Vec<ledger::Entry> = std::iter::once(started)
         .chain(interrupted)
         .chain(unfinished.outcomes)
-        .map(|fact| journal::entry(&fact))
+        .map(|fact| owners.entry(&fact))
         .collect();
     if let Err(fault) = book.append(&facts) {
         // The telephone is answered even so; the committer will say for each call that the book is down.
@@ -613,6 +625,7 @@ fn prepare(mut shelf: Shelf, data: &Path, keys: Keys) -> Result<Prepared, Fault>
         shelf_of_recordings,
         escalations: unfinished.escalations,
         settled: unfinished.settled,
+        owners,
     })
 }
 

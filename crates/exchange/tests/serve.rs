@@ -295,6 +295,8 @@ async fn rung_after_a_crash(reached: Option<Reached>) -> String {
             call: Some(call.0),
             at_ms: at.as_millisecond(),
             body: fact.encode(),
+            tenant: seal::Tenant::HOUSE,
+            keep: fact.fact.keep(),
         })
         .collect();
     let mut book = ledger::Book::open(data.path().join("book"), book_keys(), Box::new(|| [4; 16])).expect("a book");

@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use seal::{BookKey, SegmentKey, Signer};
+use seal::{BookKey, Retention, Signer, Tenant};
 
 use crate::disk::Disk;
 #[cfg(test)]
@@ -17,7 +17,8 @@ use crate::disk::Step;
 use crate::format::{
     Checkpoint, Class, Found, RECORD_MIN, SEGMENT_HEADER, SegmentHeader, look, write_checkpoint, write_entry,
 };
-use crate::{Access, BODY_MAX, Entry, Fault, KIND_ACCESS, KIND_MAX, Position, ReadKeys, Reader, Receipt};
+use crate::keys::{OWN, Opened, SegmentKeys};
+use crate::{Access, BODY_MAX, Entry, Fault, KIND_ACCESS, KIND_MAX, Position, ReadKeys, Reader, Receipt, Rows};
 
 /// Randomness handed in by the shell.
 pub type Draw = Box<dyn FnMut() -> [u8; 16] + Send>;
@@ -61,6 +62,7 @@ pub struct Damage {
 pub struct Book {
     folder: PathBuf,
     keys: BookKeys,
+    rows: Rows,
     draw: Draw,
     disk: Disk,
     book: [u8; 16],
@@ -83,7 +85,7 @@ struct Segment {
     file: File,
     path: PathBuf,
     first: u64,
-    key: SegmentKey,
+    keys: SegmentKeys,
     /// All of it that was acknowledged.
     length: u64,
 }
@@ -119,6 +121,7 @@ impl Book {
         Ok(Self {
             folder,
             keys,
+            rows: Rows::default(),
             disk: Disk::default(),
             book: *found.book.get_or_insert_with(&mut draw),
             draw,
@@ -135,6 +138,12 @@ impl Book {
             buffer: Vec::new(),
             _lock: lock,
         })
+    }
+
+    /// Has rows sealed under the keys of their practice, month and class from here on.
+    #[must_use]
+    pub fn with(self, rows: Rows) -> Self {
+        Self { rows, ..self }
     }
 
     /// What was found when it was opened.
@@ -195,7 +204,8 @@ impl Book {
 
     /// Reads rows from number `from` on, and goes on reading as the book grows.
     pub fn read(&self, from: u64) -> Result<Reader, Fault> {
-        Reader::open(&self.folder, self.keys.seal.clone(), from)
+        let keys = ReadKeys::from(self.keys.seal.clone()).with(self.rows.clone());
+        Reader::open(&self.folder, keys, from)
     }
 
     /// Where it is.
@@ -281,7 +291,9 @@ impl Book {
                 file,
                 path,
                 first: self.next,
-                key: self.keys.seal.segment(&salt),
+                keys: ReadKeys::from(self.keys.seal.clone())
+                    .with(self.rows.clone())
+                    .segment(&salt),
                 length: 0,
             });
         }
@@ -297,7 +309,7 @@ impl Book {
             segment: segment.first,
             base: segment.length,
             book: self.book,
-            key: &segment.key,
+            keys: &mut segment.keys,
             signer: &self.keys.sign,
         };
         let mut result = compose(&mut writing);
@@ -406,7 +418,7 @@ struct Writing<'a> {
     segment: u64,
     base: u64,
     book: [u8; 16],
-    key: &'a SegmentKey,
+    keys: &'a mut SegmentKeys,
     signer: &'a Signer,
 }
 
@@ -417,7 +429,8 @@ impl Writing<'_> {
             segment: self.segment,
             offset: self.base + self.buffer.len() as u64,
         };
-        write_entry(self.buffer, &mut self.head, self.next, class, entry, self.key)?;
+        let key = self.keys.current(entry.tenant, entry.at_ms, entry.keep);
+        write_entry(self.buffer, &mut self.head, self.next, class, entry, key)?;
         self.next += 1;
         self.rows_unsigned = self.rows_unsigned.saturating_add(1);
         Ok(position)
@@ -510,10 +523,10 @@ fn examine(folder: &Path, key: &BookKey) -> Result<Examined, Fault> {
                     if record.class == Some(Class::Checkpoint) {
                         out.rows_unsigned = 0;
                     } else {
-                        if !key_checked && segment_keys.open(&record).is_none() {
+                        if !key_checked && matches!(segment_keys.open(&record), Opened::NotAuthentic) {
                             return Err(Fault::RefusedKey);
                         }
-                        key_checked = true;
+                        key_checked |= record.key == OWN;
                         out.rows_unsigned = out.rows_unsigned.saturating_add(1);
                     }
                     out.last_ms = record.at_ms;
@@ -587,6 +600,9 @@ pub(crate) fn access_entry(access: &Access) -> Result<Entry, Fault> {
         call: access.call,
         at_ms: access.at_ms,
         body,
+        // Who looked is the house's to answer for, six years long, also when the practice is gone.
+        tenant: Tenant::HOUSE,
+        keep: Retention::Audit,
     };
     fits(&entry)?;
     Ok(entry)
@@ -644,6 +660,8 @@ pub(crate) mod tests {
             call: None,
             at_ms: number.into(),
             body: number.to_be_bytes().to_vec(),
+            tenant: Tenant::HOUSE,
+            keep: Retention::Calls,
         }
     }
 

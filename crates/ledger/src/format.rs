@@ -6,7 +6,9 @@
 //! record    0 length of all after it 4 | 4 check 4 | 8 sequence 8 | at ms 8 | class 1 | has call 1 | call id 16
 //!          42 key id 16 | 58 body | SHA-256(head before, 0..here) 32 = the head after it
 //! ```
-//! The key id names the key the body's own key comes from; all zero is the book's.
+//! The key id names the row key (of a practice, a month and a class) the body's own key comes from; all zero is the book's
+//! own. When the row key is destroyed the body is gone, and everything above still verifies: chain and signatures run over what is
+//! sealed.
 //! `check` is the start of SHA-256(head before, length, sequence): a damaged length is told from a record the power cut
 //! short. The body of a checkpoint is in the clear: 1 octet (1 = the segment is closed), 64 of signature.
 #![allow(
@@ -14,8 +16,9 @@
     reason = "ranges are constants inside arrays and slices whose length was checked"
 )]
 
-use seal::{RECORD_OVERHEAD, RecordKey, SIGNATURE, SegmentKey, Signer, Verifier};
+use seal::{RECORD_OVERHEAD, RecordKey, RowKeyId, SIGNATURE, SegmentKey, Signer, Verifier};
 
+use crate::keys::OWN;
 use crate::{Entry, Fault};
 
 /// Longest body of a row.
@@ -128,6 +131,8 @@ pub(crate) struct Record<'a> {
     pub(crate) at_ms: i64,
     pub(crate) class: Option<Class>,
     pub(crate) call: Option<[u8; 16]>,
+    /// What its own key comes from.
+    pub(crate) key: RowKeyId,
     /// Everything of it, hash included.
     pub(crate) bytes: &'a [u8],
 }
@@ -165,6 +170,7 @@ pub(crate) fn look<'a>(bytes: &'a [u8], head: Option<&[u8; 32]>) -> Found<'a> {
         at_ms: i64::from_be_bytes(array(&bytes[16..24])),
         class: Class::from_octet(bytes[24]),
         call: (bytes[25] == 1).then(|| array(&bytes[26..42])),
+        key: RowKeyId(array(&bytes[42..58])),
         bytes,
     })
 }
@@ -226,7 +232,7 @@ pub(crate) fn write_entry(
     sequence: u64,
     class: Class,
     entry: &Entry,
-    key: &SegmentKey,
+    (id, key): (RowKeyId, &SegmentKey),
 ) -> Result<(), Fault> {
     if entry.kind.len() > KIND_MAX {
         return Err(Fault::MisuseTooLong("a kind"));
@@ -238,7 +244,7 @@ pub(crate) fn write_entry(
     body.push(u8::try_from(entry.kind.len()).map_err(|_| Fault::MisuseTooLong("a kind"))?);
     body.extend_from_slice(entry.kind.as_bytes());
     body.extend_from_slice(&entry.body);
-    let clear = clear(sequence, entry.at_ms, class, entry.call);
+    let clear = clear(sequence, entry.at_ms, class, entry.call, id);
     key.seal(sequence, &clear, &mut body)
         .map_err(|_| Fault::MisuseTooLong("a body"))?;
     write_record(out, head, &clear, &body);
@@ -267,7 +273,8 @@ pub(crate) fn write_checkpoint(
     let mut body = [0; CHECKPOINT_BODY];
     body[0] = u8::from(closing);
     body[1..].copy_from_slice(&checkpoint.signature);
-    write_record(out, head, &clear(sequence, at_ms, Class::Checkpoint, None), &body);
+    let clear = clear(sequence, at_ms, Class::Checkpoint, None, OWN);
+    write_record(out, head, &clear, &body);
     checkpoint
 }
 
@@ -284,13 +291,14 @@ fn write_record(out: &mut Vec<u8>, head: &mut [u8; 32], clear: &[u8; CLEAR], bod
     out.extend_from_slice(head);
 }
 
-fn clear(sequence: u64, at_ms: i64, class: Class, call: Option<[u8; 16]>) -> [u8; CLEAR] {
+fn clear(sequence: u64, at_ms: i64, class: Class, call: Option<[u8; 16]>, key: RowKeyId) -> [u8; CLEAR] {
     let mut out = [0; CLEAR];
     out[0..8].copy_from_slice(&sequence.to_be_bytes());
     out[8..16].copy_from_slice(&at_ms.to_be_bytes());
     out[16] = class.octet();
     out[17] = u8::from(call.is_some());
     out[18..34].copy_from_slice(&call.unwrap_or_default());
+    out[34..50].copy_from_slice(&key.0);
     out
 }
 

@@ -6,7 +6,7 @@
 //! it: rows that came together and belong together (of one call, of one kind, of one second) share a key.
 //!
 //! Words that rows have to be found by, such as a caller's number, are what [`Words`] reads out of a row; the index
-//! keeps a keyed hash of each and never the word.
+//! keeps a hash of each under the row's own key, and never the word: with the key the hash loses its meaning.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -185,13 +185,16 @@ impl Index {
             .filter(move |row| row.as_ref().map_or(true, |row| (from_ms..to_ms).contains(&row.at_ms)))
     }
 
-    /// The rows that have this word, in order.
+    /// The rows that have this word, key by key, and for each in the order of the book.
     pub fn of_word(&self, word: &[u8]) -> impl Iterator<Item = Result<Indexed, Fault>> + use<> {
-        self.under([[BY_WORD].as_slice(), &self.keys.term(word)].concat())
+        let terms = self.keys.terms(word).into_iter();
+        let found = terms.map(|term| self.under([[BY_WORD].as_slice(), &term].concat()));
+        found.collect::<Vec<_>>().into_iter().flatten()
     }
 
     fn words_of(&self, row: &Row) -> Vec<[u8; 16]> {
-        (self.words)(row).iter().map(|word| self.keys.term(word)).collect()
+        let words = (self.words)(row);
+        words.iter().filter_map(|word| self.keys.term(row.key, word)).collect()
     }
 
     fn under(&self, prefix: Vec<u8>) -> impl DoubleEndedIterator<Item = Result<Indexed, Fault>> + use<> {

@@ -31,11 +31,13 @@ mod verify;
 use std::borrow::Cow;
 use std::io;
 
+use seal::{Retention, RowKeyId, Tenant};
+
 pub use book::{Book, BookKeys, CHECKPOINT_MS_MAX, CHECKPOINT_ROWS_MAX, Damage, Draw, Opening, SEGMENT_BYTES_MAX};
 pub use committer::{Committer, Door, Measures, NotRecorded, QUEUE_MAX, STALL_MAX};
 pub use format::{BODY_MAX, Checkpoint, Class, KIND_MAX};
 pub use index::{Index, Indexed, Words};
-pub use keys::ReadKeys;
+pub use keys::{ReadKeys, Rows};
 pub use offline::{Judged, KNOWN_MAX, judge, read_known};
 pub use proof::{
     EXPORT_BYTES_MAX, EXPORT_ROWS_MAX, JudgedExport, Line, Proof, from_text, judge_export, to_csv, to_json,
@@ -54,6 +56,10 @@ pub struct Entry {
     pub at_ms: i64,
     /// The fact, in whatever form its room gives it; at most [`BODY_MAX`] octets.
     pub body: Vec<u8>,
+    /// Whose it is: with its month and `keep` it says under which key it is sealed, and so with what it is destroyed.
+    pub tenant: Tenant,
+    /// How long it is kept.
+    pub keep: Retention,
 }
 
 /// A row as it was read back.
@@ -73,6 +79,11 @@ pub struct Row {
     pub body: Vec<u8>,
     /// The chain up to and with this row.
     pub hash: [u8; 32],
+    /// The row key it hangs on; all zero is the book's own.
+    pub key: RowKeyId,
+    /// That key is not at hand: it was destroyed, and kind and body with it, or was never given to this reader. The kind is
+    /// then [`KIND_LOST`] and the body empty.
+    pub lost: bool,
 }
 
 impl Row {
@@ -159,6 +170,9 @@ impl Receipt {
     }
 }
 
+/// The kind that a row is given whose key is not at hand.
+pub const KIND_LOST: &str = "destroyed";
+
 /// The kind of the rows that accesses become.
 pub const KIND_ACCESS: &str = "access";
 
@@ -219,6 +233,8 @@ mod tests {
             call: Some([9; 16]),
             at_ms: 1,
             body: b"+15125550142".to_vec(),
+            tenant: Tenant::HOUSE,
+            keep: Retention::Calls,
         };
         let row = Row {
             position: Position {
@@ -232,6 +248,8 @@ mod tests {
             at_ms: 1,
             body: entry.body.clone(),
             hash: [0; 32],
+            key: RowKeyId([0; 16]),
+            lost: false,
         };
         assert_eq!(format!("{entry:?}"), r#"Entry { kind: "call.said", octets: 12, .. }"#);
         assert_eq!(

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::book::{header_of, segment_path, segments};
 use crate::format::{Class, Found, RECORD_HEAD, RECORD_MAX, Record, SEGMENT_HEADER, SegmentHeader, look};
-use crate::keys::SegmentKeys;
-use crate::{Fault, Position, ReadKeys, Row};
+use crate::keys::{Opened, SegmentKeys};
+use crate::{Fault, KIND_LOST, Position, ReadKeys, Row};
 
 /// Octets read from a segment at a time.
 const READ_AHEAD: usize = 64 * 1024;
@@ -265,8 +265,13 @@ impl Place {
     }
 }
 
+/// A row, opened; one whose key is gone is a row all the same.
 fn row(record: Record<'_>, position: Position, keys: &mut SegmentKeys) -> Option<Row> {
-    let (kind, body) = keys.open(&record)?;
+    let (kind, body, lost) = match keys.open(&record) {
+        Opened::Row { kind, body } => (kind, body, false),
+        Opened::KeyGone => (KIND_LOST.to_owned(), Vec::new(), true),
+        Opened::NotAuthentic => return None,
+    };
     Some(Row {
         position,
         class: record.class?,
@@ -275,5 +280,7 @@ fn row(record: Record<'_>, position: Position, keys: &mut SegmentKeys) -> Option
         at_ms: record.at_ms,
         body,
         hash: record.head_after(),
+        key: record.key,
+        lost,
     })
 }

@@ -94,7 +94,8 @@ impl Archive {
 
     /// What rows are opened with.
     pub(crate) fn read_keys(&self) -> Result<ledger::ReadKeys, Failure> {
-        Ok(keys::book_key(&self.keys)?.into())
+        let keys = ledger::ReadKeys::from(keys::book_key(&self.keys)?);
+        Ok(keys.with(keys::rows(&self.keys)?))
     }
 
     /// Makes a look durable before it happens: no row, no look.
@@ -105,8 +106,8 @@ impl Archive {
         object: [u8; 16],
         call: Option<CallId>,
     ) -> Result<ledger::Receipt, Failure> {
-        let mut book = ledger::Book::open(self.data.join("readers"), keys::for_book(&self.keys)?, keys::draw())
-            .map_err(Failure::book)?;
+        let book = ledger::Book::open(self.data.join("readers"), keys::for_book(&self.keys)?, keys::draw());
+        let mut book = book.map_err(Failure::book)?.with(keys::rows(&self.keys)?);
         let access = ledger::Access {
             actor: who.actor.clone(),
             role: "ops reviewer".into(),

@@ -42,6 +42,7 @@ pub(crate) fn make(folder: &Path) -> Result<Vec<&'static str>, Failure> {
 pub(crate) fn for_engine(folder: &Path) -> Result<exchange::Keys, Failure> {
     Ok(exchange::Keys {
         book: for_book(folder)?,
+        rows: rows(folder)?,
         recipients: vec![recipient(folder)?],
         approvers: folder.join(APPROVERS),
     })
@@ -101,6 +102,25 @@ pub(crate) fn for_book(folder: &Path) -> Result<ledger::BookKeys, Failure> {
 pub(crate) fn book_key(folder: &Path) -> Result<seal::BookKey, Failure> {
     read(folder, "book.key", seal::BookKey::from_bytes)
 }
+
+/// What rows are sealed with and opened by, by practice, month and class: those in the engine's bundle. None before the engine is
+/// provisioned.
+pub(crate) fn rows(folder: &Path) -> Result<ledger::Rows, Failure> {
+    if !folder.join(ENGINE).exists() {
+        return Ok(ledger::Rows::default());
+    }
+    let engine = read(folder, ENGINE, seal::RecipientSecret::from_bytes)?;
+    let keys = keyring::engine_keys(folder, &engine).map_err(|fault| {
+        Failure::new(
+            format!("{}: {fault}", folder.display()),
+            "provision the engine again: `nightdesk keys provision`",
+        )
+    })?;
+    Ok(keys.map_or_else(ledger::Rows::default, |keys| ledger::Rows::new(keys.rows)))
+}
+
+/// With what the engine opens its bundle.
+const ENGINE: &str = "engine.secret";
 
 /// For whom recordings are sealed.
 pub(crate) fn recipient(folder: &Path) -> Result<seal::RecipientPublic, Failure> {

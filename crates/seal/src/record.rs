@@ -44,9 +44,7 @@ impl BookKey {
 
     /// What an index may keep of a word it has to find again: whoever has the index and not the key learns nothing of it.
     pub fn term(&self, word: &[u8]) -> [u8; 16] {
-        let key = Zeroizing::new(hkdf::<32>(self.0.as_slice(), b"", b"nightdesk book terms v1"));
-        let tag = crate::hmac(key.as_slice(), word);
-        *tag.first_chunk().expect("16 of 32")
+        term(&self.0, word)
     }
 }
 
@@ -119,6 +117,12 @@ impl RecordKey {
         let whole = Zeroizing::new([b"nightdesk record commitment v2".as_slice(), self.0.as_slice()].concat());
         *hash(&whole).first_chunk().expect("16 of 32")
     }
+}
+
+pub(crate) fn term(key: &[u8; 32], word: &[u8]) -> [u8; 16] {
+    let key = Zeroizing::new(hkdf::<32>(key, b"", b"nightdesk book terms v1"));
+    let tag = crate::hmac(key.as_slice(), word);
+    *tag.first_chunk().expect("16 of 32")
 }
 
 /// An AES-256-GCM key with its schedule.

@@ -57,6 +57,11 @@ impl RowKey {
     pub fn segment(&self, salt: &[u8; 32]) -> SegmentKey {
         SegmentKey::derive(&self.0, salt, b"nightdesk row segment v1")
     }
+
+    /// What an index may keep of a word in such a row: with the key goes the possibility to ask for it.
+    pub fn term(&self, word: &[u8]) -> [u8; 16] {
+        crate::record::term(&self.0, word)
+    }
 }
 
 /// The row keys that are at hand.

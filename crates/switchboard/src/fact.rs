@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use phi::Phi;
+use seal::Retention;
 use serde::{Deserialize, Serialize};
 
 use crate::card::Card;
@@ -429,6 +430,66 @@ pub enum Fact {
 }
 
 impl Fact {
+    /// How long it is kept, and with what it is destroyed: the one table (design/controls.md §1.4). What a caller pressed and
+    /// answered goes first; messages and what they said to call back next; that there was a call, and what came of it, stays
+    /// longer; what the engine and its carriers did is the audit's.
+    pub fn keep(&self) -> Retention {
+        match self {
+            Fact::Pressed { .. }
+            | Fact::Language { .. }
+            | Fact::TriageAnswer { .. }
+            | Fact::Choice { .. }
+            | Fact::CallerLeft { .. } => Retention::Keys,
+            Fact::ClipKept { .. } | Fact::MessageKept(_) | Fact::EscalationBegan(_) | Fact::Notified { .. } => {
+                Retention::Messages
+            }
+            Fact::CallRefused { .. }
+            | Fact::CallMerged { .. }
+            | Fact::TrunkUp { .. }
+            | Fact::TrunkDown { .. }
+            | Fact::Registered { .. }
+            | Fact::Unregistered { .. }
+            | Fact::Alarm { .. }
+            | Fact::ReportCard { .. }
+            | Fact::Started { .. }
+            | Fact::Stopped
+            | Fact::Released { .. }
+            | Fact::PracticeAlarm { .. }
+            | Fact::HouseAlarm { .. }
+            | Fact::TraceBegan { .. }
+            | Fact::TraceEnded { .. } => Retention::Audit,
+            Fact::CallBegan { .. }
+            | Fact::Verdict { .. }
+            | Fact::WentElsewhere { .. }
+            | Fact::NeverDialled { .. }
+            | Fact::Joined { .. }
+            | Fact::Signal { .. }
+            | Fact::Answered { .. }
+            | Fact::Section { .. }
+            | Fact::Said { .. }
+            | Fact::Permission { .. }
+            | Fact::RecordingBegan { .. }
+            | Fact::RecordingSealed { .. }
+            | Fact::RecordingFailed { .. }
+            | Fact::RecordingInterrupted { .. }
+            | Fact::Disposition { .. }
+            | Fact::RecordsAsked { .. }
+            | Fact::RecordsAnswered { .. }
+            | Fact::Told911
+            | Fact::Climbed { .. }
+            | Fact::Attempt { .. }
+            | Fact::Accepted { .. }
+            | Fact::Bridged { .. }
+            | Fact::NumberGiven { .. }
+            | Fact::Exhausted { .. }
+            | Fact::EscalationEnded { .. }
+            | Fact::SafetyNet { .. }
+            | Fact::Quality { .. }
+            | Fact::CallEnded { .. }
+            | Fact::PartyPermission { .. } => Retention::Calls,
+        }
+    }
+
     /// The kind under which the ledger indexes it; the clear part of the record.
     pub fn kind(&self) -> &'static str {
         match self {

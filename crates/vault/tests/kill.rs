@@ -203,6 +203,8 @@ fn write_until_killed(folder: &Path, seed: u64) -> ! {
             call: None,
             at_ms: START_MS,
             body: [seed.to_be_bytes(), ticket.to_be_bytes()].concat(),
+            tenant: seal::Tenant::HOUSE,
+            keep: seal::Retention::Calls,
         };
         // A full queue is refused, and then nobody is told that it was written.
         let _ = door.submit(ticket, vec![entry]);

@@ -194,6 +194,8 @@ fn entry(fact: &Stamped) -> Entry {
         call: fact.call.map(|call| call.0),
         at_ms: fact.at.as_millisecond(),
         body: fact.encode(),
+        tenant: seal::Tenant::HOUSE,
+        keep: fact.fact.keep(),
     }
 }
 

@@ -60,6 +60,7 @@ pub(crate) fn config(data: &Path, practices: &Path) -> Config {
         speech: None,
         keys: Keys {
             book: book_keys(),
+            rows: ledger::Rows::default(),
             recipients: vec![seal::RecipientSecret::generate(1, &mut |b| b.fill(9)).public()],
             approvers: data.join("approvers"),
         },

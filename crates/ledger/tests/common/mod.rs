@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use ledger::{Access, Book, BookKeys, Draw, Entry};
-use seal::{BookKey, Signer, Verifier};
+use seal::{BookKey, Retention, Signer, Tenant, Verifier};
 
 pub(crate) fn draw(seed: u64) -> Draw {
     let mut count = 0_u64;
@@ -45,6 +45,8 @@ pub(crate) fn entry(number: u64) -> Entry {
         call: (!number.is_multiple_of(5)).then(|| call(number % 4)),
         at_ms: at(number),
         body: format!("the body of {number}").into_bytes(),
+        tenant: Tenant::HOUSE,
+        keep: Retention::Calls,
     }
 }
 

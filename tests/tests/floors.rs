@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("ledger", 3),
     ("keyring", 3),
     ("vault", 3),
+    ("office", 3),
     ("voice", 3),
     ("exchange", 4),
     ("courier", 4),
@@ -31,8 +32,8 @@ const FLOORS: &[(&str, u8)] = &[
 ];
 
 /// The doors that the house allows between rooms of one floor: the vault opens nothing without a receipt of the book, and
-/// keeps the share of each file with the keys.
-const SIDE_DOORS: &[(&str, &str)] = &[("vault", "ledger"), ("vault", "keyring")];
+/// keeps the share of each file with the keys; the office writes its decisions into it.
+const SIDE_DOORS: &[(&str, &str)] = &[("vault", "ledger"), ("vault", "keyring"), ("office", "ledger")];
 
 /// What a room below the keepers may never be built with: a runtime, a socket, a clock, a second cryptography.
 const SHUT_OUT_OF_PURE_ROOMS: &[&str] = &[

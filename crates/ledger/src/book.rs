@@ -163,6 +163,9 @@ impl Book {
 
     /// Writes down an access and proves that it is written.
     pub fn receipt(&mut self, access: &Access) -> Result<Receipt, Fault> {
+        if access.refused.is_some() {
+            return Err(Fault::MisuseRefused);
+        }
         let position = self.append_as(Class::Access, &[access_entry(access)?])?.pop();
         // One entry, one position.
         position
@@ -177,6 +180,11 @@ impl Book {
     pub fn accesses(&mut self, accesses: &[Access]) -> Result<(), Fault> {
         let entries = accesses.iter().map(access_entry).collect::<Result<Vec<_>, _>>()?;
         self.append_as(Class::Access, &entries).map(drop)
+    }
+
+    /// Writes down what was refused, or an act that opens nothing. No receipt comes of it.
+    pub fn note(&mut self, access: &Access) -> Result<(), Fault> {
+        self.append_as(Class::Access, &[access_entry(access)?]).map(drop)
     }
 
     /// Signs everything written so far, if anything is unsigned. Keep the answer off this machine.

@@ -34,6 +34,9 @@ pub const STALL_MAX: Duration = Duration::from_secs(5);
 /// Why something was not recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotRecorded {
+    /// What was refused has no receipt.
+    #[error("a refused access has no receipt")]
+    Refused,
     /// The disk refused.
     #[error("the disk refused the row")]
     Disk,
@@ -242,6 +245,9 @@ impl Door {
 
     /// Writes an access down and waits, at most somewhat longer than [`STALL_MAX`], until it is durable.
     pub fn receipt(&self, access: Access) -> Result<Receipt, NotRecorded> {
+        if access.refused.is_some() {
+            return Err(NotRecorded::Refused);
+        }
         let (answer, answered) = sync_channel(1);
         self.hand_in(Work::Access {
             access: Box::new(access),
@@ -620,6 +626,9 @@ mod tests {
             call: None,
             source: "portal".to_owned(),
             at_ms: 5,
+            practice: None,
+            session: None,
+            refused: None,
         };
         let receipt = door.receipt(access.clone()).expect("a good disk");
         assert_eq!(receipt.object(), [7; 16]);
@@ -664,6 +673,9 @@ mod tests {
             call: None,
             source: String::new(),
             at_ms: 0,
+            practice: None,
+            session: None,
+            refused: None,
         };
         assert_eq!(
             door.receipt(access).map(drop),

@@ -144,6 +144,15 @@ pub struct Access {
     pub source: String,
     /// When, Unix milliseconds.
     pub at_ms: i64,
+    /// The practice whose it is, when it is one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub practice: Option<String>,
+    /// The session it was asked in: a name for it, nothing one could log in with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Why it was refused. Nothing was shown then, and nothing done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// Proof that an access is durable. Only a [`Book`] makes one; nothing is decrypted for hearing without it.
@@ -204,6 +213,9 @@ pub enum Fault {
     /// Sealed with another key.
     #[error("the book is sealed with another key")]
     RefusedKey,
+    /// A refusal proves nothing that one could open something with.
+    #[error("a refused access has no receipt")]
+    MisuseRefused,
     /// A row that is too long.
     #[error("{0} is longer than a row may be")]
     MisuseTooLong(&'static str),

@@ -12,7 +12,7 @@ use hpke::{Deserializable, Kem, Serializable};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::container::{Slot, SlotKind};
-use crate::{BookKey, Entropy, Fault, Parent, Signer, Verifier, hash};
+use crate::{BookKey, Entropy, Fault, Parent, Signer, TokenKey, Verifier, hash};
 
 type X25519 = hpke::kem::X25519HkdfSha256;
 type Suite4Aead = hpke::aead::AesGcm256;
@@ -334,6 +334,18 @@ impl Verifier {
     /// Reads the key file others know an approver by.
     pub fn from_approver_bytes(file: &[u8]) -> Result<Self, Fault> {
         Ok(Self::new(*read(file, "approver-public")?.0))
+    }
+}
+
+impl TokenKey {
+    /// The key file; wiped when dropped.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        wiped(write("sessions", self.secret()))
+    }
+
+    /// Reads a key file.
+    pub fn from_bytes(file: &[u8]) -> Result<Self, Fault> {
+        Ok(Self::new(read(file, "sessions")?.0))
     }
 }
 

@@ -9,11 +9,13 @@
 //! * [`Parent`], [`KeyName`]: root → practice → month and class, each key wrapped by itself. [`RowRing`]: the keys of rows.
 //! * [`ItemShare`]: without it a single file stays shut, whoever has the month's key.
 //! * [`BookKey`]: the records of the ledger. [`Signer`], [`Verifier`]: its checkpoints.
+//! * [`Password`], [`Authenticator`], [`TokenKey`]: how a person proves who they are, and what is kept of it.
 //! * [`keys`]: how keys look in a file. None of them has a `Debug`; all of them are wiped when dropped.
 
 mod container;
 pub mod keys;
 mod open;
+mod people;
 mod record;
 mod rows;
 mod seal;
@@ -27,6 +29,9 @@ pub use container::{
 };
 pub use keys::{ItemShare, RecipientPublic, RecipientSecret};
 pub use open::{Ending, Final, Opener, Reading, open_file, rewrap};
+pub use people::{
+    AUTHENTICATOR, Authenticator, PASSWORD_COST, PASSWORD_OCTETS_MAX, Password, STEP_S, STEPS_ASIDE, TokenKey,
+};
 pub use record::{BookKey, RECORD_OVERHEAD, RecordKey, SegmentKey};
 pub use rows::{Current, Place, Recipient, RecipientRing, RowKey, RowKeyId, RowRing};
 pub use seal::Sealer;

@@ -242,6 +242,9 @@ impl House {
             call: None,
             source: "test".into(),
             at_ms: Timestamp::now().as_millisecond(),
+            practice: None,
+            session: None,
+            refused: None,
         };
         let receipt = readers.receipt(&access).expect("room");
         let secret = seal::RecipientSecret::from_bytes(&self.key("recording.secret")).expect("a key");

@@ -572,6 +572,9 @@ fn open(folder: &Path, recording: RecordingId, secret: &seal::RecipientSecret) -
         call: None,
         source: "test".into(),
         at_ms: 0,
+        practice: None,
+        session: None,
+        refused: None,
     };
     let receipt = book.receipt(&access).expect("written down");
     let audio = vault.read(vault::FileId(recording.0), &receipt, secret).expect("opens");

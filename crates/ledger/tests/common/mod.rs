@@ -72,6 +72,9 @@ pub(crate) fn access() -> Access {
         call: Some(call(1)),
         source: "cli".to_owned(),
         at_ms: at(0),
+        practice: None,
+        session: None,
+        refused: None,
     }
 }
 

@@ -65,6 +65,9 @@ pub(crate) fn receipt(id: FileId) -> Receipt {
         call: None,
         source: "test".to_owned(),
         at_ms: START_MS,
+        practice: None,
+        session: None,
+        refused: None,
     };
     book(folder.path(), 1).receipt(&access).expect("a good disk")
 }

@@ -1,0 +1,92 @@
+//! Business associate agreements: with every practice, and with every outside service that carries patient information
+//! (45 CFR 164.308(b), 164.314(a), 164.502(e), 164.504(e)).
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// With whom an agreement is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum With {
+    /// A practice, by its name: without one its flows are not released and its numbers are not in service.
+    Practice(String),
+    /// An outside service, by the name the configuration gives it: `trunk carrier`.
+    Service(String),
+}
+
+/// An agreement, as it was filed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// Its name here.
+    pub id: String,
+    /// With whom.
+    pub with: With,
+    /// Who signed it, on both sides.
+    pub parties: Vec<String>,
+    /// The day it was signed.
+    pub signed: Date,
+    /// The last day it holds, if it has one.
+    pub until: Option<Date>,
+    /// What it is about.
+    pub scope: String,
+    /// What may be done with patient information.
+    pub permitted_uses: String,
+    /// How it is guarded.
+    pub safeguards: String,
+    /// Days after discovery within which a breach is told.
+    pub breach_days: u16,
+    /// How it ends, and what becomes of the information then.
+    pub termination: String,
+    /// Who answers for what.
+    pub liability: String,
+    /// SHA-256 of the signed paper, in hexadecimal.
+    pub file_hash: String,
+}
+
+/// A breach is told within 60 days at the latest, whatever was agreed (45 CFR 164.410(b)).
+pub const BREACH_DAYS_MAX: u16 = 60;
+
+/// An agreement and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filed {
+    /// As it was filed.
+    pub agreement: Agreement,
+    /// Who filed it.
+    pub by: String,
+    /// When it ended, and why.
+    pub ended: Option<(Date, String)>,
+}
+
+impl Filed {
+    /// Whether it holds on a day.
+    pub fn holds(&self, today: Date) -> bool {
+        self.agreement.signed <= today
+            && self.agreement.until.is_none_or(|until| today <= until)
+            && self.ended.as_ref().is_none_or(|(on, _)| today < *on)
+    }
+}
+
+impl Agreement {
+    /// What is missing of what 164.504(e)(2) wants in it (ADM-02).
+    pub fn missing(&self) -> Vec<&'static str> {
+        let texts = [
+            (&self.scope, "scope"),
+            (&self.permitted_uses, "permitted uses"),
+            (&self.safeguards, "safeguards"),
+            (&self.termination, "termination"),
+            (&self.liability, "liability"),
+        ];
+        let mut missing: Vec<&'static str> = texts
+            .into_iter()
+            .filter(|(text, _)| text.trim().is_empty())
+            .map(|(_, name)| name)
+            .collect();
+        if self.parties.iter().filter(|party| !party.trim().is_empty()).count() < 2 {
+            missing.push("two parties");
+        }
+        if !(1..=BREACH_DAYS_MAX).contains(&self.breach_days) {
+            missing.push("breach days from 1 to 60");
+        }
+        missing
+    }
+}

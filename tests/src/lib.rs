@@ -17,6 +17,7 @@ pub mod carriers;
 pub mod engine;
 pub mod linphone;
 pub mod peers;
+pub mod people;
 pub mod phone;
 pub mod raw;
 pub mod sipp;

@@ -257,7 +257,7 @@ fn furnish(doctors: std::net::SocketAddr) -> House {
         let key = format!("{}/{known_as}.secret", plain("own"));
         house.run(&["flow", "sign", &plain("signed"), "--as", name, "--key", &key]);
     }
-    house.show(&["flow", "release", &plain("signed"), "--actor", "marisol"]);
+    house.show(&["flow", "release", &plain("signed")]);
     house
 }
 

@@ -59,6 +59,7 @@ fn a_strange_far_end_gets_the_card_it_earned() {
     tests::listens("SIPp", address, false, Duration::from_secs(10));
     let checked = Command::new(tests::target().join("debug/nightdesk"))
         .args(["trunk", "check", "peer", "--call", "+15125550190", "--config"])
+        .env("NIGHTDESK_SESSION", house.session())
         .arg(house.path("nightdesk.yaml"))
         .stdin(Stdio::null())
         .output()

@@ -79,7 +79,8 @@ fn a_trace_opens_in_sngrep() {
     let desk = house.start("info");
     let (trace, copy) = (house.path("lab.pcapng"), house.path("copy.pcap"));
     let mut tracing = Command::new(tests::target().join("debug/nightdesk"))
-        .args(["trunk", "trace", "lab", "--for", "3s", "--actor", "ana", "--out"])
+        .args(["trunk", "trace", "lab", "--for", "3s", "--out"])
+        .env("NIGHTDESK_SESSION", house.session())
         .arg(&trace)
         .arg("--config")
         .arg(house.path("nightdesk.yaml"))

@@ -64,7 +64,7 @@ fn nightdesk(house: &House, arguments: &[&str]) -> Output {
     Command::new(program)
         .args(arguments)
         .args(["--config", path(&house.path("nightdesk.yaml"))])
-        .env("USER", "marisol")
+        .env("NIGHTDESK_SESSION", house.session())
         .output()
         .expect("the binary was just built")
 }
@@ -89,7 +89,7 @@ fn refused(house: &House, because: &str) -> Option<i32> {
 }
 
 fn released(house: &House) -> String {
-    house.show(&["flow", "release", path(&house.path("practice")), "--actor", "marisol"])
+    house.show(&["flow", "release", path(&house.path("practice"))])
 }
 
 /// Makes somebody an approver of this house.
@@ -286,7 +286,7 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     assert!(release_of(60).is_some() && release_of(60) != began_with);
 
     // And back in one command.
-    let back = house.show(&["flow", "rollback", path(&house.path("practice")), "--actor", "marisol"]);
+    let back = house.show(&["flow", "rollback", path(&house.path("practice"))]);
     assert!(back.contains("new calls take it now"), "{back}");
     let list = house.show(&["flow", "releases", path(&house.path("practice"))]);
     let lines: Vec<&str> = list.lines().collect();
@@ -300,7 +300,12 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
 
     // Each of them was asked before a frame was kept, and the record names the law: 213 is Los Angeles.
     let call = house.call_of(&number(0)).expect("it is in the book");
-    let consent = house.show(&["consent", "explain", &call.to_string(), "--actor", "priya"]);
+    let people = house.people();
+    people.joins(child::OWNER, "priya", "ops-reviewer", &[]);
+    people.joins(child::OWNER, "amal", "auditor", &[]);
+    let call_id = call.to_string();
+    let explain = ["consent", "explain", &call_id, "--reason", "the quarter's review"];
+    let consent = people.done("priya", &explain, &[]);
     let order = [
         "said yes",
         "every party: California (Cal. Penal Code §§ 632, 632.7), by the caller's number",
@@ -310,13 +315,15 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     assert!(order.is_sorted() && order[0].is_some(), "{consent}");
 
     // And who looked at that is told, to the next who looks: by call, and by the number the patient called from.
-    let search = house.show(&["audit", "search", "--by", "priya", "--format", "csv", "--actor", "amal"]);
-    let row = format!("\"priya\",\"ops reviewer\",\"consent\",\"{call}\",\"{call}\",\"quality review\",\"cli\"");
+    let search = people.done("amal", &["audit", "search", "--by", "priya", "--format", "csv"], &[]);
+    let row = format!(
+        "\"priya\",\"ops-reviewer\",\"consent explain\",\"{call}\",\"{call}\",\"the quarter's review\",\"cli\",\"Cedar Family Medicine\""
+    );
     assert!(search.contains(&row), "{search}");
-    let accessed = |caller: &str| house.show(&["audit", "who-accessed", "--caller", caller, "--actor", "amal"]);
+    let accessed = |caller: &str| people.done("amal", &["audit", "who-accessed", "--caller", caller], &[]);
     let who = accessed("+1 213 555 0100");
     assert!(
-        who.contains("priya (ops reviewer)  consent") && !who.contains("amal"),
+        who.contains("priya (ops-reviewer)  consent explain") && !who.contains("amal"),
         "{who}"
     );
     assert_eq!(accessed(&number(1)), "", "nobody has looked at that caller's call");
@@ -330,15 +337,7 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
 
     // The other words again, but not before Monday.
     let practice = house.path("practice");
-    let at = [
-        "flow",
-        "release",
-        path(&practice),
-        "--at",
-        "Monday 6 am",
-        "--actor",
-        "marisol",
-    ];
+    let at = ["flow", "release", path(&practice), "--at", "Monday 6 am"];
     let told = house.show(&at);
     assert!(!told.contains("take it now"), "{told}");
     let list = house.show(&["flow", "releases", path(&practice)]);
@@ -360,8 +359,8 @@ fn can_be_exported_and_asked_with_any_index(house: &House, call: &str, accessed:
         call,
         "--into",
         path(&export),
-        "--actor",
-        "amal",
+        "--reason",
+        "the auditor asked",
     ];
     let told = house.show(&[["audit", "export"].as_slice(), &into].concat());
     assert!(told.contains(" rows, proved by "), "{told}");
@@ -402,19 +401,10 @@ fn can_be_exported_and_asked_with_any_index(house: &House, call: &str, accessed:
     assert!(found > 1000);
     fs::remove_dir_all(&views).expect("the index may be deleted");
     fs::remove_dir_all(house.path("data/index")).expect("the engine's index may be deleted");
-    assert!(accessed("+1 213 555 0100").contains("priya (ops reviewer)  consent"));
+    assert!(accessed("+1 213 555 0100").contains("priya (ops-reviewer)  consent explain"));
     assert!(house.show(&["audit", "reindex"]).contains("made again from the books"));
-    assert!(accessed("+1 213 555 0100").contains("amal (ops reviewer)  audit export"));
-    let anomalies = house.show(&[
-        "audit",
-        "anomalies",
-        "--days",
-        "1",
-        "--zone",
-        "America/Chicago",
-        "--actor",
-        "amal",
-    ]);
+    assert!(accessed("+1 213 555 0100").contains("marisol (owner)  audit export"));
+    let anomalies = house.show(&["audit", "anomalies", "--days", "1", "--zone", "America/Chicago"]);
     assert!(
         anomalies.contains("looks and refusals of 1 days gone through"),
         "{anomalies}"
@@ -520,15 +510,7 @@ fn past_calls_are_put_through_a_draft_and_exactly_those_it_changes_are_named() {
         assert!(!told.contains(&other), "{told}");
     }
     assert!(!told.contains(&fever), "no number is printed: {told}");
-    let looked = house.show(&[
-        "calls",
-        "show",
-        &id(&fever),
-        "--reason",
-        "why it was changed",
-        "--actor",
-        "marisol",
-    ]);
+    let looked = house.show(&["calls", "show", &id(&fever), "--reason", "why it was changed"]);
     assert!(
         looked.contains("choice “How can we help?”: for a medical question or a symptom"),
         "{looked}"

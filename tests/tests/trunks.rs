@@ -112,6 +112,7 @@ fn fails(house: &House, arguments: &[&str]) -> String {
     let config = house.path("nightdesk.yaml");
     let done = Command::new(tests::target().join("debug/nightdesk"))
         .args(arguments)
+        .env("NIGHTDESK_SESSION", house.session())
         .arg("--config")
         .arg(config)
         .stdin(Stdio::null())
@@ -271,15 +272,14 @@ fn a_trace_of_one_trunk_holds_its_messages_and_nobody_elses() {
             "nobody",
             "--for",
             "1s",
-            "--actor",
-            "ana",
             "--out",
             file.to_str().expect("plain"),
         ],
     );
     assert!(refused.contains("there is no trunk `nobody`"), "{refused}");
     let mut tracing = Command::new(tests::target().join("debug/nightdesk"))
-        .args(["trunk", "trace", "lab", "--for", "4s", "--actor", "ana", "--out"])
+        .args(["trunk", "trace", "lab", "--for", "4s", "--out"])
+        .env("NIGHTDESK_SESSION", house.session())
         .arg(&file)
         .arg("--config")
         .arg(house.path("nightdesk.yaml"))
@@ -338,10 +338,11 @@ fn a_peer_with_tls_and_srtp_passes_its_check_and_fills_a_card_of_its_own() {
          certificate: {{chain: chain.pem, key: key.pem, carrier ca: chain.pem}}\n\
          trunks:\n  peer:\n    from: [127.0.0.1]\n    outbound: tls {at}\n    encryption: required\n    \
          codecs: [PCMU, G722]\n    caller ids: [+15125550199]\n\
-         practices: [practice]\ndata: elsewhere\nkeys: keys\n"
+         practices: [practice]\ndata: data\nkeys: keys\n"
     );
     std::fs::write(&peer, text).expect("room");
     let peer = peer.to_str().expect("a plain path");
+    house.people();
     let said = house.run(&["trunk", "check", "peer", "--call", CARD, "--config", peer]);
     for line in [
         "pass       TLS                 TLS 1.3",
@@ -419,6 +420,7 @@ fn a_peer_with_tls_and_srtp_passes_its_check_and_fills_a_card_of_its_own() {
     desk.kill();
     let failed = Command::new(tests::target().join("debug/nightdesk"))
         .args(["trunk", "test", "peer", "--config", peer])
+        .env("NIGHTDESK_SESSION", house.session())
         .output()
         .expect("the binary was just built");
     let said = String::from_utf8_lossy(&failed.stdout).into_owned();

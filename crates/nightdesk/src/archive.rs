@@ -1,13 +1,14 @@
-//! What stands in the book and the vault, for the commands that show it. Whoever looks leaves a row first.
+//! What stands in the book and the vault, for the commands that show it. Whoever looks has passed the gate first
+//! ([`crate::gate`]).
 //!
-//! The engine holds its own book open for writing. Commands write their access rows to a second book beside it,
+//! The engine holds its own book open for writing. The rows that say who looked stand in a second book beside it,
 //! `readers`, under the same keys and the same proofs, so that looking works while the engine runs and while it does not
 //! (crates/DECISIONS.md).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use switchboard::{CallId, Stamped};
+use switchboard::{CallId, Fact, Stamped};
 
 use crate::views::Views;
 use crate::{Failure, keys};
@@ -16,14 +17,6 @@ use crate::{Failure, keys};
 pub(crate) struct Archive {
     data: PathBuf,
     keys: PathBuf,
-}
-
-/// Who looks, and why.
-pub(crate) struct Reader {
-    /// The person's name; named users only (164.312(a)(2)(i)).
-    pub(crate) actor: String,
-    /// Why, in their words.
-    pub(crate) reason: String,
 }
 
 impl Archive {
@@ -45,6 +38,10 @@ impl Archive {
     /// The same one after the other, for whoever keeps little of each.
     pub(crate) fn each_fact(&self, mut each: impl FnMut(Stamped)) -> Result<(), Failure> {
         let folder = self.data.join("book");
+        if !folder.is_dir() {
+            // No engine ever served this folder: nobody has called.
+            return Ok(());
+        }
         let mut reader = ledger::Reader::open(&folder, self.read_keys()?, 0).map_err(Failure::book)?;
         for row in &mut reader {
             let row = row.map_err(Failure::book)?;
@@ -98,29 +95,12 @@ impl Archive {
         Ok(keys.with(keys::rows(&self.keys)?))
     }
 
-    /// Makes a look durable before it happens: no row, no look.
-    pub(crate) fn note_access(
-        &self,
-        who: &Reader,
-        action: &str,
-        object: [u8; 16],
-        call: Option<CallId>,
-    ) -> Result<ledger::Receipt, Failure> {
-        let book = ledger::Book::open(self.data.join("readers"), keys::for_book(&self.keys)?, keys::draw());
-        let mut book = book.map_err(Failure::book)?.with(keys::rows(&self.keys)?);
-        let access = ledger::Access {
-            actor: who.actor.clone(),
-            role: "ops reviewer".into(),
-            action: action.into(),
-            reason: who.reason.clone(),
-            object,
-            call: call.map(|call| call.0),
-            source: "cli".into(),
-            at_ms: jiff::Timestamp::now().as_millisecond(),
-        };
-        let receipt = book.receipt(&access).map_err(Failure::book)?;
-        book.close().map_err(Failure::book)?;
-        Ok(receipt)
+    /// Whose call it is, as far as the book says.
+    pub(crate) fn practice_of(facts: &[Stamped]) -> Option<&str> {
+        facts.iter().find_map(|stamped| match &stamped.fact {
+            Fact::CallBegan { practice, .. } => Some(practice.as_str()),
+            _ => None,
+        })
     }
 
     /// The vault, for listing and opening.

@@ -3,7 +3,7 @@
 mod anomalies;
 mod export;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,9 +13,10 @@ use ledger::Access;
 use serde::Serialize;
 use switchboard::{CallId, Fact};
 
-use crate::archive::{Archive, Reader};
+use crate::archive::Archive;
+use crate::gate::{self, About, Gate};
 use crate::views::{Look, Views};
-use crate::{Failure, Who, out};
+use crate::{Failure, Who, out, serve};
 
 #[derive(Subcommand)]
 pub(crate) enum Audit {
@@ -35,12 +36,12 @@ pub(crate) enum Audit {
         signed: Option<PathBuf>,
     },
     /// Who looked at what, and why; looking for it leaves a row too
-    #[command(after_help = "Example: nightdesk audit search --actor priya --config nightdesk.yaml --format csv")]
+    #[command(after_help = "Example: nightdesk audit search --by priya --config nightdesk.yaml --format csv")]
     Search {
         /// Only this person
         #[arg(long)]
         by: Option<String>,
-        /// Only what was done so: show, export, consent, search
+        /// Only what was done so, in the words of the command: `calls show`, `recordings export`
         #[arg(long)]
         action: Option<String>,
         /// Only this call, and its recordings
@@ -138,18 +139,23 @@ pub(crate) fn audit(command: &Audit) -> Result<(), Failure> {
             format,
             who,
         } => {
-            let archive = crate::archive(&who.config)?;
+            let settings = serve::settings(&who.config)?;
             let call = call.as_deref().map(crate::calls::id).transpose()?;
-            let asked = call.map_or([0; 16], |call| call.0);
-            let _receipt = archive.note_access(&reader(who), "search", asked, call)?;
-            let views = archive.views()?;
+            let about = About {
+                object: call.map_or([0; 16], |call| call.0),
+                call: call.map(|call| call.0),
+                ..About::default()
+            };
+            let allowed = gate::pass(&settings, "audit search", &about, who)?;
+            let views = Archive::new(&settings).views()?;
             let looks = match (call, by) {
                 (Some(call), _) => views.looks_at(&[call])?,
                 (None, Some(by)) => views.looks_by(by)?,
                 (None, None) => views.looks()?,
             };
             let wanted = |access: &Access| {
-                by.as_ref().is_none_or(|by| access.actor == *by)
+                allowed.sees(access.practice.as_deref())
+                    && by.as_ref().is_none_or(|by| access.actor == *by)
                     && action.as_ref().is_none_or(|action| access.action == *action)
                     && call.is_none_or(|call| access.call == Some(call.0) || access.object == call.0)
             };
@@ -157,16 +163,25 @@ pub(crate) fn audit(command: &Audit) -> Result<(), Failure> {
             Ok(())
         }
         Audit::WhoAccessed { caller, format, who } => {
-            let archive = crate::archive(&who.config)?;
+            let settings = serve::settings(&who.config)?;
+            let archive = Archive::new(&settings);
             let number = sip::number::e164_of(caller, sip::number::Country::US).ok_or_else(|| {
                 Failure::new(
                     "that is no telephone number",
                     "write it as the patient would dial it, or as +1 and ten digits",
                 )
             })?;
-            let _receipt = archive.note_access(&reader(who), "who accessed", [0; 16], None)?;
+            let allowed = gate::pass(&settings, "audit who-accessed", &About::default(), who)?;
             let views = archive.views()?;
-            let calls = views.calls_from(number.expose())?;
+            let mut calls = views.calls_from(number.expose())?;
+            let mut practices = BTreeMap::new();
+            let mut others = BTreeSet::new();
+            for call in &calls {
+                if !allowed.sees(practice_of(&views, &mut practices, *call)?.as_deref()) {
+                    others.insert(*call);
+                }
+            }
+            calls.retain(|call| !others.contains(call));
             if calls.is_empty() {
                 return Err(Failure::new(
                     "nobody has called from that number",
@@ -177,7 +192,8 @@ pub(crate) fn audit(command: &Audit) -> Result<(), Failure> {
             Ok(())
         }
         Audit::Anomalies { days, zone, who } => {
-            let archive = crate::archive(&who.config)?;
+            let settings = serve::settings(&who.config)?;
+            let archive = Archive::new(&settings);
             let zone = match zone {
                 Some(name) => jiff::tz::TimeZone::get(name).map_err(|_| {
                     Failure::new(
@@ -187,12 +203,17 @@ pub(crate) fn audit(command: &Audit) -> Result<(), Failure> {
                 })?,
                 None => jiff::tz::TimeZone::system(),
             };
-            let _receipt = archive.note_access(&reader(who), "anomalies", [0; 16], None)?;
+            let allowed = gate::pass(&settings, "audit anomalies", &About::default(), who)?;
+            if !allowed.sees(None) {
+                return Err(of_every_practice());
+            }
             anomalies(&archive, *days, &zone)
         }
         Audit::Export(export) => export.write(),
         Audit::Reindex { config } => {
-            let archive = crate::archive(config)?;
+            let settings = serve::settings(config)?;
+            let _allowed = Gate::new(&settings).pass("audit reindex", &About::default(), "")?;
+            let archive = Archive::new(&settings);
             let views = archive.reindex()?;
             out!("made again from the books: {} rows", views.rows());
             Ok(())
@@ -212,11 +233,12 @@ pub(crate) fn audit(command: &Audit) -> Result<(), Failure> {
     }
 }
 
-fn reader(who: &Who) -> Reader {
-    Reader {
-        actor: who.actor.clone(),
-        reason: who.reason.clone(),
-    }
+/// Whoever works for one practice goes through its calls, not through everybody's rows.
+pub(super) fn of_every_practice() -> Failure {
+    Failure::new(
+        "that goes through the rows of every practice, and you work for some",
+        "name a call of yours with `--call`, or ask somebody who works for all of them",
+    )
 }
 
 /// A row as it is exported: with its number and hash it can be held against the book it came from.
@@ -233,6 +255,9 @@ struct Printed<'a> {
     call: Option<String>,
     reason: &'a str,
     source: &'a str,
+    practice: &'a str,
+    session: &'a str,
+    refused: &'a str,
 }
 
 /// Every look, every refusal, by the rules.
@@ -241,6 +266,10 @@ fn anomalies(archive: &Archive, days: u16, zone: &jiff::tz::TimeZone) -> Result<
     let mut practices = BTreeMap::new();
     let mut events = Vec::new();
     for Look { book, row, access } in views.looks()? {
+        // The office's own rows tell of wrong passwords.
+        if access.refused.as_deref() == Some(office::WRONG) {
+            continue;
+        }
         let practice = match access.call {
             Some(call) => practice_of(&views, &mut practices, CallId(call))?,
             None => None,
@@ -250,11 +279,14 @@ fn anomalies(archive: &Archive, days: u16, zone: &jiff::tz::TimeZone) -> Result<
             at: Timestamp::from_millisecond(access.at_ms).unwrap_or_default(),
             actor: access.actor,
             role: access.role,
-            what: anomalies::What::Looked {
-                action: access.action,
-                source: access.source,
-                call: access.call,
-                practice,
+            what: match access.refused {
+                Some(_) => anomalies::What::Refused,
+                None => anomalies::What::Looked {
+                    action: access.action,
+                    source: access.source,
+                    call: access.call,
+                    practice,
+                },
             },
         });
     }
@@ -311,7 +343,7 @@ fn practice_of(
 
 fn print(looks: &[Look], format: Format, wanted: impl Fn(&Access) -> bool) {
     if matches!(format, Format::Csv) {
-        out!("book,row,hash,at,actor,role,action,object,call,reason,source");
+        out!("book,row,hash,at,actor,role,action,object,call,reason,source,practice,session,refused");
     }
     for Look { book, row, access } in looks.iter().filter(|look| wanted(&look.access)) {
         let at = jiff::Timestamp::from_millisecond(access.at_ms).unwrap_or_default();
@@ -327,6 +359,9 @@ fn print(looks: &[Look], format: Format, wanted: impl Fn(&Access) -> bool) {
             call: access.call.map(|call| seal::keys::hex(&call)),
             reason: &access.reason,
             source: &access.source,
+            practice: access.practice.as_deref().unwrap_or_default(),
+            session: access.session.as_deref().unwrap_or_default(),
+            refused: access.refused.as_deref().unwrap_or_default(),
         };
         match format {
             Format::Json => out!("{}", serde_json::to_string(&printed).unwrap_or_default()),
@@ -343,25 +378,35 @@ fn print(looks: &[Look], format: Format, wanted: impl Fn(&Access) -> bool) {
                     call,
                     reason,
                     source,
+                    practice,
+                    session,
+                    refused,
                 } = printed;
                 let call = call.unwrap_or_default();
-                let texts = [actor, role, action, &object, &call, reason, source].map(cell);
+                let texts = [
+                    actor, role, action, &object, &call, reason, source, practice, session, refused,
+                ]
+                .map(cell);
                 out!("{book},{row},{hash},{at},{}", texts.join(","));
             }
             Format::Text => out!(
-                "{at:.0}  {} ({})  {}  {}  {}",
+                "{at:.0}  {} ({})  {}  {}  {}{}",
                 printed.actor,
                 printed.role,
                 printed.action,
                 printed.call.as_deref().unwrap_or("-"),
-                printed.reason
+                printed.reason,
+                access
+                    .refused
+                    .as_ref()
+                    .map_or_else(String::new, |why| format!("  REFUSED: {why}"))
             ),
         }
     }
 }
 
 /// One cell (RFC 4180, section 2). What a spreadsheet would take for a formula is kept a text.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = text.replace('"', "\"\"");
     format!("\"{}{text}\"", if formula { "'" } else { "" })

@@ -5,17 +5,20 @@ use std::fmt::Write;
 
 use switchboard::{CallId, Fact, Stamped, ladder};
 
-use crate::archive::{Archive, Reader};
-use crate::{Failure, out};
+use crate::archive::Archive;
+use crate::config::Settings;
+use crate::gate::{self, About, Gate};
+use crate::{Failure, Who, out, serve};
 
-/// One line a call.
-pub(crate) fn list(archive: &Archive) -> Result<(), Failure> {
-    for (call, facts) in archive.calls()? {
+/// One line a call, of the practices that whoever asks works for.
+pub(crate) fn list(settings: &Settings) -> Result<(), Failure> {
+    let allowed = Gate::new(settings).pass("calls list", &About::default(), "")?;
+    for (call, facts) in Archive::new(settings).calls()? {
         let Some(first) = facts.first() else { continue };
-        let practice = facts.iter().find_map(|stamped| match &stamped.fact {
-            Fact::CallBegan { practice, .. } => Some(practice.as_str()),
-            _ => None,
-        });
+        let practice = Archive::practice_of(&facts);
+        if !allowed.sees(practice) {
+            continue;
+        }
         let outcome = facts.iter().rev().find_map(|stamped| match &stamped.fact {
             Fact::CallEnded { outcome, seconds, .. } => Some(format!("{outcome} ({seconds} s)")),
             _ => None,
@@ -53,10 +56,26 @@ pub(crate) fn of(archive: &Archive, text: &str) -> Result<(CallId, Vec<Stamped>)
     Ok((call, facts))
 }
 
-/// The whole of one call; looking leaves a row.
-pub(crate) fn show(archive: &Archive, who: &Reader, id: &str) -> Result<(), Failure> {
-    let (call, facts) = of(archive, id)?;
-    let _receipt = archive.note_access(who, "show", call.0, Some(call))?;
+/// One call, for whoever may see it; looking leaves a row, and so does looking for what is not there.
+pub(crate) fn opened(command: &str, who: &Who, id: &str) -> Result<(CallId, Vec<Stamped>), Failure> {
+    let settings = serve::settings(&who.config)?;
+    let found = of(&Archive::new(&settings), id);
+    let about = match &found {
+        Ok((call, facts)) => About {
+            practice: Archive::practice_of(facts),
+            object: call.0,
+            call: Some(call.0),
+            ..About::default()
+        },
+        Err(_) => About::default(),
+    };
+    let _allowed = gate::pass(&settings, command, &about, who)?;
+    found
+}
+
+/// The whole of one call.
+pub(crate) fn show(who: &Who, id: &str) -> Result<(), Failure> {
+    let (call, facts) = opened("calls show", who, id)?;
     let mut text = String::new();
     let _ = writeln!(text, "call {call}");
     text.push_str(&ladder::time_line(&facts));

@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) speech: Option<String>,
     /// How long draining waits for calls.
     pub(crate) drain: Duration,
+    /// After how long without a command a person's session ends.
+    pub(crate) log_off: Duration,
 }
 
 /// Names that may stand at the top, with what each is for.
@@ -77,6 +79,7 @@ const TOP: &[&str] = &[
     "ring before answering",
     "ladder speed",
     "drain for",
+    "log off after",
     "homer",
 ];
 
@@ -187,8 +190,27 @@ impl Reader {
             data: data?,
             keys: keys?,
             speech: tree.entry("speech").and_then(Node::text).map(str::to_owned),
+            log_off: self.log_off(tree),
             drain: self.duration(tree, "drain for").unwrap_or(Duration::from_secs(60 * 60)),
         })
+    }
+
+    /// `log off after: 10 minutes`: between 5 and 30, and never off (164.312(a)(2)(iii)).
+    fn log_off(&mut self, tree: &Node) -> Duration {
+        let usual = Duration::from_millis(u64::try_from(office::IDLE_MS).unwrap_or_default());
+        let minutes = |length: Duration| usize::try_from(length.as_secs() / 60).unwrap_or(usize::MAX);
+        match (self.duration(tree, "log off after"), tree.entry("log off after")) {
+            (Some(length), Some(node)) if !office::IDLE_MINUTES.contains(&minutes(length)) => {
+                self.wrong(
+                    node,
+                    "people are logged off after 5 to 30 minutes without a command",
+                    "somebody else could go on in a session that was left open",
+                    "write `log off after: 15 minutes`",
+                );
+                usual
+            }
+            (length, _) => length.unwrap_or(usual),
+        }
     }
 
     /// `udp 0.0.0.0:5060`

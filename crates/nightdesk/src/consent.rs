@@ -3,8 +3,7 @@
 use flow::consent::{ALL_PARTIES, READ};
 use switchboard::Fact;
 
-use crate::archive::{Archive, Reader};
-use crate::{Failure, out};
+use crate::{Failure, Who, calls, out};
 
 /// Every state whose law asks for everybody's consent.
 pub(crate) fn table() {
@@ -22,9 +21,8 @@ pub(crate) fn table() {
 }
 
 /// What one call's caller was asked, by which law, what they said, and what was kept.
-pub(crate) fn explain(archive: &Archive, who: &Reader, id: &str) -> Result<(), Failure> {
-    let (call, facts) = crate::calls::of(archive, id)?;
-    let _receipt = archive.note_access(who, "consent", call.0, Some(call))?;
+pub(crate) fn explain(who: &Who, id: &str) -> Result<(), Failure> {
+    let (call, facts) = calls::opened("consent explain", who, id)?;
     let mut asked = false;
     for stamped in &facts {
         let at = stamped.at;

@@ -11,8 +11,10 @@ use clap::Args;
 use exchange::handset::{Act, Cue, Cued, Handset, Keys, News, Setup};
 use switchboard::{CallId, Fact, ladder, rehearse};
 
-use crate::archive::{Archive, Reader};
+use crate::archive::Archive;
+use crate::config::Settings;
 use crate::dial::{Voices, describe, doctor, said, scenario};
+use crate::gate::{self, About, Gate};
 use crate::{Failure, flows, out, serve};
 
 /// The demonstration.
@@ -59,6 +61,7 @@ const DOCTOR_SAYS: &str = "This is Doctor Lindqvist. I am listening.";
 /// Serves, shows one call, serves on.
 pub(crate) fn demo(demo: &Demo) -> Result<(), Failure> {
     let settings = serve::settings(&demo.config)?;
+    let own = serve::settings(&demo.config)?;
     let archive = Archive::new(&settings);
     let Some(phone_address) = settings
         .desk
@@ -72,6 +75,7 @@ pub(crate) fn demo(demo: &Demo) -> Result<(), Failure> {
             "give the trunk `outbound: udp 127.0.0.1:5070`",
         ));
     };
+    let person = Person::of(&own)?;
     let config = serve::exchange_config(settings)?;
     let runtime = serve::runtime()?;
     out!("preparing the practice's words; the first time this takes a minute");
@@ -83,12 +87,13 @@ pub(crate) fn demo(demo: &Demo) -> Result<(), Failure> {
         .map(|listener| listener.local)
         .unwrap_or(phone_address);
     let file = demo.practice.join("after-hours.tests.yaml");
-    let shown = show(demo, &file, desk, phone_address, &archive);
+    let shown = show(demo, &file, desk, phone_address, &archive, &own);
     match &shown {
         Ok(number) if !demo.once => {
             out!("");
             out!("Nightdesk keeps serving at udp {desk}. Dial it with any softphone: sip:{number}@{desk}");
             out!("or with ours:  target/release/nightdesk dial {number} --to {desk} --press \"1 1 1 1\"");
+            person.tell(&demo.config);
             out!("Ctrl-C ends it.");
         }
         Err(_) if !demo.once => out!("the demonstration failed; the engine is stopped"),
@@ -103,7 +108,14 @@ pub(crate) fn demo(demo: &Demo) -> Result<(), Failure> {
     shown.map(|_| ())
 }
 
-fn show(demo: &Demo, file: &Path, desk: SocketAddr, phone: SocketAddr, archive: &Archive) -> Result<String, Failure> {
+fn show(
+    demo: &Demo,
+    file: &Path,
+    desk: SocketAddr,
+    phone: SocketAddr,
+    archive: &Archive,
+    settings: &Settings,
+) -> Result<String, Failure> {
     let source = flows::source(&demo.practice)?;
     let practice = flows::practice(&source, &demo.practice)?;
     let scenario = scenario(file, &demo.scenario)?;
@@ -183,7 +195,7 @@ fn show(demo: &Demo, file: &Path, desk: SocketAddr, phone: SocketAddr, archive: 
     };
     drop(handset);
     drop(heard);
-    time_line(archive, &known, &demo.wav)?;
+    time_line(archive, &Person::of(settings)?, settings, &known, &demo.wav)?;
     Ok(number)
 }
 
@@ -206,7 +218,13 @@ fn caller(voices: &Voices) -> Result<Cued, Failure> {
 }
 
 /// Prints the new call's time line, and exports its recording.
-fn time_line(archive: &Archive, known: &[CallId], wav: &Path) -> Result<(), Failure> {
+fn time_line(
+    archive: &Archive,
+    person: &Person,
+    settings: &Settings,
+    known: &[CallId],
+    wav: &Path,
+) -> Result<(), Failure> {
     let deadline = Instant::now() + Duration::from_secs(20);
     let (call, facts) = loop {
         let new = archive.calls()?.into_iter().find(|(call, facts)| {
@@ -229,11 +247,15 @@ fn time_line(archive: &Archive, known: &[CallId], wav: &Path) -> Result<(), Fail
             None => std::thread::sleep(Duration::from_millis(100)),
         }
     };
-    let who = Reader {
-        actor: "demonstration".into(),
-        reason: "shown to whoever ran make run".into(),
+    let gate = Gate::with(settings, person.log_in(settings)?);
+    let about = |object| About {
+        practice: Archive::practice_of(&facts),
+        object,
+        call: Some(call.0),
+        ..About::default()
     };
-    let _receipt = archive.note_access(&who, "show", call.0, Some(call))?;
+    let why = "shown to whoever ran make run";
+    let _allowed = gate.pass("calls show", &about(call.0), why)?;
     out!("");
     out!("The same call in the book (nightdesk calls show {call}):");
     out!("{}", ladder::time_line(&facts).trim_end());
@@ -245,10 +267,10 @@ fn time_line(archive: &Archive, known: &[CallId], wav: &Path) -> Result<(), Fail
         let id = vault::FileId(recording.0);
         let vault = archive.vault()?;
         let found = vault.find(id).map_err(Failure::vault)?;
-        let receipt = archive.note_access(&who, "export", id.0, Some(call))?;
+        let allowed = gate.pass("recordings export", &about(id.0), why)?;
         let wav = wav.to_owned();
         let audio = vault
-            .export_wav(id, &receipt, &archive.listener()?, &wav)
+            .export_wav(id, &allowed.receipt, &archive.listener()?, &wav)
             .map_err(Failure::vault)?;
         out!("");
         out!("Sealed recording   {}  ({} octets)", found.path.display(), found.bytes);
@@ -259,6 +281,117 @@ fn time_line(archive: &Archive, known: &[CallId], wav: &Path) -> Result<(), Fail
         );
     }
     Ok(())
+}
+
+/// The person of the demonstration. Their password and their authenticator's secret lie in files of whoever ran it, so that
+/// the house can be tried without a telephone; the house itself knows and asks no less than any other.
+struct Person {
+    password: String,
+    authenticator: seal::Authenticator,
+}
+
+/// What they log in as.
+const CASEY: &str = "casey";
+/// Where their password and secret lie, beside the demonstration's other leavings: off the data folder.
+const PASSWORD: &str = "target/demonstration.password";
+const SECRET: &str = "target/demonstration.authenticator";
+
+impl Person {
+    /// Made at the first demonstration, found again at the next.
+    fn of(settings: &Settings) -> Result<Self, Failure> {
+        let files = (Path::new(PASSWORD), Path::new(SECRET));
+        let mut office = gate::open(settings)?;
+        let found = office.state().people.is_empty();
+        if !found {
+            office.close().map_err(Failure::office)?;
+            let read = |path: &Path| std::fs::read_to_string(path).map_err(Failure::file(path));
+            let secret = seal::Authenticator::from_base32(read(files.1)?.trim());
+            return match (read(files.0), secret) {
+                (Ok(password), Some(authenticator)) => Ok(Self {
+                    password: password.trim().to_owned(),
+                    authenticator,
+                }),
+                _ => Err(Failure::new(
+                    format!("{PASSWORD} and {SECRET} are not those of an earlier demonstration"),
+                    "take the folder `data` away and begin again; the demonstration has no patients",
+                )),
+            };
+        }
+        let mut draw = crate::keys::draw();
+        let password: Vec<String> = draw().chunks(4).map(seal::keys::hex).collect();
+        let password = password.join("-");
+        let now = jiff::Timestamp::now();
+        let made = office.first(CASEY, "Casey Demo", &password, now);
+        let authenticator = made.map_err(Failure::office)?;
+        office.close().map_err(Failure::office)?;
+        for (path, text) in [(files.0, &password), (files.1, &authenticator.to_base32())] {
+            private(path, text)?;
+        }
+        let person = Self {
+            password,
+            authenticator,
+        };
+        // Nobody sees a patient untrained, not even a made-up one.
+        let token = person.log_in(settings)?;
+        let gate = Gate::with(settings, token);
+        let (allowed, mut office) = gate.enter("people trained", &About::default(), "")?;
+        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let trained = office.train(&allowed, CASEY, today, "the demonstration", None, now);
+        office.close().map_err(Failure::office)?;
+        trained.map_err(Failure::office)?;
+        Ok(person)
+    }
+
+    /// Logs in as anybody would, with the next code that was not used yet.
+    fn log_in(&self, settings: &Settings) -> Result<office::Token, Failure> {
+        let mut wait = Duration::from_secs(2 * u64::try_from(seal::STEP_S).unwrap_or(30));
+        loop {
+            let now = jiff::Timestamp::now();
+            let code = format!("{:06}", self.authenticator.code(now.as_second()));
+            let mut office = gate::open(settings)?;
+            let tried = office.log_in(CASEY, &self.password, &code, now);
+            office.close().map_err(Failure::office)?;
+            match tried {
+                Ok((token, _)) => return Ok(token),
+                // The code of this half minute was used by an earlier log-in.
+                Err(office::Fault::RefusedLogIn) if !wait.is_zero() => {
+                    let pause = Duration::from_secs(15).min(wait);
+                    wait -= pause;
+                    std::thread::sleep(pause);
+                }
+                Err(fault) => return Err(Failure::office(fault)),
+            }
+        }
+    }
+
+    fn tell(&self, config: &Path) {
+        out!("");
+        out!(
+            "Look at calls and recordings as its owner would: log in as {CASEY}, password {}",
+            self.password
+        );
+        out!("  target/release/nightdesk login {CASEY} --config {}", config.display());
+        out!(
+            "  the code: target/release/nightdesk authenticator {SECRET}  (or put the secret in it into your telephone)"
+        );
+    }
+}
+
+/// A file that only its owner reads.
+fn private(path: &Path, text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(Failure::file(folder))?;
+    }
+    let _ = std::fs::remove_file(path);
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(Failure::file(path))?;
+    writeln!(file, "{text}").map_err(Failure::file(path))
 }
 
 fn person(practice: &flow::Practice, number: &str) -> String {

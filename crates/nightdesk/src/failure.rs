@@ -59,6 +59,36 @@ impl Failure {
         )
     }
 
+    /// The office said no, or could not be asked.
+    pub(crate) fn office(fault: office::Fault) -> Self {
+        use office::Fault;
+        match &fault {
+            Fault::Refused(refusal) => Self::new(refusal.to_string(), refusal.fix()),
+            Fault::RefusedLogIn => Self::new(
+                fault.to_string(),
+                "try again with the next code of your authenticator; whoever forgot something asks two people who manage others for `nightdesk people reset`",
+            ),
+            Fault::RefusedLocked => Self::new(
+                fault.to_string(),
+                "wait, or have two people who manage others run `nightdesk people reset`",
+            ),
+            Fault::RefusedPace => Self::new(fault.to_string(), "wait a minute"),
+            Fault::RefusedAct(_) => Self::new(
+                fault.to_string(),
+                "see `nightdesk people list`, and `--help` of the command",
+            ),
+            Fault::RefusedPassword(_) => Self::new(
+                fault.to_string(),
+                "take four words that have nothing to do with each other, or let a password manager draw one",
+            ),
+            _ => Self::new(
+                chain("the office", &fault),
+                "nobody is let in while it cannot be written: check `data` and `keys` in the configuration, and the disk; \
+                 `nightdesk keys make FOLDER` makes a key that is missing",
+            ),
+        }
+    }
+
     /// The vault could not be used.
     pub(crate) fn vault(fault: vault::Fault) -> Self {
         Self::new(

@@ -35,7 +35,24 @@ pub(crate) fn make(folder: &Path) -> Result<Vec<&'static str>, Failure> {
         write(folder, "book.signing", &signer.to_bytes())?;
         made.extend(["book.public", "book.signing"]);
     }
+    if !folder.join(SESSIONS).exists() {
+        write(folder, SESSIONS, &seal::TokenKey::generate(&mut entropy).to_bytes())?;
+        made.push(SESSIONS);
+    }
     Ok(made)
+}
+
+/// With what sessions of people are known again.
+const SESSIONS: &str = "sessions.key";
+
+/// What the office of this house is opened with.
+pub(crate) fn for_office(folder: &Path) -> Result<office::Keys, Failure> {
+    Ok(office::Keys {
+        office: for_book(folder)?,
+        readers: for_book(folder)?,
+        rows: rows(folder)?,
+        tokens: read(folder, SESSIONS, seal::TokenKey::from_bytes)?,
+    })
 }
 
 /// The engine's keys: it seals, signs, and can open no recording.

@@ -16,9 +16,12 @@ mod demo;
 mod dial;
 mod failure;
 mod flows;
+mod gate;
 mod keys;
+mod login;
 mod over_sip;
 mod panics;
+mod people;
 mod recordings;
 mod serve;
 mod trunk;
@@ -29,7 +32,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use archive::{Archive, Reader};
 use failure::Failure;
 
 /// Prints a line to the person who ran the command.
@@ -83,6 +85,15 @@ enum Command {
     /// Keys of this machine
     #[command(subcommand)]
     Keys(Keys),
+    /// Begin a session: password, then the code of your authenticator
+    Login(login::Login),
+    /// End your session
+    Logout(login::Logout),
+    /// Who works here, as what
+    #[command(subcommand)]
+    People(people::People),
+    /// The code of now, for whoever has no telephone at hand
+    Authenticator(login::Authenticator),
 }
 
 #[derive(Subcommand)]
@@ -158,18 +169,18 @@ enum Keys {
     },
 }
 
-/// Whoever looks at patient information is named, and says why.
+/// Whoever looks at patient information is logged in, and says why.
 #[derive(clap::Args)]
 pub(crate) struct Who {
     /// Configuration file
     #[arg(long)]
     pub(crate) config: PathBuf,
-    /// Your own name
-    #[arg(long, env = "USER")]
-    pub(crate) actor: String,
-    /// Why you need it
-    #[arg(long, default_value = "quality review")]
+    /// Why you need it; it stands in the audit trail
+    #[arg(long, default_value = "")]
     pub(crate) reason: String,
+    /// For a patient in danger: what your role would not open, for an hour; told, and reviewed by somebody else
+    #[arg(long, value_name = "REASON")]
+    pub(crate) break_glass: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -188,39 +199,21 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(demo) => demo::demo(&demo),
         Command::Dial(dial) => dial::dial(&dial),
         Command::Flow(flow) => flows::flow(&flow),
-        Command::Recordings(Recordings::List { config }) => recordings::list(&archive(&config)?),
-        Command::Recordings(Recordings::Verify { config }) => recordings::verify(&archive(&config)?),
-        Command::Recordings(Recordings::Export { id, wav, who }) => recordings::export(
-            &archive(&who.config)?,
-            &Reader {
-                actor: who.actor,
-                reason: who.reason,
-            },
-            &id,
-            &wav,
-        ),
-        Command::Calls(Calls::List { config }) => calls::list(&archive(&config)?),
-        Command::Calls(Calls::Show { id, who }) => calls::show(
-            &archive(&who.config)?,
-            &Reader {
-                actor: who.actor,
-                reason: who.reason,
-            },
-            &id,
-        ),
+        Command::Recordings(Recordings::List { config }) => recordings::list(&serve::settings(&config)?),
+        Command::Recordings(Recordings::Verify { config }) => recordings::verify(&serve::settings(&config)?),
+        Command::Recordings(Recordings::Export { id, wav, who }) => recordings::export(&who, &id, &wav),
+        Command::Calls(Calls::List { config }) => calls::list(&serve::settings(&config)?),
+        Command::Calls(Calls::Show { id, who }) => calls::show(&who, &id),
         Command::Audit(command) => audit::audit(&command),
         Command::Consent(Consent::Table) => {
             consent::table();
             Ok(())
         }
-        Command::Consent(Consent::Explain { id, who }) => consent::explain(
-            &archive(&who.config)?,
-            &Reader {
-                actor: who.actor,
-                reason: who.reason,
-            },
-            &id,
-        ),
+        Command::Consent(Consent::Explain { id, who }) => consent::explain(&who, &id),
+        Command::Login(login) => login::login(&login),
+        Command::Logout(logout) => login::logout(&logout),
+        Command::People(command) => people::people(&command),
+        Command::Authenticator(authenticator) => login::authenticator(&authenticator),
         Command::Trunk(command) => trunk::trunk(&command),
         Command::Keys(Keys::Approver { name, folder }) => {
             let public = keys::make_approver(&name, &folder)?;
@@ -244,8 +237,4 @@ fn run(command: Command) -> Result<(), Failure> {
             Ok(())
         }
     }
-}
-
-fn archive(config: &std::path::Path) -> Result<Archive, Failure> {
-    Ok(Archive::new(&serve::settings(config)?))
 }

@@ -1,13 +1,22 @@
 //! `nightdesk recordings`: what is in the vault, and one of them as WAV for whoever may listen.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::archive::{Archive, Reader};
-use crate::{Failure, out};
+use switchboard::CallId;
+
+use crate::archive::Archive;
+use crate::config::Settings;
+use crate::gate::{self, About, Gate};
+use crate::{Failure, Who, out, serve};
 
 /// One line a recording: id, when, length, kind, state.
-pub(crate) fn list(archive: &Archive) -> Result<(), Failure> {
-    let (recordings, troubles) = archive.vault()?.list().map_err(Failure::vault)?;
+pub(crate) fn list(settings: &Settings) -> Result<(), Failure> {
+    let allowed = Gate::new(settings).pass("recordings list", &About::default(), "")?;
+    let archive = Archive::new(settings);
+    let (mut recordings, troubles) = archive.vault()?.list().map_err(Failure::vault)?;
+    let practices = practices(&archive)?;
+    recordings.retain(|recording| allowed.sees(practices.get(&CallId(recording.fixed.call)).map(String::as_str)));
     for recording in &recordings {
         let start = jiff::Timestamp::from_millisecond(recording.fixed.start_ms).unwrap_or_default();
         let kind = match recording.kind {
@@ -31,16 +40,38 @@ pub(crate) fn list(archive: &Archive) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whose each call is.
+fn practices(archive: &Archive) -> Result<BTreeMap<CallId, String>, Failure> {
+    let mut practices = BTreeMap::new();
+    archive.each_fact(|stamped| {
+        if let (Some(call), switchboard::Fact::CallBegan { practice, .. }) = (stamped.call, stamped.fact) {
+            practices.insert(call, practice);
+        }
+    })?;
+    Ok(practices)
+}
+
 /// Verifies one recording, leaves a row in the readers' book, writes it as 16-bit WAV: caller left, other side right.
-pub(crate) fn export(archive: &Archive, who: &Reader, id: &str, wav: &Path) -> Result<(), Failure> {
+pub(crate) fn export(who: &Who, id: &str, wav: &Path) -> Result<(), Failure> {
+    let settings = serve::settings(&who.config)?;
+    let archive = Archive::new(&settings);
     let id: vault::FileId = id
         .parse()
         .map_err(|fault| Failure::new(format!("{fault}"), "copy the id from `nightdesk recordings list`"))?;
     let vault = archive.vault()?;
-    let found = vault.find(id).map_err(Failure::vault)?;
-    let receipt = archive.note_access(who, "export", id.0, Some(switchboard::CallId(found.fixed.call)))?;
+    let found = vault.find(id);
+    let call = found.as_ref().ok().map(|found| found.fixed.call);
+    let practices = practices(&archive)?;
+    let about = About {
+        practice: call.and_then(|call| practices.get(&CallId(call))).map(String::as_str),
+        object: id.0,
+        call,
+        ..About::default()
+    };
+    let allowed = gate::pass(&settings, "recordings export", &about, who)?;
+    found.map_err(Failure::vault)?;
     let audio = vault
-        .export_wav(id, &receipt, &archive.listener()?, wav)
+        .export_wav(id, &allowed.receipt, &archive.listener()?, wav)
         .map_err(Failure::vault)?;
     let seconds = audio.frames() as f64 / 8_000.0;
     out!(
@@ -52,7 +83,9 @@ pub(crate) fn export(archive: &Archive, who: &Reader, id: &str, wav: &Path) -> R
 }
 
 /// Judges every recording with the listener's key.
-pub(crate) fn verify(archive: &Archive) -> Result<(), Failure> {
+pub(crate) fn verify(settings: &Settings) -> Result<(), Failure> {
+    let _allowed = Gate::new(settings).pass("recordings verify", &About::default(), "")?;
+    let archive = Archive::new(settings);
     let vault = archive.vault()?;
     let secret = archive.listener()?;
     let mut bad = 0;

@@ -23,9 +23,10 @@ use sip::message::{Host, NameAddr, Scheme, Uri};
 use switchboard::card::{Card, Grade, Line, printable};
 use switchboard::trunk::{CallerId, Outbound, Security, Target};
 
-use crate::archive::{Archive, Reader};
+use crate::archive::Archive;
 use crate::config::{Record, Settings, is_e164};
 use crate::control::{self, Answer, Ask, Caller, Live, LiveRegistration};
+use crate::gate::{self, About, Gate};
 use crate::{Failure, keys, out, serve};
 use check::Plan;
 use preset::{Preset, Source};
@@ -38,9 +39,6 @@ pub(crate) enum Trunk {
         /// Configuration file
         #[arg(long)]
         config: PathBuf,
-        /// Your own name, for the engine's log
-        #[arg(long, env = "USER", default_value = "nobody named")]
-        actor: String,
     },
     /// The report cards of carriers' engineers who called the number of `report card`
     Report {
@@ -113,9 +111,15 @@ pub(crate) struct How {
 /// Runs one of the commands.
 pub(crate) fn trunk(command: &Trunk) -> Result<(), Failure> {
     match command {
-        Trunk::List { config, actor } => list(&serve::settings(config)?, actor),
+        Trunk::List { config } => {
+            let settings = serve::settings(config)?;
+            let allowed = Gate::new(&settings).pass("trunk list", &About::default(), "")?;
+            list(&settings, &allowed.person)
+        }
         Trunk::Report { id, config } => {
-            let archive = Archive::new(&serve::settings(config)?);
+            let settings = serve::settings(config)?;
+            let _allowed = Gate::new(&settings).pass("trunk report", &About::default(), "")?;
+            let archive = Archive::new(&settings);
             match id {
                 None => report::list(&archive),
                 Some(id) => report::show(&archive, id),
@@ -134,10 +138,12 @@ pub(crate) fn trunk(command: &Trunk) -> Result<(), Failure> {
         }
         Trunk::Presets { name: Some(name) } => show_preset(name),
         Trunk::Test { trunk, how } => {
+            how.may("trunk test --config", trunk)?;
             let plan = how.plan(trunk)?;
             done(&check::ping(&plan, &mut show))
         }
         Trunk::Check { peer, how } => {
+            how.may("trunk check --config", peer)?;
             let plan = how.plan(peer)?;
             done(&check::card(&plan, &mut show))
         }
@@ -326,13 +332,13 @@ fn trace(trunk: Option<&str>, how_long: &str, file: &Path, numbers: Numbers, who
     let settings = serve::settings(&who.config)?;
     let traces = settings.data.join(control::TRACES);
     let before = files_in(&traces);
-    let reader = Reader {
-        actor: who.actor.clone(),
-        reason: who.reason.clone(),
+    let command = match numbers {
+        Numbers::Masked => "trunk trace",
+        Numbers::Shown => "trunk trace --numbers shown",
     };
-    let _receipt = Archive::new(&settings).note_access(&reader, "trace", [0; 16], None)?;
+    let allowed = gate::pass(&settings, command, &About::default(), who)?;
     let ask = Ask::Trace {
-        actor: who.actor.clone(),
+        actor: allowed.person,
         for_s,
         numbers_shown: numbers == Numbers::Shown,
         trunk: trunk.map(str::to_owned),
@@ -489,6 +495,16 @@ fn done(card: &Card) -> Result<(), Failure> {
 }
 
 impl How {
+    /// A trunk is called with its own credentials, by whoever may; a SIP URI without a configuration by anybody.
+    fn may(&self, command: &str, peer: &str) -> Result<(), Failure> {
+        let Some(config) = &self.config else { return Ok(()) };
+        let about = About {
+            detail: peer,
+            ..About::default()
+        };
+        Gate::new(&serve::settings(config)?).pass(command, &about, "").map(drop)
+    }
+
     /// Whom to call, and as whom: a trunk of the configuration, or whoever a SIP URI names.
     fn plan(&self, peer: &str) -> Result<Plan, Failure> {
         let settings = self.config.as_deref().map(serve::settings).transpose()?;

@@ -213,6 +213,20 @@ pub enum Fact {
     },
 }
 
+/// Whether a row of the office holds what nobody may be shown: a password's hash, an authenticator's secret, an invitation's
+/// mark; or something this program cannot read.
+pub fn holds_secret(body: &[u8]) -> bool {
+    !serde_json::from_slice(body).is_ok_and(|fact| {
+        !matches!(
+            fact,
+            Fact::CredentialsSet { .. }
+                | Fact::PasswordChanged { .. }
+                | Fact::AuthenticatorChanged { .. }
+                | Fact::Invited { .. }
+        )
+    })
+}
+
 /// A word that is written into the sealed book and shown nowhere.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret(pub String);

@@ -34,10 +34,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use ledger::{Access, Book, BookKeys, Draw, Entry, Receipt};
-use seal::{BookKey, TokenKey};
+use seal::{BookKey, Retention, Tenant, TokenKey};
 
 pub use decide::{Granted, Refusal, Wish, decide};
-pub use fact::{Fact, KIND, Secret};
+pub use fact::{Fact, KIND, Secret, holds_secret};
 pub use people::{Invited, Reset};
 pub use role::{Permission, Role};
 pub use session::{GLASS_MS, IDLE_MINUTES, IDLE_MS, SESSION_MS_MAX, Session, Token};
@@ -45,6 +45,8 @@ pub use state::{Glass, LOCKED_MS, PACE_MAX, PACE_MS, Person, REVIEW_MS, State, W
 
 use session::Sessions;
 
+/// What the audit trail says of a wrong password or code; the office's own row says it too.
+pub const WRONG: &str = "wrong password or code";
 /// The folder of the office's book, in the data folder.
 pub const FOLDER: &str = "office";
 /// The folder of the book that says who looked.
@@ -105,6 +107,9 @@ pub struct Keys {
     pub office: BookKeys,
     /// Of the book that says who looked.
     pub readers: BookKeys,
+    /// What the rows of that book are sealed with besides. The office's own hang on no month: a person is not gone when the
+    /// month is in which they came.
+    pub rows: ledger::Rows,
     /// Of the sessions.
     pub tokens: TokenKey,
 }
@@ -171,7 +176,7 @@ impl Office {
         let reading = keys.office.seal.clone();
         let (mut office, mut readers) = (Some(keys.office), Some(keys.readers));
         let book = waited(&folder, &mut office, &draw)?;
-        let readers = waited(&data.join(READERS), &mut readers, &draw)?;
+        let readers = waited(&data.join(READERS), &mut readers, &draw)?.with(keys.rows);
         let state = folded(&folder, reading)?;
         Ok(Self {
             book,
@@ -260,6 +265,8 @@ impl Office {
             call: None,
             at_ms: now.as_millisecond(),
             body,
+            tenant: Tenant::HOUSE,
+            keep: Retention::Audit,
         };
         self.book.append(&[entry]).map_err(Fault::Book)?;
         self.state.take(now.as_millisecond(), fact);

@@ -186,7 +186,7 @@ impl Office {
                 )
             }
             None => {
-                self.note(id, action, Some("wrong password or code"), now)?;
+                self.note(id, action, Some(crate::WRONG), now)?;
                 self.write(now, Fact::LogInFailed { id: id.to_owned() })?;
                 Err(Fault::RefusedLogIn)
             }

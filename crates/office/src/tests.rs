@@ -23,6 +23,7 @@ fn keys() -> Keys {
     Keys {
         office: books(),
         readers: books(),
+        rows: ledger::Rows::default(),
         tokens: TokenKey::generate(&mut |out| out.fill(3)),
     }
 }
@@ -747,6 +748,15 @@ fn secrets_are_not_printed() {
         password: Secret("argon2id 1 2 3".to_owned()),
         authenticator: Secret("GEZDGNBV".to_owned()),
     };
+    assert!(holds_secret(&serde_json::to_vec(&fact).expect("plain text")) && holds_secret(b"{}"));
+    let failed = Fact::LogInFailed { id: "nina".to_owned() };
+    let body = serde_json::to_vec(&failed).expect("plain text");
+    assert!(!holds_secret(&body));
+    // The search for odd looks reads these two words.
+    assert_eq!(
+        String::from_utf8_lossy(&body),
+        r#"{"fact":"log-in-failed","id":"nina"}"#
+    );
     let shown = format!("{fact:?}");
     assert!(!shown.contains("argon2id") && !shown.contains("GEZDGNBV"), "{shown}");
 }

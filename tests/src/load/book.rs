@@ -78,20 +78,16 @@ pub(crate) fn book(binary: &str) -> io::Result<bool> {
         return Err(io::Error::other(said));
     }
     line("audit verify", took, Some(VERIFY_MAX));
-    let ask = |number: &str| {
-        run(
-            binary,
-            &[
-                "audit",
-                "who-accessed",
-                "--caller",
-                number,
-                "--actor",
-                "bench",
-                "--config",
-                text(&config),
-            ],
-        )
+    let people = ::tests::people::People::of(Path::new(binary), &config, &house.path().join("people"));
+    people.owner("marisol");
+    let ask = |number: &str| -> io::Result<(String, Duration)> {
+        let began = Instant::now();
+        let output = people.run("marisol", &["audit", "who-accessed", "--caller", number], &[]);
+        let took = began.elapsed();
+        if !output.status.success() {
+            return Err(io::Error::other(::tests::people::said(&output)));
+        }
+        Ok((String::from_utf8_lossy(&output.stdout).into_owned(), took))
     };
     let (_, took) = ask(&caller(calls / 2))?;
     line("the first question, which makes the index", took, None);
@@ -209,6 +205,9 @@ fn look(call: u64) -> Access {
         call: Some(id(call).0),
         source: "cli".into(),
         at_ms: (began(call) + SignedDuration::from_hours(9)).as_millisecond(),
+        practice: None,
+        session: None,
+        refused: None,
     }
 }
 

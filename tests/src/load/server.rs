@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use ::tests::people::People;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -51,10 +52,15 @@ pub(crate) struct Server {
     child: Child,
     config: PathBuf,
     binary: PathBuf,
+    /// Whoever asks it; made when something is asked first.
+    people: std::cell::OnceCell<People>,
     lines: Receiver<String>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
+
+/// Who asks it.
+const OWNER: &str = "marisol";
 
 /// What it has used and holds.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +85,7 @@ impl Server {
     /// Starts it with empty data; speech that an earlier run has cached is kept.
     pub(crate) fn start(setup: &Setup) -> io::Result<Self> {
         let data = setup.folder.join("data");
-        for part in ["book", "index", "recordings", "readers"] {
+        for part in ["book", "index", "recordings", "readers", "office", "sessions"] {
             let _ = fs::remove_dir_all(data.join(part));
         }
         fs::create_dir_all(&data)?;
@@ -167,6 +173,7 @@ impl Server {
             child,
             config,
             binary: setup.binary.clone(),
+            people: std::cell::OnceCell::new(),
             lines,
             address: SocketAddr::from(([127, 0, 0, 1], setup.port)),
         };
@@ -223,13 +230,14 @@ impl Server {
         false
     }
 
-    /// Runs the binary with the same configuration and gives what it printed.
+    /// Runs the binary with the same configuration, as its owner, and gives what it printed.
     pub(crate) fn ask(&self, words: &[&str]) -> io::Result<String> {
-        let output = Command::new(&self.binary)
-            .args(words)
-            .arg("--config")
-            .arg(&self.config)
-            .output()?;
+        let people = self.people.get_or_init(|| {
+            let people = People::of(&self.binary, &self.config, &self.config.with_file_name("people"));
+            people.owner(OWNER);
+            people
+        });
+        let output = people.run(OWNER, words, &[]);
         if !output.status.success() {
             return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
         }

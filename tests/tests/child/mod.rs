@@ -29,6 +29,7 @@ use media::Law;
 use switchboard::phone::Answering;
 use switchboard::{CallId, Fact, Stamped};
 use tempfile::TempDir;
+use tests::people::People;
 
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Cedar's number.
@@ -45,7 +46,11 @@ pub struct House {
     folder: TempDir,
     binary: PathBuf,
     runs: std::sync::atomic::AtomicU32,
+    people: std::sync::OnceLock<People>,
 }
+
+/// Who runs the commands of a house, unless a test says otherwise.
+pub const OWNER: &str = "marisol";
 
 impl House {
     /// Cedar Family Medicine, whose doctors' telephones hang on `doctors`.
@@ -86,10 +91,25 @@ impl House {
             folder,
             binary,
             runs: std::sync::atomic::AtomicU32::new(0),
+            people: std::sync::OnceLock::new(),
         };
         let keys = house.path("keys");
         house.run(&["keys", "make", keys.to_str().expect("a plain path")]);
         house
+    }
+
+    /// The people of the house; its owner is made, trained and logged in when somebody is asked for first.
+    pub fn people(&self) -> &People {
+        self.people.get_or_init(|| {
+            let people = People::of(&self.binary, &self.path("nightdesk.yaml"), &self.path("sessions"));
+            people.owner(OWNER);
+            people
+        })
+    }
+
+    /// The owner's session, for commands that a test starts itself: the value of `NIGHTDESK_SESSION`.
+    pub fn session(&self) -> PathBuf {
+        self.people().session(OWNER)
     }
 
     /// A file or folder of the house.
@@ -150,6 +170,7 @@ impl House {
     pub fn run(&self, arguments: &[&str]) -> String {
         let done = Command::new(&self.binary)
             .args(arguments)
+            .env("NIGHTDESK_SESSION", self.path("sessions").join(OWNER))
             .stdin(Stdio::null())
             .output()
             .expect("the binary was just built");
@@ -165,8 +186,9 @@ impl House {
         out.into_owned()
     }
 
-    /// The same with the configuration named.
+    /// The same with the configuration named, in the owner's session.
     pub fn show(&self, arguments: &[&str]) -> String {
+        self.people();
         let config = self.path("nightdesk.yaml");
         let mut all = arguments.to_vec();
         all.extend(["--config", config.to_str().expect("a plain path")]);

@@ -17,9 +17,9 @@ use flow::review::diff;
 use jiff::Timestamp;
 
 use super::{Failure, out, practice, source, suites};
-use crate::archive::{Archive, Reader};
 use crate::config::Settings;
 use crate::control::{Answer, Ask, Caller};
+use crate::gate::{About, Gate};
 use crate::{keys, serve};
 
 /// `flow sign`
@@ -50,9 +50,6 @@ pub(crate) struct Release {
     /// When it takes effect, on the practice's clock; at once, unless said
     #[arg(long)]
     at: Option<String>,
-    /// Your own name
-    #[arg(long, env = "USER")]
-    actor: String,
 }
 
 /// `flow rollback`
@@ -67,9 +64,6 @@ pub(crate) struct Rollback {
     /// The release to go back to (the first letters of its fingerprint); the one before, unless said
     #[arg(long)]
     to: Option<String>,
-    /// Your own name
-    #[arg(long, env = "USER")]
-    actor: String,
 }
 
 /// `flow releases`
@@ -167,12 +161,12 @@ pub(crate) fn release(release: &Release) -> Result<(), Failure> {
         }
     };
     let signatures = std::fs::read_to_string(release.folder.join(SIGNATURES)).unwrap_or_default();
-    house.note(&release.actor, "flow release", &fingerprint)?;
+    let by = house.may("flow release", &practice.name, &fingerprint)?;
     house
         .store
         .keep(&house.name, &fingerprint, &source.files, &signatures)
         .map_err(Failure::file(&house.folder))?;
-    house.enter(at, &fingerprint, &release.actor)?;
+    house.enter(at, &fingerprint, &by)?;
     let from = if release.at.is_some() {
         format!(
             "from {}",
@@ -221,8 +215,13 @@ pub(crate) fn rollback(rollback: &Rollback) -> Result<(), Failure> {
             "go back further with --to, or release again from the folder",
         )
     })?;
-    house.note(&rollback.actor, "flow rollback", &earlier.fingerprint)?;
-    house.enter(now, &earlier.fingerprint, &rollback.actor)?;
+    let practice = house.served_practice().map(|practice| practice.name.clone());
+    let by = house.may(
+        "flow rollback",
+        practice.as_deref().unwrap_or(&house.name),
+        &earlier.fingerprint,
+    )?;
+    house.enter(now, &earlier.fingerprint, &by)?;
     out!(
         "back to {}, first released by {}: new calls take it now; calls in progress keep theirs",
         short(&earlier.fingerprint),
@@ -415,15 +414,16 @@ impl House {
     }
 
     /// Who changes what callers hear leaves a row first (AUD-04).
-    pub(super) fn note(&self, actor: &str, action: &str, fingerprint: &str) -> Result<(), Failure> {
-        let object = fingerprint.get(..32).and_then(seal::keys::unhex).unwrap_or_default();
-        let who = Reader {
-            actor: actor.to_owned(),
-            reason: format!("{} {}", self.name, short(fingerprint)),
+    /// Whoever may do this, by their name; it is written down before it is done.
+    pub(super) fn may(&self, command: &str, practice: &str, fingerprint: &str) -> Result<String, Failure> {
+        let about = About {
+            practice: Some(practice),
+            object: fingerprint.get(..32).and_then(seal::keys::unhex).unwrap_or_default(),
+            detail: &format!("{} {}", self.name, short(fingerprint)),
+            ..About::default()
         };
-        Archive::new(&self.settings)
-            .note_access(&who, action, object, None)
-            .map(drop)
+        let allowed = Gate::new(&self.settings).pass(command, &about, "")?;
+        Ok(allowed.person)
     }
 }
 

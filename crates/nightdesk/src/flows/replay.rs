@@ -48,9 +48,6 @@ pub(crate) struct Replay {
     /// For people or for programs
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Your own name, for the row that looking leaves
-    #[arg(long, env = "USER")]
-    actor: String,
 }
 
 /// One call, replayed.
@@ -72,7 +69,7 @@ pub(crate) fn run(command: &Replay) -> Result<(), Failure> {
     let draft = source(&command.folder)?;
     let new = practice(&draft, &command.folder)?;
     let fingerprint = printed(&draft.files)?;
-    house.note(&command.actor, "flow replay", &fingerprint)?;
+    house.may("flow replay", &new.name, &fingerprint)?;
     let since = Timestamp::now()
         .checked_sub(SignedDuration::from_hours(i64::from(days) * 24))
         .unwrap_or(Timestamp::UNIX_EPOCH);

@@ -40,6 +40,12 @@ bench-flow: ## Measure: checking a flow of 1,000 sections, and playing all scena
 mutate: ## Break the shipped flows in every way people do: the checker or a scenario must find each fault
 	@MUTANTS=all $(CARGO) test --quiet -p flow --test shipped every_fault -- --nocapture
 
+power: ## Cut the power 20,000 times under the book, its index and the recordings (a minute or two)
+	@POWER_CUTS=20000 $(CARGO) nextest run -p vault --test power --no-capture
+
+evidence: ## Rewrite crates/EVIDENCE.md: which test proves which promise about health information
+	@EVIDENCE=write $(CARGO) nextest run -p tests --test evidence
+
 edits: ## Ten thousand random edits of two practices while calls run (EDITS, SEED): no caller may lose the line
 	@$(CARGO) build --quiet -p nightdesk
 	@EDITS=$(or $(EDITS),10000) $(CARGO) test --quiet -p tests --test edits -- --nocapture
@@ -65,4 +71,4 @@ ladders: ## Redraw the golden ladders; the diff is the review
 readme: ## Rewrite the parts of README.md that are made of the code
 	@NIGHTDESK_README=1 $(CARGO) test --quiet -p nightdesk readme
 
-.PHONY: help setup run demo keys test doctest lint bench bench-flow mutate edits fuzz soak flood storm interop ladders readme
+.PHONY: help setup run demo keys test doctest lint bench bench-flow mutate edits power evidence fuzz soak flood storm interop ladders readme

@@ -15,7 +15,8 @@ use crate::disk::Disk;
 #[cfg(test)]
 use crate::disk::Step;
 use crate::format::{
-    Checkpoint, Class, Found, RECORD_MIN, SEGMENT_HEADER, SegmentHeader, look, write_checkpoint, write_entry,
+    Checkpoint, Class, Found, RECORD_MIN, SEGMENT_HEADER, SegmentHeader, look, lost_power, write_checkpoint,
+    write_entry,
 };
 use crate::keys::{OWN, Opened, SegmentKeys};
 use crate::{Access, BODY_MAX, Entry, Fault, KIND_ACCESS, KIND_MAX, Position, ReadKeys, Reader, Receipt, Rows};
@@ -543,7 +544,7 @@ fn examine(folder: &Path, key: &BookKey) -> Result<Examined, Fault> {
                     at += record.bytes.len();
                     continue;
                 }
-                _ if rest.iter().all(|octet| *octet == 0) => None,
+                _ if rest.iter().all(|octet| *octet == 0) || lost_power(rest, at as u64) => None,
                 Found::Incomplete { .. } => None,
                 Found::Record(_) => Some("a row was changed"),
                 Found::BadLength => Some("a row's length was changed"),

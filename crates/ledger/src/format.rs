@@ -175,6 +175,25 @@ pub(crate) fn look<'a>(bytes: &'a [u8], head: Option<&[u8; 32]>) -> Found<'a> {
     })
 }
 
+/// What a drive writes whole or not at all.
+const SECTOR: usize = 512;
+
+/// Whether what stands at `offset` of the last segment, to its end, is what a loss of power leaves of rows that were on
+/// their way: a sector of it never arrived and reads as zeros. Nothing after that can be believed, and nothing in it was
+/// acknowledged. A signature further on says otherwise: what it signs had been synced, so somebody took a part of it away.
+pub(crate) fn lost_power(rest: &[u8], offset: u64) -> bool {
+    let in_sector = usize::try_from(offset % SECTOR as u64).unwrap_or(0);
+    let (first, others) = rest.split_at((SECTOR - in_sector).min(rest.len()));
+    let empty = |sector: &[u8]| sector.iter().all(|octet| *octet == 0);
+    // A length is four octets and never zero.
+    let hole = first.len() >= 4 && empty(first) || others.chunks_exact(SECTOR).any(empty);
+    let length = u32::try_from(4 + CLEAR + CHECKPOINT_BODY + HASH)
+        .unwrap_or(0)
+        .to_be_bytes();
+    let signed = |from: &[u8]| from.starts_with(&length) && from.get(24..26) == Some(&[Class::Checkpoint.octet(), 0]);
+    hole && !(0..rest.len()).any(|at| rest.get(at..).is_some_and(signed))
+}
+
 impl<'a> Record<'a> {
     /// The hash it carries, which is the head after it.
     pub(crate) fn head_after(&self) -> [u8; 32] {

@@ -10,7 +10,7 @@ use std::path::Path;
 use seal::Verifier;
 
 use crate::book::{segment_path, segments};
-use crate::format::{Class, Found, SEGMENT_HEADER, SegmentHeader, look};
+use crate::format::{Class, Found, SEGMENT_HEADER, SegmentHeader, look, lost_power};
 use crate::{Checkpoint, Fault};
 
 /// Most findings kept; after that they are only counted.
@@ -262,7 +262,17 @@ pub fn verify(folder: &Path, key: &Verifier, known: &[Checkpoint]) -> Result<Rep
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             // A length is held against its check first; when that fails a changed length and a changed neighbour are
             // told apart by whether a record can be found with it.
-            let record = match look(rest, Some(&head)) {
+            let found = look(rest, Some(&head));
+            let broken = match &found {
+                Found::Record(record) => !record.follows(&head),
+                Found::Incomplete { .. } => false,
+                Found::BadLength => true,
+            };
+            if broken && is_last && lost_power(rest, at as u64) {
+                torn = Some(rest.len() as u64);
+                break;
+            }
+            let record = match found {
                 Found::Record(record) => record,
                 Found::Incomplete { .. } => {
                     torn = Some(rest.len() as u64);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use switchboard::CallId;
+use switchboard::{CallId, Fact};
 
 use crate::archive::Archive;
 use crate::config::Settings;
@@ -82,16 +82,30 @@ pub(crate) fn export(who: &Who, id: &str, wav: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Judges every recording with the listener's key.
+/// Judges every recording with the listener's key, and by what the book says of it.
 pub(crate) fn verify(settings: &Settings) -> Result<(), Failure> {
     let _allowed = Gate::new(settings).pass("recordings verify", &About::default(), "")?;
     let archive = Archive::new(settings);
     let vault = archive.vault()?;
     let secret = archive.listener()?;
     let mut bad = 0;
+    // What the book says each was when it was sealed, or found after a stop of the engine.
+    let mut sealed = BTreeMap::new();
+    archive.each_fact(|stamped| match stamped.fact {
+        Fact::RecordingSealed { recording, sha256, .. } => drop(sealed.insert(recording.0, (true, sha256))),
+        Fact::RecordingInterrupted { recording, sha256, .. } => drop(sealed.insert(recording.0, (false, sha256))),
+        _ => {}
+    })?;
     for recording in vault.list().map_err(Failure::vault)?.0 {
+        let known = sealed.get(&recording.id.0).and_then(|(complete, sha256)| {
+            Some(vault::Expected {
+                complete: *complete,
+                bytes: recording.bytes,
+                sha256: seal::keys::unhex(sha256)?,
+            })
+        });
         let verdict = vault
-            .verify(recording.id, None, Some(&secret))
+            .verify(recording.id, known.as_ref(), Some(&secret))
             .map_err(Failure::vault)?;
         if !matches!(verdict, vault::Verdict::Good { .. }) {
             bad += 1;

@@ -28,7 +28,7 @@ pub use container::{
     HEADER, Header, RECIPIENTS_MAX, REMAINDER_MAX, SAMPLE_RATE, Slot, SlotKind, TAG, chunk_offset, split_length,
 };
 pub use keys::{ItemShare, RecipientPublic, RecipientSecret};
-pub use open::{Ending, Final, Opener, Reading, open_file, rewrap};
+pub use open::{Ending, Final, Opener, Reading, TORN_CHUNKS_MAX, open_file, rewrap};
 pub use people::{
     AUTHENTICATOR, Authenticator, PASSWORD_COST, PASSWORD_OCTETS_MAX, Password, STEP_S, STEPS_ASIDE, TokenKey,
 };

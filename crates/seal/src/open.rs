@@ -12,6 +12,9 @@ use crate::container::{
 use crate::seal::{FileKeys, file_id, head, mac_key, wrap_info};
 use crate::{Entropy, Fault, Fixed, Hasher, ItemShare, RecipientPublic, RecipientSecret, hmac_is};
 
+/// So many chunks may be on their way to the disk when the power goes: a writer further behind says so.
+pub const TORN_CHUNKS_MAX: usize = 8;
+
 /// Opens one recording.
 pub struct Opener {
     fixed: Fixed,
@@ -45,9 +48,9 @@ pub enum Ending {
     },
     /// Without one: the recorder was stopped, or the end is gone. What came before is authentic.
     Interrupted {
-        /// Whole chunks.
+        /// Whole chunks, all authentic.
         chunks: u32,
-        /// Octets after them that are no chunk.
+        /// Octets after them that are none: the start of one, or what a loss of power left of the last few.
         torn: u32,
     },
 }
@@ -104,12 +107,28 @@ impl Opener {
     }
 
     /// Opens a payload held in memory and hands every authentic octet of audio to `sink`, in order. Audio handed over
-    /// before a fault is authentic too.
+    /// before a fault is authentic too. Where nothing stands after the last whole chunk, the last few may be what a loss of
+    /// power left of them ([`TORN_CHUNKS_MAX`]): the recording ends before the first that is not authentic.
     pub fn read(&self, payload: &mut [u8], mut sink: impl FnMut(&[u8])) -> Result<Ending, Fault> {
         let mut reading = self.reading();
+        let length = payload.len();
         let (chunks, tail) = payload.as_chunks_mut::<CHUNK_SEALED>();
-        for sealed in chunks {
-            sink(reading.chunk(sealed)?);
+        let whole = chunks.len();
+        for (place, sealed) in chunks.iter_mut().enumerate() {
+            match reading.chunk(sealed) {
+                Ok(audio) => sink(audio),
+                Err(fault) => {
+                    // Recovery leaves whole chunks behind: where anything stands after them, it was the end.
+                    if whole - place > TORN_CHUNKS_MAX || !tail.is_empty() {
+                        return Err(fault);
+                    }
+                    let torn = length - place * CHUNK_SEALED;
+                    return Ok(Ending::Interrupted {
+                        chunks: reading.next,
+                        torn: u32::try_from(torn).map_err(|_| fault)?,
+                    });
+                }
+            }
         }
         let (audio, ending) = reading.end(tail)?;
         sink(audio);

@@ -285,17 +285,27 @@ impl Vault {
             }
             if let Some(verdict) = secret.map(|secret| judge(bytes, &header, secret)) {
                 return Ok(match verdict {
+                    Verdict::Good {
+                        ending: Some(Ending::Interrupted { torn: 1.., .. }),
+                    } if sha256 != expected.sha256 => Verdict::ChangedEnd,
                     Verdict::Good { .. } if sha256 != expected.sha256 => Verdict::Changed,
                     Verdict::Good {
                         ending: Some(Ending::Interrupted { .. }),
                     } if expected.complete => Verdict::ChangedEnd,
+                    // Octet for octet what recovery found: a torn end was the power's doing.
                     verdict => verdict,
                 });
             }
             return Ok(Verdict::Good { ending: None });
         }
         match secret {
-            Some(secret) => Ok(judge(bytes, &header, secret)),
+            Some(secret) => Ok(match judge(bytes, &header, secret) {
+                // Whose doing a torn end is, the file alone does not say.
+                Verdict::Good {
+                    ending: Some(Ending::Interrupted { torn: 1.., .. }),
+                } => Verdict::ChangedEnd,
+                verdict => verdict,
+            }),
             None if tail == 0 || tail >= FINAL_SEALED_MIN as u64 => Ok(Verdict::Good { ending: None }),
             None => Ok(Verdict::ChangedEnd),
         }
@@ -378,8 +388,7 @@ fn judge(mut bytes: Vec<u8>, header: &Header, secret: &RecipientSecret) -> Verdi
     let ending = opener.read(payload, |_| {});
     zeroize::Zeroize::zeroize(payload);
     match ending {
-        // Recovery leaves nothing torn behind, so an unauthentic end was made by somebody.
-        Ok(Ending::Interrupted { torn: 1.., .. }) | Err(seal::Fault::RefusedFinal) => Verdict::ChangedEnd,
+        Err(seal::Fault::RefusedFinal) => Verdict::ChangedEnd,
         Ok(ending) => Verdict::Good { ending: Some(ending) },
         Err(seal::Fault::RefusedChunk { index }) => Verdict::ChangedChunk { index },
         Err(_) => Verdict::Changed,

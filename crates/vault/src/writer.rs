@@ -25,7 +25,7 @@ pub const RECORDING_FRAMES_MAX: u64 = 24 * 3600 * SAMPLE_RATE as u64;
 /// Most silence one call of [`Writer::fill_to`] makes, samples per channel: ten minutes.
 pub const GAP_FRAMES_MAX: u64 = 600 * SAMPLE_RATE as u64;
 /// With more chunks than this written but not synced, the disk is not keeping up ([`Writer::is_behind`]).
-pub const UNSYNCED_CHUNKS_MAX: u32 = 8;
+pub const UNSYNCED_CHUNKS_MAX: u32 = seal::TORN_CHUNKS_MAX as u32;
 
 /// Writes one recording.
 pub struct Writer {

@@ -100,6 +100,9 @@ pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
 
 /// Starts the exchange, and prints what is wrong with the practices.
 pub(crate) async fn start(config: exchange::Config) -> Result<exchange::Running, Failure> {
+    out!(
+        "reading the practices and making their words audible; at the first start every sentence is spoken once, which takes a minute or two"
+    );
     let running = begin(config).await?;
     for problem in running.problems() {
         out!("{}: {}", problem.folder.display(), problem.what);

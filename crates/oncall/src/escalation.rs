@@ -4,8 +4,8 @@
 //! earlier one is over; the next *rung* begins at once (ESC-03). When a phone is answered it hears "press 1 to take it"
 //! twice; the accept key takes the call, the pass key goes to the next rung at once, and anything else (busy, a decline,
 //! a voicemail that presses nothing, silence, a fault) leads to the next try. Two people on duty ring together; the
-//! first accept wins and the others are cancelled. After the last rung the caller is told what to do, and the first
-//! rung's people are paged again and again.
+//! first accept wins and the others are cancelled. After the last rung the caller is told what to do, and the whole ladder
+//! is paged again and again: in each round every rung once, one after the other.
 //!
 //! The one thing to know: a caller hanging up is no input here, so it cannot stop a ladder (house.md D3). Only an
 //! accept, an acknowledgement, a withdrawal or the end of paging does. [`Snapshot`] is what a restart needs (D4).
@@ -38,10 +38,12 @@ pub enum Place {
         /// Which of its tries.
         attempt: u8,
     },
-    /// A round of paging after the last rung.
+    /// A rung in a round of paging, after the last rung.
     Page {
         /// Counted from one.
         round: u32,
+        /// Which rung; each is tried once a round.
+        rung: usize,
         /// When the last rung failed.
         exhausted_at: Timestamp,
     },
@@ -440,8 +442,15 @@ impl Climb {
                         continue;
                     }
                 },
-                Place::Page { .. } => match (self.ladder.rungs.first(), self.ladder.keep_paging) {
-                    (Some(first), Some(_)) => first.call.clone(),
+                Place::Page {
+                    round,
+                    rung,
+                    exhausted_at,
+                } => match (self.ladder.rungs.get(rung), self.ladder.keep_paging) {
+                    (Some(at), Some(_)) => at.call.clone(),
+                    (None, Some(_)) if !self.ladder.rungs.is_empty() => {
+                        return self.next_round(round, exhausted_at, now);
+                    }
                     _ => return State::Over(Ending::Exhausted),
                 },
             };
@@ -500,7 +509,7 @@ impl Climb {
         // Ringing an empty role again in two minutes helps nobody: the next rung begins at once (ESC-03).
         match place {
             Place::Rung { rung, .. } => self.next_rung(rung, now),
-            Place::Page { round, exhausted_at } => self.next_page(round, exhausted_at, now, now),
+            page @ Place::Page { .. } => self.next_page(page, now),
         }
     }
 
@@ -610,7 +619,7 @@ impl Climb {
                 let until = after(trying.began, at.apart);
                 self.rest(Place::Rung { rung, attempt: next }, until, now)
             }
-            Place::Page { round, exhausted_at } => self.next_page(round, exhausted_at, trying.began, now),
+            page @ Place::Page { .. } => self.next_page(page, now),
         }
     }
 
@@ -630,25 +639,50 @@ impl Climb {
         self.passed.clear();
         self.out.push_back(Output::Exhausted);
         match self.ladder.keep_paging {
-            Some(_) if !self.ladder.rungs.is_empty() => self.next_page(0, now, now, now),
+            Some(_) if !self.ladder.rungs.is_empty() => self.next_round(0, now, now),
             _ => State::Over(Ending::Exhausted),
         }
     }
 
-    fn next_page(&mut self, round: u32, exhausted_at: Timestamp, began: Timestamp, now: Timestamp) -> State {
+    /// The next rung of a round begins at once, as it does on the way up.
+    fn next_page(&mut self, place: Place, now: Timestamp) -> State {
+        self.passed.clear();
+        let next = match place {
+            Place::Page {
+                round,
+                rung,
+                exhausted_at,
+            } => Place::Page {
+                round,
+                rung: rung.saturating_add(1),
+                exhausted_at,
+            },
+            Place::Rung { .. } => place,
+        };
+        self.enter(next, now)
+    }
+
+    /// Rounds begin so often, counted from the last rung's failure; one that comes due while another is under way waits
+    /// for the time after.
+    fn next_round(&mut self, round: u32, exhausted_at: Timestamp, now: Timestamp) -> State {
         self.passed.clear();
         let Some(paging) = self.ladder.keep_paging else {
             return State::Over(Ending::Exhausted);
         };
         // An interval of nothing would page without end in one instant.
-        let until = after(began, paging.every.max(Ladder::RING_FOR_MIN));
+        let every = paging.every.max(Ladder::RING_FOR_MIN);
+        let passed = Duration::try_from(now.duration_since(exhausted_at)).unwrap_or_default();
+        let begun = u32::try_from(passed.as_millis() / every.as_millis().max(1)).unwrap_or(u32::MAX);
+        let round = round.max(begun).saturating_add(1);
+        let until = after(exhausted_at, every.saturating_mul(round));
         if until > after(exhausted_at, paging.lasting) || until == Timestamp::MAX {
             self.out.push_back(Output::PagingEnded);
             return State::Over(Ending::Exhausted);
         }
         self.rest(
             Place::Page {
-                round: round.saturating_add(1),
+                round,
+                rung: 0,
                 exhausted_at,
             },
             until,
@@ -720,7 +754,7 @@ impl Climb {
     fn rung(&self, place: Place) -> Option<&crate::ladder::Rung> {
         match place {
             Place::Rung { rung, .. } => self.ladder.rungs.get(rung),
-            Place::Page { .. } => self.ladder.rungs.first(),
+            Place::Page { rung, .. } => self.ladder.rungs.get(rung),
         }
     }
 }
@@ -797,7 +831,7 @@ mod tests {
     fn state(escalation: &Escalation) -> String {
         let place = |place: &Place| match place {
             Place::Rung { rung, attempt } => format!("rung {} try {}", rung + 1, attempt + 1),
-            Place::Page { round, .. } => format!("page {round}"),
+            Place::Page { round, rung, .. } => format!("page {round} rung {}", rung + 1),
         };
         match &escalation.state {
             State::Resolving { place: p, .. } => format!("Resolving {}", place(p)),
@@ -857,14 +891,17 @@ mod tests {
         );
         let paging = after(last.clone(), 170, Input::Time);
         let page = resolved(after(paging.clone(), 470, Input::Time), &["A"], 470);
+        let round_over = resolved(
+            after(page.clone(), 480, Input::Ended(TryId(4), Ended::NoAnswer)),
+            &["M"],
+            480,
+        );
+        let rested = after(round_over.clone(), 490, Input::Ended(TryId(5), Ended::NoAnswer));
+        let last_round = resolved(after(rested, 770, Input::Time), &["A"], 770);
         let last_page = resolved(
-            after(
-                after(page.clone(), 480, Input::Ended(TryId(4), Ended::NoAnswer)),
-                770,
-                Input::Time,
-            ),
-            &["A"],
-            770,
+            after(last_round, 780, Input::Ended(TryId(6), Ended::NoAnswer)),
+            &["M"],
+            780,
         );
         let mut over = after(hearing.clone(), 8, Input::Key(TryId(1), Phi::new('1')));
         drained(&mut over);
@@ -880,7 +917,8 @@ mod tests {
             (last, 170),
             (paging, 470),
             (page, 495),
-            (last_page, 795),
+            (round_over, 505),
+            (last_page, 805),
             (over, 900),
         ];
         let mut figure = String::new();
@@ -1024,6 +1062,7 @@ mod tests {
         let mut snapshot = Escalation::start(ladder(), at(0)).snapshot().expect("it goes on");
         snapshot.place = Place::Page {
             round: 2,
+            rung: 1,
             exhausted_at: at(0),
         };
         snapshot.not_before = Some(at(600));
@@ -1031,7 +1070,7 @@ mod tests {
         assert!(matches!(drained(&mut resumed)[..], [Output::Resolve { .. }]));
         resumed.handle(at(100_002), Input::Time);
         let out: Vec<_> = drained(&mut resumed).iter().map(brief).collect();
-        assert_eq!(out, ["Nobody primary", "PagingEnded"]);
+        assert_eq!(out, ["Nobody manager", "PagingEnded"]);
     }
 
     #[test]

@@ -286,35 +286,51 @@ fn nobody_answers_so_paging_goes_on_for_an_hour() {
         .iter()
         .filter(|(_, _, place)| matches!(place, Place::Page { .. }))
         .collect();
-    assert_eq!(pages.len(), 12, "every five minutes for an hour");
+    assert_eq!(pages.len(), 36, "three rungs, every five minutes for an hour");
+    let rounds: Vec<_> = pages
+        .iter()
+        .filter(|(_, _, place)| matches!(place, Place::Page { rung: 0, .. }))
+        .collect();
+    assert_eq!(rounds.len(), 12, "every five minutes for an hour");
     assert!(
-        pages
+        rounds
             .iter()
-            .zip(pages.iter().skip(1))
+            .zip(rounds.iter().skip(1))
             .all(|(a, b)| b.0.duration_since(a.0) == SignedDuration::from_secs(300))
     );
     assert!(
         end.duration_since(at(0)) < SignedDuration::from_mins(72),
         "the ladder and the hour"
     );
-    insta::assert_snapshot!(tried(&world).into_iter().take(6).collect::<Vec<_>>().join("\n"), @r#"
+    insta::assert_snapshot!(tried(&world).into_iter().take(9).collect::<Vec<_>>().join("\n"), @r#"
     0 Dr. Okafor NoAnswer after 25 s
     120 Dr. Okafor NoAnswer after 25 s
     145 Dr. Lindqvist Busy after 2 s
     265 Dr. Lindqvist NoAnswer after 25 s
     290 Marisol Vega NoAnswer after 25 s
     615 Dr. Okafor NoAnswer after 25 s
+    640 Dr. Lindqvist Busy after 2 s
+    642 Marisol Vega NoAnswer after 25 s
+    915 Dr. Okafor NoAnswer after 25 s
     "#);
 }
 
 #[test]
 fn the_one_who_is_paged_can_still_take_it() {
-    let mut phones = vec![Phone::RingsOut; 7];
-    phones.push(Phone::Presses(3, 3, '1'));
-    let mut world = World::new(CEDAR, &phones);
-    let (ending, _, _) = world.run(&cedar(), |_| None);
-    assert!(matches!(ending, Ending::Accepted { person, .. } if person == "Dr. Okafor"));
-    assert_eq!(world.seen.exhausted, 1);
+    // Five tries on the way up, then rounds of three: whoever is paged takes it, on whichever rung they are.
+    for (rings_out, taken_by) in [
+        (5, "Dr. Okafor"),
+        (6, "Dr. Lindqvist"),
+        (7, "Marisol Vega"),
+        (8, "Dr. Okafor"),
+    ] {
+        let mut phones = vec![Phone::RingsOut; rings_out];
+        phones.push(Phone::Presses(3, 3, '1'));
+        let mut world = World::new(CEDAR, &phones);
+        let (ending, _, _) = world.run(&cedar(), |_| None);
+        assert!(matches!(ending, Ending::Accepted { person, .. } if person == taken_by));
+        assert_eq!(world.seen.exhausted, 1);
+    }
 }
 
 #[test]

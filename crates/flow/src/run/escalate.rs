@@ -159,6 +159,11 @@ impl Escalating {
                 self.leave_voice(scene, &voice);
                 return self.leave(scene);
             }
+            // While a number is asked for, the key of the way out is a digit of it; one that nothing follows was the way out.
+            (Heard::Time, Voice::Asking(field, ask)) if self.is_way_out(ask.stray(scene.now)) => {
+                self.leave_voice(scene, &Voice::Asking(field, ask));
+                return self.leave(scene);
+            }
             (heard, Voice::Asking(field, ask)) => {
                 let fielded = ask.hear(scene, &heard);
                 self.fielded(scene, field, fielded)
@@ -323,7 +328,12 @@ impl Escalating {
 
     fn leaves(&self, key: char, voice: &Voice) -> bool {
         let asked = matches!(voice, Voice::Asking(_, ask) if ask.takes(key));
-        !asked && self.or_press.as_ref().is_some_and(|choice| choice.key == key)
+        !asked && self.is_way_out(Some(key))
+    }
+
+    fn is_way_out(&self, key: Option<char>) -> bool {
+        let way_out = self.or_press.as_ref().map(|choice| choice.key);
+        key.is_some() && key == way_out
     }
 
     fn leave(self, scene: &mut Scene) -> Turn {

@@ -267,12 +267,29 @@ impl FieldAsk {
         }
     }
 
-    /// Whether this key means something here.
+    /// Whether this key means something here: an answer, or a digit of one.
     pub(super) fn takes(&self, key: char) -> bool {
         match &self.phase {
             Phase::YesOrNo(_) | Phase::Confirming { .. } => matches!(key, '1' | '2'),
-            _ => true,
+            Phase::Prompting(_) | Phase::Listening { .. } => matches!(key, '0' | '*' | '#'),
+            Phase::Asking(_) | Phase::Typing { .. } => true,
         }
+    }
+
+    /// A single digit after which nothing more was typed, and which is no answer: whoever pressed it meant something else.
+    pub(super) fn stray(&self, now: Timestamp) -> Option<char> {
+        let Phase::Typing { typed, until } = &self.phase else {
+            return None;
+        };
+        let mut keys = typed.expose().chars();
+        let (key, more) = (keys.next()?, keys.next());
+        let answers = match self.field.wanted() {
+            // 1 may be the number called from.
+            Wanted::Number => key == '1',
+            Wanted::Date | Wanted::Code => false,
+            _ => true,
+        };
+        (more.is_none() && *until <= now && !answers).then_some(key)
     }
 
     fn yes_or_no(asked: Asked, field: Field, patience: u8) -> Fielded {

@@ -1002,6 +1002,46 @@ fn a_key_of_the_waiting_is_remembered() {
 }
 
 #[test]
+fn the_key_of_the_way_out_is_a_digit_of_a_number_and_the_way_out_when_nothing_follows_it() {
+    let asked = |field: Field, keys: &str| {
+        let mut walk = rung_for(|act| {
+            if let Act::Escalate {
+                or_press,
+                meanwhile_ask,
+                ..
+            } = act
+            {
+                *or_press = Some(choice('3', "a bill", MENU));
+                *meanwhile_ask = vec![field];
+            }
+        });
+        walk.go(".");
+        walk.since();
+        walk.go(keys);
+        walk.since()
+    };
+    let left = |done: &str| done.contains("leaveescalation") && done.contains("§ menu");
+    let born = Field::PatientDateOfBirth;
+    assert!(!left(&asked(born, "3")), "more digits may follow");
+    assert!(left(&asked(born, "3t")), "nothing followed");
+    let date = asked(born, "03311984");
+    assert!(date.contains("say \"‹private›\"") && !left(&date), "{date}");
+    let slip = asked(born, "33t");
+    assert!(
+        !left(&slip) && slip.contains("date"),
+        "two digits are a date that went wrong: {slip}"
+    );
+    // An age of three is an answer.
+    assert!(!left(&asked(Field::PatientAge, "3t")));
+    // Whoever is asked to speak types no digit.
+    assert!(left(&asked(Field::Reason, "3")));
+    assert!(
+        left(&asked(Field::Reason, ".3")),
+        "in the middle of the words they speak, too"
+    );
+}
+
+#[test]
 fn a_line_is_rung_as_long_and_shown_what_the_flow_says() {
     let connects = |ring, shows| {
         let mut flow = flow();

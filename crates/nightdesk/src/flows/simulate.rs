@@ -104,7 +104,7 @@ pub(crate) fn simulate(simulate: &Simulate) -> Result<(), Failure> {
     for _ in 0..LINES_MAX {
         let rehearsed = play_up_to_a_question(&practice, &flow, &scenario);
         shown.show(&rehearsed);
-        voice.say(rehearsed.spoken.get(shown.spoken..).unwrap_or_default())?;
+        voice.say(rehearsed.spoken.get(shown.spoken..).unwrap_or_default());
         shown.spoken = rehearsed.spoken.len();
         let Some(awaited) = rehearsed.waits_for else { break };
         let line = loop {
@@ -156,7 +156,7 @@ pub(crate) fn simulate(simulate: &Simulate) -> Result<(), Failure> {
                 // Nobody types any more: the caller stays silent, and no other phone is answered, to the end.
                 let rehearsed = flow::rehearse::solo::play(&practice, &flow, &scenario);
                 shown.show(&rehearsed);
-                voice.say(rehearsed.spoken.get(shown.spoken..).unwrap_or_default())?;
+                voice.say(rehearsed.spoken.get(shown.spoken..).unwrap_or_default());
                 break;
             }
         }
@@ -293,27 +293,24 @@ impl<'a> Voice<'a> {
         })
     }
 
-    fn say(&mut self, said: &[Words]) -> Result<(), Failure> {
-        let Some(library) = &self.library else { return Ok(()) };
+    fn say(&mut self, said: &[Words]) {
+        let Some(library) = &self.library else { return };
         let parts = said.iter().flat_map(|words| &words.parts);
         let clips: Vec<u8> = parts
             .filter_map(|part| library.get(part, Law::Pcmu))
             .flat_map(|clip| clip.to_vec())
             .collect();
-        if let Some((program, arguments)) = self.player {
-            let failed = |error| Failure::file(Path::new(program))(error);
-            let mut child = Command::new(program)
-                .args(arguments)
-                .stdin(Stdio::piped())
-                .spawn()
-                .map_err(failed)?;
-            if let Some(mut stdin) = child.stdin.take() {
-                stdin.write_all(&clips).map_err(failed)?;
-            }
-            child.wait().map_err(failed)?;
+        if let Some(player) = self.player.filter(|_| !clips.is_empty())
+            && let Err(why) = play(player, &clips)
+        {
+            // No sound is no reason to end the call: it is read on.
+            out!(
+                "{} cannot play here ({why}), so the call goes on in writing; `--wav FILE` keeps what is said",
+                player.0
+            );
+            self.player = None;
         }
         self.heard.extend(clips);
-        Ok(())
     }
 
     fn keep(&self) -> Result<(), Failure> {
@@ -325,6 +322,23 @@ impl<'a> Voice<'a> {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// Plays to the end, or says why not: there may be a program and no sound card.
+fn play((program, arguments): (&str, &[&str]), clips: &[u8]) -> Result<(), String> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|fault| fault.to_string())?;
+    let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(clips));
+    let ended = child.wait().map_err(|fault| fault.to_string())?;
+    match written {
+        Err(_) if ended.success() => Err("it stopped listening".to_owned()),
+        _ if !ended.success() => Err(format!("{ended}; is there a sound card?")),
+        _ => Ok(()),
     }
 }
 

@@ -145,9 +145,11 @@ impl Reached {
     fn of(snapshot: oncall::Snapshot) -> Self {
         let (rung, attempt, page) = match snapshot.place {
             oncall::Place::Rung { rung, attempt } => (rung, attempt, None),
-            oncall::Place::Page { round, exhausted_at } => {
-                (snapshot.ladder.rungs.len(), 0, Some((round, exhausted_at)))
-            }
+            oncall::Place::Page {
+                round,
+                rung,
+                exhausted_at,
+            } => (rung, 0, Some((round, exhausted_at))),
         };
         Self {
             rung,
@@ -164,7 +166,11 @@ impl Reached {
     fn snapshot(&self, ladder: oncall::Ladder) -> oncall::Snapshot {
         let first = oncall::Place::Rung { rung: 0, attempt: 0 };
         let place = match self.page {
-            Some((round, exhausted_at)) if ladder.keep_paging.is_some() => oncall::Place::Page { round, exhausted_at },
+            Some((round, exhausted_at)) if ladder.keep_paging.is_some() => oncall::Place::Page {
+                round,
+                rung: if self.rung < ladder.rungs.len() { self.rung } else { 0 },
+                exhausted_at,
+            },
             None if self.rung < ladder.rungs.len() => oncall::Place::Rung {
                 rung: self.rung,
                 attempt: self.attempt,

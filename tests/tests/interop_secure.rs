@@ -121,6 +121,7 @@ fn they_talk(callers: &str, doctors: &str, alike: f32) {
     assert!(echo < 0.7, "nobody hears an echo, and the comparison can tell: {echo}");
 }
 
+/// Proves SEC-03: a foreign telephone talks encrypted, both ways.
 #[test]
 fn g711_by_tls_and_srtp() {
     they_talk("PCMU/8000/1", "PCMA/8000/1", 0.95);

@@ -144,28 +144,38 @@ fn every_page_draws_its_ladder() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// One scenario of a shipped practice, as the desk plays it.
+fn played(folder: &str, script: &str) -> String {
+    let suite = Suite::parse("a.tests.yaml", script).0.expect("a scenario");
+    let rehearsed = switchboard::rehearse::play(Instant::now(), &practice(folder), &suite.scenarios[0]);
+    assert_eq!(rehearsed.failures, [], "{}", rehearsed.page);
+    rehearsed.page
+}
+
+/// The scenario of a page.
+fn script(page: &str) -> String {
+    let text = std::fs::read_to_string(root().join("tests/pages").join(page)).expect("the page is there");
+    block(&text, "yaml").expect("a scenario").0.to_owned()
+}
+
+/// That each of these stands on the page, in this order.
+fn in_order(page: &str, lines: &[&str]) {
+    let places: Vec<_> = lines
+        .iter()
+        .map(|line| page.find(line).unwrap_or_else(|| panic!("{line}: {page}")))
+        .collect();
+    assert!(places.is_sorted(), "{lines:?}: {page}");
+}
+
 /// Proves CON-05: whoever joins a recorded call is told first; a no ends the recording before they are heard, and costs no
 /// care; a line that cannot be asked is not recorded either.
 #[test]
 fn the_doctor_does_not_want_to_be_recorded() {
-    let played = |folder: &str, script: &str| {
-        let suite = Suite::parse("a.tests.yaml", script).0.expect("a scenario");
-        let rehearsed = switchboard::rehearse::play(Instant::now(), &practice(folder), &suite.scenarios[0]);
-        assert_eq!(rehearsed.failures, [], "{}", rehearsed.page);
-        rehearsed.page
-    };
-    let after = |page: &str, first: &str, then: &str| {
-        let [first, then] = [first, then].map(|line| page.find(line).unwrap_or_else(|| panic!("{line}: {page}")));
-        assert!(first < then, "{page}");
-    };
-    let text = std::fs::read_to_string(root().join("tests/pages/the-doctor-does-not-want-to-be-recorded.md"))
-        .expect("the page is there");
-    let script = block(&text, "yaml").expect("a scenario").0;
-    let page = played("cedar-family-medicine", script);
-    after(
+    let declines = script("the-doctor-does-not-want-to-be-recorded.md");
+    let page = played("cedar-family-medicine", &declines);
+    in_order(
         &page,
-        "Dr. Okafor does not want to be recorded",
-        "caller ◀═════▶ Dr. Okafor",
+        &["Dr. Okafor does not want to be recorded", "caller ◀═════▶ Dr. Okafor"],
     );
     let sealed = page.lines().find(|line| line.contains("sealed")).expect("a recording");
     assert!(
@@ -175,12 +185,11 @@ fn the_doctor_does_not_want_to_be_recorded() {
 
     let page = played(
         "cedar-family-medicine",
-        &script.replace("accepts unrecorded", "accepts"),
+        &declines.replace("accepts unrecorded", "accepts"),
     );
-    after(
+    in_order(
         &page,
-        "Dr. Okafor was told of the recording",
-        "caller ◀═════▶ Dr. Okafor",
+        &["Dr. Okafor was told of the recording", "caller ◀═════▶ Dr. Okafor"],
     );
     assert!(!page.contains("does not want"), "{page}");
 
@@ -193,11 +202,58 @@ fn the_doctor_does_not_want_to_be_recorded() {
         .find(|scenario| scenario.name.contains("hospital operator is rung"));
     let scenario = by_line.expect("Larkspur is as it was");
     let page = switchboard::rehearse::play(Instant::now(), &practice("larkspur-heart-group"), scenario).page;
-    after(
+    let ends = "Hospital operator cannot be asked: the recording ends";
+    in_order(&page, &[ends, "caller ◀═════▶ Hospital operator"]);
+}
+
+/// Proves CON-06, INT-10: a caller who says no reaches the same doctor on the same way, and nothing is recorded before a yes
+/// or after a no, which is a row.
+#[test]
+fn a_no_costs_no_care_and_keeps_no_sound() {
+    let yes = script("the-doctor-does-not-want-to-be-recorded.md").replace("accepts unrecorded", "accepts");
+    let page = played("cedar-family-medicine", &yes);
+    in_order(
         &page,
-        "Hospital operator cannot be asked: the recording ends",
-        "caller ◀═════▶ Hospital operator",
+        &[
+            "May we record",
+            "recording permitted",
+            "begins",
+            "caller ◀═════▶ Dr. Okafor",
+        ],
     );
+    assert_eq!(page.matches("recording permitted").count(), 1, "{page}");
+    let no = played(
+        "cedar-family-medicine",
+        &yes.replace("presses: [1, 1, 4]", "presses: [1, 2, 4]"),
+    );
+    in_order(
+        &no,
+        &["May we record", "recording not permitted", "caller ◀═════▶ Dr. Okafor"],
+    );
+    assert_eq!(no.matches("recording ").count(), 1, "the no itself: {no}");
+    let way = |page: &str| -> Vec<String> {
+        let sections = page.lines().filter_map(|line| line.split_once("section "));
+        sections.map(|(_, name)| name.to_owned()).collect()
+    };
+    assert_eq!(way(&page), way(&no));
+}
+
+/// Proves ESC-12, AUD-05: number and reason are in the book before the first phone rings; the ladder goes on without the
+/// caller; each step of it is a row.
+#[test]
+fn what_a_caller_said_is_kept_before_a_phone_rings() {
+    let page = played("cedar-family-medicine", &script("hangs-up-while-waiting.md"));
+    let steps = [
+        "message urgent call for doctor on call: callback number",
+        "ladder doctor on call begins",
+        "desk ── INVITE ──▶ Dr. Okafor",
+        "caller ── BYE ──▶ desk",
+        "no answer after",
+        "accepted after",
+        "ladder doctor on call ends: accepted",
+        "outcome: Dr. Okafor is calling back",
+    ];
+    in_order(&page, &steps);
 }
 
 #[test]

@@ -41,6 +41,7 @@ const BORN: &str = "07191963";
 const NAME: &str = "Xanthippe Quillfeather.";
 const REASON: &str = "The zebra fell asleep in Ypsilanti.";
 
+/// Proves SEC-01, SEC-13: names, numbers, keys, dates and speech of real calls are in no file, log or message in the clear.
 #[test]
 fn nothing_planted_is_found_outside_the_seals() {
     let began = SystemTime::now();

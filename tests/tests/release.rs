@@ -131,6 +131,8 @@ fn waits_for_release(house: &House, print: &str) {
     });
 }
 
+/// Proves AUD-02, AUD-03, AUD-06, CON-04, SEC-14: what was asked, by which law, who looked at a patient's call and why can be
+/// asked and exported, from sealed rows that the public key alone holds against the book.
 #[test]
 fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_next_call() {
     let callers = handset(&child::words(None), |_| {
@@ -348,7 +350,7 @@ fn nothing_goes_live_unsigned_untested_or_as_a_sample_and_a_release_reaches_the_
     assert_ne!(prints(in_force), prints(to_come), "{list}");
 }
 
-/// Proves AUD-02, AUD-06, SEC-14: an export is good for whoever has the public key, a changed word is named; both indexes
+/// An export is good for whoever has the public key, a changed word is named; both indexes
 /// can be deleted while the engine runs, and hold no number.
 fn can_be_exported_and_asked_with_any_index(house: &House, call: &str, accessed: &dyn Fn(&str) -> String) {
     let (export, key) = (house.path("call.json"), house.path("keys/book.public"));
@@ -412,6 +414,7 @@ fn can_be_exported_and_asked_with_any_index(house: &House, call: &str, accessed:
 }
 
 /// P8: real calls, and a draft in which a fever is no longer urgent.
+/// Proves AUD-10: one call's time line says what was heard, chosen and done.
 #[test]
 fn past_calls_are_put_through_a_draft_and_exactly_those_it_changes_are_named() {
     let callers = handset(&child::words(None), |_| {

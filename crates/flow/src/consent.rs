@@ -170,6 +170,7 @@ mod tests {
         Phi::new(number.to_owned())
     }
 
+    /// Proves CON-02: and nobody knows is as strict as can be.
     #[test]
     fn the_strictest_of_caller_practice_and_provider_decides() {
         let (texas, washington, abroad) = (number("+15125550199"), number("+12065550188"), number("+441632960001"));
@@ -202,6 +203,7 @@ mod tests {
         assert_eq!(said(None, "Washington", &[]), format!("{wash} the practice"));
     }
 
+    /// Proves CON-01: by the number they call from.
     #[test]
     fn every_area_code_of_the_fourteen_states_asks_everybody_and_no_other_does() {
         for (state, codes) in area::STATES {

@@ -89,7 +89,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Proves SEC-01, SEC-05: what the engine is given seals and never opens; who has the root opens; who has a copy of the
+/// Proves SEC-01, SEC-05, SEC-12: what the engine is given seals and never opens; who has the root opens; who has a copy of the
 /// folder but not the passphrase opens nothing.
 #[test]
 fn an_engine_seals_what_only_the_root_opens() {

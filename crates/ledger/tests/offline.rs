@@ -102,6 +102,7 @@ fn an_untouched_copy_is_good() {
 
 type Tampering = fn(&Copy);
 
+/// Proves AUD-01: on a copy, with the public key alone.
 #[test]
 fn every_kind_of_tampering_is_named() {
     let kinds: [(&str, Tampering, &str); 14] = [

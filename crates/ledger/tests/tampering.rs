@@ -83,6 +83,7 @@ fn an_untouched_book_is_clean() {
     );
 }
 
+/// Proves AUD-01, SEC-17: every flipped octet is named.
 #[test]
 fn a_flip_in_any_octet_is_found_and_named() {
     let made = make();

@@ -270,6 +270,7 @@ mod tests {
         source
     }
 
+    /// Proves SEC-15: a PIN is held against what is known, and kept nowhere.
     #[test]
     fn a_person_with_a_pin_is_reached_by_it_alone() {
         let text = "tests for: after-hours.flow.yaml

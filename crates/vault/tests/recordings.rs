@@ -146,6 +146,7 @@ fn where_nothing_was_heard_there_is_silence() {
     assert_eq!(writer.fill_to(u64::MAX).expect("a good disk"), vault::GAP_FRAMES_MAX);
 }
 
+/// Proves SEC-11, INT-10: from its first octet on a recording is sealed.
 #[test]
 fn no_sound_is_on_the_disk_unsealed() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -345,6 +346,7 @@ fn recovery_takes_a_file_of_any_length() {
     }
 }
 
+/// Proves SEC-17: a changed bit of a recording is found, by its hash in the book and by the key.
 #[test]
 fn what_was_changed_is_named() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -106,6 +106,7 @@ fn rfc8446_s2_sip_over_tls_1_3_is_answered() {
     assert_eq!(answer.status(), 200, "{answer:?}");
 }
 
+/// Proves SEC-02: SSL 3.0, TLS 1.0 and 1.1 get no answer.
 #[test]
 fn rfc8996_s4_older_versions_are_refused() {
     let house = house();

@@ -71,6 +71,7 @@ macro_rules! each {
     )*};
 }
 
+/// Proves RET-03, RET-07: every class has a period of its own, and `forever` is none.
 #[test]
 fn every_setting_of_a_practice_is_what_is_written() {
     each! { PRACTICE;
@@ -117,9 +118,20 @@ fn every_setting_of_a_practice_is_what_is_written() {
             |p: &Practice| format!("{:?}", p.keep.messages), "Years(7)" => "Years(8)";
         "recordings: 30 days" => "recordings: 2 months",
             |p: &Practice| format!("{:?}", p.keep.recordings), "Days(30)" => "Days(60)";
+        "recordings: 30 days" => "recordings: 30 days, keys pressed: 1 year",
+            |p: &Practice| format!("{:?}", p.keep.keys), "Years(6)" => "Years(1)";
+        "recordings: 30 days" => "recordings: 30 days, calls: 7 years",
+            |p: &Practice| format!("{:?}", p.keep.calls), "Years(6)" => "Years(7)";
+        "recordings: 30 days" => "recordings: 30 days, audit: 10 years",
+            |p: &Practice| format!("{:?}", p.keep.audit), "Years(6)" => "Years(10)";
+        "recordings: 30 days" => "recordings: 30 days, after the contract ends: 60 days",
+            |p: &Practice| format!("{:?}", p.keep.grace), "Days(30)" => "Days(60)";
         "confidentiality: HIPAA" => "confidentiality: Part 2 program",
             |p: &Practice| p.confidentiality.clone().unwrap_or_default(), "HIPAA" => "Part 2 program";
     }
+    // Nothing is kept for ever, and no trail of who did what for less than the law asks.
+    assert!(found(PRACTICE, "recordings: 30 days", "recordings: forever").contains(&"F025"));
+    assert!(found(PRACTICE, "recordings: 30 days", "recordings: 30 days, audit: 5 years").contains(&"F025"));
     // Whoever reads a nurse's inbox may be told less than a nurse may see, and the checker sees to it.
     assert!(!found(PRACTICE, "may see: clinical", "may see: clinical ").contains(&"P004"));
     assert!(found(PRACTICE, "may see: clinical", "may see: identity").contains(&"P004"));

@@ -31,8 +31,8 @@ impl Rows {
     }
 
     /// Puts another ring in its place.
-    pub fn replace(&self, ring: RowRing) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+    pub fn replace(&self, ring: impl Into<Arc<RowRing>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = ring.into();
     }
 }
 

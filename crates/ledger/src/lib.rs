@@ -18,6 +18,7 @@
 )]
 
 mod book;
+mod certificate;
 mod committer;
 mod disk;
 mod format;
@@ -34,6 +35,7 @@ use std::io;
 use seal::{Retention, RowKeyId, Tenant};
 
 pub use book::{Book, BookKeys, CHECKPOINT_MS_MAX, CHECKPOINT_ROWS_MAX, Damage, Draw, Opening, SEGMENT_BYTES_MAX};
+pub use certificate::{CERTIFICATE_FIRST_LINE, CERTIFICATE_OBJECTS_MAX, Certificate, SignedCertificate};
 pub use committer::{Committer, Door, Measures, NotRecorded, QUEUE_MAX, STALL_MAX};
 pub use format::{BODY_MAX, Checkpoint, Class, KIND_MAX};
 pub use index::{Index, Indexed, Words};

@@ -8,8 +8,8 @@ use seal::Verifier;
 use crate::verify::{Report, book_in, verify};
 use crate::{Checkpoint, Fault};
 
-/// The books of a data folder: what happened, who looked, and who may.
-const BOOKS: [&str; 3] = ["book", "readers", "office"];
+/// The books of a data folder: what happened, who looked, who may, what is held and was destroyed.
+const BOOKS: [&str; 4] = ["book", "readers", "office", "retention"];
 /// Checkpoints that are read from a file; an engine makes one a minute at most, so this is a year of them.
 pub const KNOWN_MAX: usize = 600_000;
 

@@ -234,7 +234,7 @@ pub(crate) fn audit(command: &Audit) -> Result<(), Failure> {
 }
 
 /// Whoever works for one practice goes through its calls, not through everybody's rows.
-pub(super) fn of_every_practice() -> Failure {
+pub(crate) fn of_every_practice() -> Failure {
     Failure::new(
         "that goes through the rows of every practice, and you work for some",
         "name a call of yours with `--call`, or ask somebody who works for all of them",

@@ -56,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) drain: Duration,
     /// After how long without a command a person's session ends.
     pub(crate) log_off: Duration,
+    /// What is due is destroyed by a person, and not by the engine.
+    pub(crate) destroyed_by_a_person: bool,
 }
 
 /// Names that may stand at the top, with what each is for.
@@ -80,6 +82,7 @@ const TOP: &[&str] = &[
     "ladder speed",
     "drain for",
     "log off after",
+    "destroy what is due",
     "homer",
 ];
 
@@ -192,6 +195,7 @@ impl Reader {
             speech: tree.entry("speech").and_then(Node::text).map(str::to_owned),
             log_off: self.log_off(tree),
             drain: self.duration(tree, "drain for").unwrap_or(Duration::from_secs(60 * 60)),
+            destroyed_by_a_person: self.destroyed_by_a_person(tree),
         })
     }
 
@@ -211,6 +215,20 @@ impl Reader {
             }
             (length, _) => length.unwrap_or(usual),
         }
+    }
+
+    /// `destroy what is due: by itself`
+    fn destroyed_by_a_person(&mut self, tree: &Node) -> bool {
+        let Some(node) = tree.entry("destroy what is due") else {
+            return false;
+        };
+        let said = self.one_of(
+            node,
+            &[("by itself", false), ("by a person", true)],
+            "what is due might stay, or go unseen",
+        );
+        // Nothing is destroyed on a misunderstanding.
+        said.unwrap_or(true)
     }
 
     /// `udp 0.0.0.0:5060`

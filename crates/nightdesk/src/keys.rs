@@ -123,19 +123,56 @@ pub(crate) fn book_key(folder: &Path) -> Result<seal::BookKey, Failure> {
 /// What rows are sealed with and opened by, by practice, month and class: those in the engine's bundle. None before the engine is
 /// provisioned.
 pub(crate) fn rows(folder: &Path) -> Result<ledger::Rows, Failure> {
-    if !folder.join(ENGINE).exists() {
-        return Ok(ledger::Rows::default());
-    }
-    let engine = read(folder, ENGINE, seal::RecipientSecret::from_bytes)?;
-    let keys = keyring::engine_keys(folder, &engine).map_err(|fault| {
-        Failure::new(
-            format!("{}: {fault}", folder.display()),
-            "provision the engine again: `nightdesk keys provision`",
-        )
-    })?;
-    Ok(keys.map_or_else(ledger::Rows::default, |keys| ledger::Rows::new(keys.rows)))
+    Ok(bundle(folder)?.map_or_else(ledger::Rows::default, |keys| ledger::Rows::new(keys.rows)))
 }
 
+/// When the engine's bundle was last written.
+pub(crate) fn changed(folder: &Path) -> Option<std::time::SystemTime> {
+    fs::metadata(folder.join(BUNDLE)).ok()?.modified().ok()
+}
+
+/// The practices, months and classes that recordings are sealed for.
+pub(crate) fn recipient_places(folder: &Path) -> Result<Vec<seal::Place>, Failure> {
+    Ok(bundle(folder)?.map_or_else(Vec::new, |keys| keys.recipients.places().collect()))
+}
+
+/// Takes the keys of a place out of the engine's bundle.
+pub(crate) fn forget(folder: &Path, place: seal::Place) -> Result<(), Failure> {
+    if !folder.join(ENGINE).exists() {
+        return Ok(());
+    }
+    let engine = read(folder, ENGINE, seal::RecipientSecret::from_bytes)?;
+    let random = SystemRandom::new();
+    let mut entropy = |bytes: &mut [u8]| {
+        random
+            .fill(bytes)
+            .expect("the kernel gives random numbers once it has booted")
+    };
+    keyring::forget_in_bundle(folder, &engine, place, &mut entropy)
+        .map(drop)
+        .map_err(bundle_fault(folder))
+}
+
+fn bundle(folder: &Path) -> Result<Option<keyring::EngineKeys>, Failure> {
+    if !folder.join(ENGINE).exists() {
+        return Ok(None);
+    }
+    let engine = read(folder, ENGINE, seal::RecipientSecret::from_bytes)?;
+    keyring::engine_keys(folder, &engine).map_err(bundle_fault(folder))
+}
+
+fn bundle_fault(folder: &Path) -> impl FnOnce(keyring::Fault) -> Failure {
+    let folder = folder.display().to_string();
+    move |fault| {
+        Failure::new(
+            format!("{folder}: {fault}"),
+            "provision the engine again: `nightdesk keys provision`",
+        )
+    }
+}
+
+/// What the engine is provisioned with.
+const BUNDLE: &str = "engine.bundle";
 /// With what the engine opens its bundle.
 const ENGINE: &str = "engine.secret";
 

@@ -23,6 +23,7 @@ mod over_sip;
 mod panics;
 mod people;
 mod recordings;
+mod retention;
 mod serve;
 mod trunk;
 mod views;
@@ -76,6 +77,9 @@ enum Command {
     /// The book: judge it with the public key alone, keep its signatures elsewhere
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// What goes when, legal holds, and destruction with a certificate
+    #[command(subcommand)]
+    Retention(retention::Retention),
     /// Permission to record: the law, and one call's
     #[command(subcommand)]
     Consent(Consent),
@@ -204,6 +208,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Recordings(Recordings::Export { id, wav, who }) => recordings::export(&who, &id, &wav),
         Command::Calls(Calls::List { config }) => calls::list(&serve::settings(&config)?),
         Command::Calls(Calls::Show { id, who }) => calls::show(&who, &id),
+        Command::Retention(command) => retention::retention(&command),
         Command::Audit(command) => audit::audit(&command),
         Command::Consent(Consent::Table) => {
             consent::table();

@@ -1,7 +1,7 @@
 //! `nightdesk serve`: answer until told to stop, then drain.
 
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use flow::Severity;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,6 +23,50 @@ pub(crate) fn settings(path: &Path) -> Result<Settings, Failure> {
             "mend what is named above; nothing was started",
         )
     })
+}
+
+/// How often the engine looks whether keys were provisioned or destroyed by somebody else.
+const KEYS_EVERY: Duration = Duration::from_secs(30);
+/// How often what is due is destroyed: the first time as the engine starts.
+const DESTROY_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The thread that destroys what is due, and completes what a crash interrupted (RET-02, RET-03). Calls do not wait for it, and it
+/// holds nothing that has to be put away: it ends with the process.
+fn retention(config: PathBuf, key_folder: PathBuf, rows: ledger::Rows) {
+    let body = move || {
+        let mut destroyed: Option<Instant> = None;
+        let mut known = None;
+        loop {
+            if destroyed.is_none_or(|at| at.elapsed() >= DESTROY_EVERY) {
+                destroyed = Some(Instant::now());
+                let done = settings(&config).and_then(|settings| {
+                    let by_itself = !settings.destroyed_by_a_person;
+                    crate::retention::daily(settings, by_itself)
+                });
+                match done {
+                    Ok(certificates) => tracing::info!(destroyed = certificates.len(), "retention was looked at"),
+                    Err(failure) => tracing::error!(%failure, "what is due was not destroyed"),
+                }
+            }
+            // Whatever is destroyed, by us or by a command, is opened from memory no more.
+            let changed = keys::changed(&key_folder);
+            if changed != known {
+                match keys::rows(&key_folder) {
+                    Ok(ring) => {
+                        rows.replace(ring.now());
+                        known = changed;
+                    }
+                    Err(failure) => {
+                        tracing::error!(%failure, "the keys of rows were not read again; the old ones stay")
+                    }
+                }
+            }
+            std::thread::sleep(KEYS_EVERY);
+        }
+    };
+    if let Err(fault) = std::thread::Builder::new().name("retention".into()).spawn(body) {
+        tracing::error!(%fault, "nothing will be destroyed by itself");
+    }
 }
 
 /// Turns settings into what the exchange is started with.
@@ -79,8 +123,9 @@ pub(crate) fn speech(named: Option<&str>) -> Result<Option<voice::Engine>, Failu
 pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
     logs();
     let settings = settings(path)?;
-    let data = settings.data.clone();
+    let (data, key_folder) = (settings.data.clone(), settings.keys.clone());
     let config = exchange_config(settings)?;
+    let rows = config.keys.rows.clone();
     runtime()?.block_on(async {
         // Without a listener a file that may not grow ends the process; with one the write fails, as on a full disk.
         let _write_fails = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
@@ -88,6 +133,7 @@ pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
         for listener in running.handle().listeners() {
             out!("listening on {} {}", listener.transport.name(), listener.local);
         }
+        retention(path.to_owned(), key_folder, rows);
         // Callers matter more than whoever looks on: without a door the engine serves all the same.
         let _door = control::open(&data, &running.handle())
             .map_err(|failure| out!("{failure}"))

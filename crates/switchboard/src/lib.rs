@@ -29,5 +29,5 @@ pub use desk::{Counts, Desk};
 pub use door::{
     CallId, DeskConfig, Health, Input, LegId, Listener, MediaCommand, MediaEvent, Output, RecordingId, Released, Ticket,
 };
-pub use fact::{Fact, OpenEscalation, Reached, Stamped, UnknownFact};
+pub use fact::{Fact, OpenEscalation, Reached, Stamped, UnknownFact, masked};
 pub use trunk::{AddressStatus, Network, Outbound, RefusedCalls, Trunk, TrunkStatus};

@@ -1,21 +1,20 @@
 //! P007: something is kept longer than policy.
 
 use crate::diagnostic::Diagnostic;
-use crate::model::Period;
 use crate::parse::practice::PracticeDraft;
 
 /// The longest a state asks for a record of an adult (design/controls.md §retention).
-const MESSAGES_DAYS_MAX: u32 = 10 * 365;
-/// What is recorded for quality and disputes is of no use after a year.
-const RECORDINGS_DAYS_MAX: u32 = 365;
+const MESSAGES_DAYS_MAX: u32 = 10 * 366;
+/// What the law asks of documents (45 CFR 164.316(b)(2)(i)); nobody asks more of callers' voices.
+const RECORDINGS_DAYS_MAX: u32 = 6 * 366;
 
 pub(super) fn check(draft: &PracticeDraft, out: &mut Vec<Diagnostic>) {
     let keep = &draft.practice.keep;
     for (what, period, most, words) in [
         ("messages", keep.messages, MESSAGES_DAYS_MAX, "10 years"),
-        ("recordings", keep.recordings, RECORDINGS_DAYS_MAX, "1 year"),
+        ("recordings", keep.recordings, RECORDINGS_DAYS_MAX, "6 years"),
     ] {
-        if days(period) > most {
+        if period.days() > most {
             out.push(Diagnostic::warning(
                 "P007",
                 draft.keep.as_ref().unwrap_or(&draft.at),
@@ -24,12 +23,5 @@ pub(super) fn check(draft: &PracticeDraft, out: &mut Vec<Diagnostic>) {
                 format!("Write `{what}: {words}` or less, or note who asks for more."),
             ));
         }
-    }
-}
-
-const fn days(period: Period) -> u32 {
-    match period {
-        Period::Days(days) => days,
-        Period::Years(years) => years.saturating_mul(365),
     }
 }

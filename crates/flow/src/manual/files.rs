@@ -374,6 +374,26 @@ pub const PRACTICE: &[Entry] = &[
         Holds::Map(&[
             may("messages", words("6 years"), "How long messages are kept."),
             may("recordings", words("90 days"), "How long recordings are kept."),
+            may(
+                "keys pressed",
+                words("1 year"),
+                "How long what callers pressed and answered is kept.",
+            ),
+            may(
+                "calls",
+                words("6 years"),
+                "How long it is kept that there was a call, and what came of it.",
+            ),
+            may(
+                "audit",
+                words("6 years"),
+                "How long it is kept who did what; six years at least.",
+            ),
+            may(
+                "after the contract ends",
+                words("30 days"),
+                "Days between the end of the contract and the destruction of everything.",
+            ),
         ]),
         "How long things are kept; then they are destroyed.",
     ),

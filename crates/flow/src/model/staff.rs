@@ -358,6 +358,24 @@ pub struct Keep {
     pub messages: Period,
     /// Call recordings.
     pub recordings: Period,
+    /// What callers pressed and answered.
+    pub keys: Period,
+    /// That there was a call, and what came of it.
+    pub calls: Period,
+    /// What was done with the practice's flows; never under six years.
+    pub audit: Period,
+    /// Days between the end of the contract and the end of everything (RET-05).
+    pub grace: Period,
+}
+
+impl Period {
+    /// About how many days; a year is counted long, so that nothing goes before its time.
+    pub const fn days(self) -> u32 {
+        match self {
+            Self::Days(days) => days,
+            Self::Years(years) => years.saturating_mul(366),
+        }
+    }
 }
 
 /// A stretch of calendar.

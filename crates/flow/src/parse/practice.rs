@@ -799,18 +799,40 @@ fn records(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Records> {
     })
 }
 
-/// Six years for messages (45 CFR 164.316(b)(2)(i)) and 90 days for recordings where the practice does not say.
+/// As long as the law wants what is written about security kept (45 CFR 164.316(b)(2)(i)), and no trail of who did what goes
+/// earlier.
+const SIX_YEARS: Period = Period::Years(6);
+
+/// Six years where the practice does not say; 30 days after a contract's end, the month its own backups of keys last.
 fn keep(node: Option<&Node>, out: &mut Vec<Diagnostic>) -> Keep {
     let mut keep = Keep {
-        messages: Period::Years(6),
-        recordings: Period::Days(90),
+        messages: SIX_YEARS,
+        recordings: SIX_YEARS,
+        keys: SIX_YEARS,
+        calls: SIX_YEARS,
+        audit: SIX_YEARS,
+        grace: Period::Days(30),
     };
     if let Some(mut settings) = node.and_then(|node| Settings::of(node, "keep", out)) {
-        if let Some(period) = settings.take("messages").and_then(|node| period(node, out)) {
-            keep.messages = period;
-        }
-        if let Some(period) = settings.take("recordings").and_then(|node| period(node, out)) {
-            keep.recordings = period;
+        for (name, kept) in [
+            ("messages", &mut keep.messages),
+            ("recordings", &mut keep.recordings),
+            ("keys pressed", &mut keep.keys),
+            ("calls", &mut keep.calls),
+            ("audit", &mut keep.audit),
+            ("after the contract ends", &mut keep.grace),
+        ] {
+            let Some(node) = settings.take(name) else { continue };
+            let Some(period) = period(node, out) else { continue };
+            if name == "audit" && period.days() < 6 * 365 {
+                out.push(not_understood(
+                    &node.at,
+                    "Who did what is kept for six years at least (45 CFR 164.316).".to_owned(),
+                    "Write `audit: 6 years`, or leave it out.",
+                ));
+                continue;
+            }
+            *kept = period;
         }
         settings.finish(out);
     }
@@ -828,7 +850,13 @@ fn period(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Period> {
             _ => None,
         }
     });
-    if read.is_none() {
+    if read.is_none() && ["forever", "for ever", "always", "unlimited"].contains(&text) {
+        out.push(not_understood(
+            &node.at,
+            "Nothing is kept for ever: whatever is kept can be lost, stolen or subpoenaed.".to_owned(),
+            "Write a period such as `6 years`; what a court wants kept is held by name: `nightdesk retention hold add`.",
+        ));
+    } else if read.is_none() {
         out.push(not_understood(
             &node.at,
             format!("`{text}` is not how long to keep something."),

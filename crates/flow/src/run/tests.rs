@@ -290,6 +290,10 @@ fn practice() -> Practice {
         keep: Keep {
             messages: Period::Years(6),
             recordings: Period::Days(90),
+            keys: Period::Years(6),
+            calls: Period::Years(6),
+            audit: Period::Years(6),
+            grace: Period::Days(30),
         },
         confidentiality: None,
         flows: Vec::new(),

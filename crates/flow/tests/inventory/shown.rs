@@ -568,6 +568,22 @@ pub(crate) const SHOWN: &[(&str, &str)] = &[
         "settings: every_setting_of_a_practice_is_what_is_written + files: every_wrong_file_is_told_what_is_wrong",
     ),
     (
+        "(practice) / keep / keys pressed",
+        "settings: every_setting_of_a_practice_is_what_is_written",
+    ),
+    (
+        "(practice) / keep / calls",
+        "settings: every_setting_of_a_practice_is_what_is_written",
+    ),
+    (
+        "(practice) / keep / audit",
+        "settings: every_setting_of_a_practice_is_what_is_written",
+    ),
+    (
+        "(practice) / keep / after the contract ends",
+        "settings: every_setting_of_a_practice_is_what_is_written",
+    ),
+    (
         "(practice) / confidentiality",
         "settings: every_setting_of_a_practice_is_what_is_written + files: every_wrong_file_is_told_what_is_wrong",
     ),

@@ -12,9 +12,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const USE: &str = "nightdesk-verify FOLDER book.public [CHECKPOINTS]\n\
-    nightdesk-verify EXPORT book.public [PROOF]\n\n\
+    nightdesk-verify EXPORT book.public [PROOF]\n\
+    nightdesk-verify CERTIFICATE book.public\n\n\
     FOLDER       a copy of the engine's data folder\n\
     EXPORT       a file of `nightdesk audit export`\n\
+    CERTIFICATE  a certificate of destruction\n\
     book.public  the key that checks the book's signatures\n\
     CHECKPOINTS  lines of `nightdesk audit checkpoint` that were kept elsewhere: they tell whether the end was cut off\n\
     PROOF        what came beside the export; without it EXPORT.proof is read\n\n\
@@ -65,10 +67,28 @@ fn judge(folder: &str, key: &str, known: Option<&str>) -> Result<Said, String> {
 
 fn judge_export(export: &str, key: &str, proof: Option<&str>) -> Result<Said, String> {
     let key = verifier(key)?;
+    if text(export)?.starts_with(ledger::CERTIFICATE_FIRST_LINE) {
+        return judge_certificate(export, &key);
+    }
     let proof = proof.map_or_else(|| format!("{export}.proof"), str::to_owned);
     let judged = ledger::judge_export(&text(export)?, &text(&proof)?, &key)?;
     let clean = judged.is_clean();
     Ok((Box::new(judged), clean))
+}
+
+fn judge_certificate(file: &str, key: &seal::Verifier) -> Result<Said, String> {
+    let signed =
+        ledger::SignedCertificate::parse(&text(file)?).ok_or(format!("{file}: no certificate, or a part of one"))?;
+    let clean = signed.is_signed_by(key);
+    let verdict = if clean {
+        format!(
+            "good: signed by the book's key, {} objects destroyed",
+            signed.certificate.objects.len()
+        )
+    } else {
+        "NOT signed by this key".to_owned()
+    };
+    Ok((Box::new(verdict), clean))
 }
 
 fn verifier(file: &str) -> Result<seal::Verifier, String> {

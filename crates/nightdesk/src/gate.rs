@@ -81,6 +81,7 @@ pub(crate) const GUARDS: &[(&str, Guard)] = &[
     ("retention destroy", Needs(Permission::Destroy)),
     ("retention certificate", Needs(Permission::SeeRetention)),
     ("consent table", Open("the law")),
+    ("evidence pack", Open("the law, and how our own tests ended")),
     ("consent explain", Needs(Permission::OpenCall)),
     ("trunk list", Needs(Permission::SeeTrunks)),
     ("trunk report", Needs(Permission::SeeTrunks)),

@@ -14,6 +14,7 @@ mod consent;
 mod control;
 mod demo;
 mod dial;
+mod evidence;
 mod failure;
 mod flows;
 mod gate;
@@ -83,6 +84,9 @@ enum Command {
     /// Permission to record: the law, and one call's
     #[command(subcommand)]
     Consent(Consent),
+    /// The Security Rule, paragraph by paragraph: what stands for it, and the tests that show it
+    #[command(subcommand)]
+    Evidence(Evidence),
     /// Carriers: list, test, check, trace
     #[command(subcommand)]
     Trunk(trunk::Trunk),
@@ -141,6 +145,12 @@ enum Calls {
         #[command(flatten)]
         who: Who,
     },
+}
+
+#[derive(Subcommand)]
+enum Evidence {
+    /// Write what stands for each paragraph of the Security Rule, and how its tests ended
+    Pack(evidence::Pack),
 }
 
 #[derive(Subcommand)]
@@ -210,6 +220,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Calls(Calls::Show { id, who }) => calls::show(&who, &id),
         Command::Retention(command) => retention::retention(&command),
         Command::Audit(command) => audit::audit(&command),
+        Command::Evidence(Evidence::Pack(pack)) => evidence::pack(&pack),
         Command::Consent(Consent::Table) => {
             consent::table();
             Ok(())

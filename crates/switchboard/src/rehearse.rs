@@ -319,6 +319,47 @@ scenarios:
     }
 
     #[test]
+    fn who_was_given_the_number_is_rung_again_for_a_caller_who_is_back() {
+        let source = shipped("saguaro-home-health");
+        let practice = flow::compile(&source).practice.expect("it compiles");
+        // The nurse accepts while the caller is away by key 3, and hears the number when they wait for that ladder again.
+        let text = "tests for: hospice.flow.yaml
+given:
+  now: Sunday 2026-11-22 2:10 am
+  on call: {hospice nurse: Ruth Tsosie, second hospice nurse: Daniel Cole}
+scenarios:
+  - name: away by a key, and back
+    caller: +1 602 555 0199
+    phones: {Ruth Tsosie: [voicemail, accepts, accepts]}
+    conversation:
+      - presses: 1
+      - hears: I am reaching your hospice nurse now
+      - presses: 3
+      - hears: What do you need
+      - presses: 1
+      - hears: before noon tomorrow
+      - presses: 1
+      - hears: I am reaching your hospice nurse now
+    expect: {outcome: connected to Ruth Tsosie}
+";
+        let (suite, found) = Suite::parse("a.tests.yaml", text);
+        assert_eq!(found, []);
+        for scenario in suite.expect("scenarios").aimed_at(&practice).scenarios {
+            let rehearsed = play(Instant::now(), &practice, &scenario);
+            assert_eq!(rehearsed.failures, [], "{}", rehearsed.page);
+            let given = rehearsed
+                .page
+                .find("was given the number")
+                .expect("the number is given");
+            let again = rehearsed
+                .page
+                .rfind("hospice nurse on call begins")
+                .expect("it is rung for again");
+            assert!(again < given, "the case this is about: {}", rehearsed.page);
+        }
+    }
+
+    #[test]
     fn a_ladder_the_caller_left_ends_without_the_one_they_wait_for() {
         let source = shipped("sandhill-regional-hospital");
         let practice = flow::compile(&source).practice.expect("it compiles");

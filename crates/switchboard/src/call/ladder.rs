@@ -898,9 +898,16 @@ impl Call {
         let name = ladder.open.ladder.clone();
         ladder.ended = true;
         self.note_ladder_end(now, wires, name.clone(), "accepted");
-        // The same ladder may have been asked for again meanwhile; nobody need be rung for it any more.
-        let wall = self.wall(now);
-        self.withdraw(wall, &name, Some(index));
+        // The same ladder may have been asked for again meanwhile. Nobody need be rung for it any more, unless the caller is
+        // on the line and waits for just that: somebody has their number, and nobody would ever come.
+        let waits = self
+            .run
+            .as_ref()
+            .is_some_and(|run| run.waits_for() == Some(name.as_str()));
+        if !(waits && self.caller.is_here()) {
+            let wall = self.wall(now);
+            self.withdraw(wall, &name, Some(index));
+        }
         self.climb_on(now, wires);
     }
 

@@ -505,7 +505,7 @@ fn strangers_wait_no_longer_for_the_records_than_is_proved_and_come_near() {
 
 #[test]
 fn every_word_about_records_reads() {
-    let records = "{patients: [{number: +1 512 555 0199, date of birth: 1984-02-09, medical record number: \"123\", no longer here: yes, appointments: [{type: a, at: 2026-11-23 10 am, with: b, place: c}]}, {no longer here: no}], open times: [{type: a, at: 2026-11-23 10 am, with: b, place: c}], taken: [2026-11-23 10 am], cancels nothing: ANSWER, answers after: 6 seconds}";
+    let records = "{patients: [{number: +1 512 555 0199, date of birth: 1984-02-09, medical record number: \"123\", no longer here: yes, appointments: [{type: a, at: 2026-11-23 10 am, with: b, place: c}]}, {no longer here: no}], open times: [{type: a, at: 2026-11-23 10 am, with: b, place: c}], taken: [2026-11-23 10 am], cancels nothing: ANSWER, answers after: 6 seconds, down after: 2 answers}";
     for (answer, cancels_nothing) in [("yes", true), ("no", false)] {
         let records = records.replace("ANSWER", answer);
         for (given, own) in [(records.as_str(), ""), ("{}", records.as_str())] {
@@ -530,6 +530,7 @@ fn every_word_about_records_reads() {
             assert_eq!(read.patients[0].appointments, read.open_times);
             assert_eq!(read.cancels_nothing, cancels_nothing);
             assert_eq!(read.answers_after.map(|time| time.as_secs()), Some(6));
+            assert_eq!(read.down_after, Some(2));
         }
     }
 }

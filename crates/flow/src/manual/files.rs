@@ -459,6 +459,11 @@ const GIVEN_RECORDS: Entry = may(
             words("6 seconds"),
             "How long every answer takes; after four seconds the records count as down.",
         ),
+        may(
+            "down after",
+            words("2 answers"),
+            "After how many answers the records go down, in the middle of the call.",
+        ),
     ]),
     "What the records hold. Without it no records are connected, and they are down.",
 );

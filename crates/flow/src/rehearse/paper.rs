@@ -10,10 +10,12 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use phi::Phi;
 
-use crate::run::{Evidence, RecordsAnswer, RecordsAsk, Visit};
+use crate::run::{ANSWERS_WITHIN, Evidence, RecordsAnswer, RecordsAsk, Visit};
 
 /// Between a question and its answer, when the scenario does not say.
 const ANSWERS_AFTER: Duration = Duration::from_millis(400);
+/// Records that are down say so to nobody: longer than any caller is kept waiting ([`ANSWERS_WITHIN`]).
+const NEVER: Duration = ANSWERS_WITHIN.saturating_mul(3);
 
 /// `records:` of a scenario. Everything in it is invented, so it is no PHI.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -28,6 +30,8 @@ pub struct OnPaper {
     pub cancels_nothing: bool,
     /// How long every answer takes.
     pub answers_after: Option<Duration>,
+    /// After so many answers nothing is answered, and nothing is done, any more.
+    pub down_after: Option<u32>,
 }
 
 /// One patient.
@@ -63,16 +67,25 @@ pub struct PaperVisit {
 pub struct PaperRecords {
     holds: OnPaper,
     zone: TimeZone,
+    answered: u32,
 }
 
 impl PaperRecords {
     /// What a scenario says, in a practice's time zone.
     pub fn new(holds: OnPaper, zone: TimeZone) -> Self {
-        Self { holds, zone }
+        Self {
+            holds,
+            zone,
+            answered: 0,
+        }
     }
 
     /// The answer, and how long it takes.
     pub fn answer(&mut self, ask: &RecordsAsk) -> (RecordsAnswer, Duration) {
+        if self.holds.down_after.is_some_and(|answers| self.answered >= answers) {
+            return (RecordsAnswer::Refused, NEVER);
+        }
+        self.answered = self.answered.saturating_add(1);
         let answer = match ask {
             RecordsAsk::Find(evidence) => self.find(evidence),
             RecordsAsk::Theirs { patient } => match self.patient(patient) {

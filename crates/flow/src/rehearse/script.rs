@@ -136,6 +136,8 @@ fn on_paper(records: &OnPaper) -> String {
     lines.extend(records.cancels_nothing.then(|| "cancels nothing: yes".to_owned()));
     let after = records.answers_after.map(|time| time.as_secs());
     lines.extend(after.map(|seconds| format!("answers after: {seconds} seconds")));
+    let down = records.down_after;
+    lines.extend(down.map(|answers| format!("down after: {answers} answers")));
     format!("{{{}}}", lines.join(", "))
 }
 

@@ -456,7 +456,14 @@ impl Reading {
     fn records(&mut self, node: &Node) -> OnPaper {
         self.only(
             node,
-            &["patients", "open times", "taken", "cancels nothing", "answers after"],
+            &[
+                "patients",
+                "open times",
+                "taken",
+                "cancels nothing",
+                "answers after",
+                "down after",
+            ],
         );
         let items = |name: &str| node.entry(name).map_or(&[][..], Node::items);
         OnPaper {
@@ -468,7 +475,21 @@ impl Reading {
                 .and_then(|node| self.on_or_off(node))
                 .unwrap_or_default(),
             answers_after: node.entry("answers after").and_then(|node| self.duration(node)),
+            down_after: node.entry("down after").and_then(|node| self.answers(node)),
         }
+    }
+
+    /// `2 answers`.
+    fn answers(&mut self, node: &Node) -> Option<u32> {
+        let parts = node.text().and_then(|text| text.trim().split_once(' '));
+        let read = parts.and_then(|(count, unit)| match unit.trim() {
+            "answer" | "answers" => count.parse().ok(),
+            _ => None,
+        });
+        if read.is_none() {
+            self.value(&node.at, "this is not a number of answers", "Write it as `2 answers`.");
+        }
+        read
     }
 
     fn patient(&mut self, node: &Node) -> PaperPatient {

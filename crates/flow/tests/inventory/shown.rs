@@ -9,6 +9,10 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("everything", "fixtures/flows/good/everything/everything.tests.yaml"),
     ("cedar", "flows/cedar-family-medicine/after-hours.tests.yaml"),
     ("more of cedar", "flows/cedar-family-medicine/more.tests.yaml"),
+    (
+        "cedar appointments",
+        "flows/cedar-family-medicine/appointments.tests.yaml",
+    ),
     ("crisis", "flows/stillwater-behavioral-health/crisis.tests.yaml"),
     ("pediatrics", "flows/bright-harbor-pediatrics/pediatrics.tests.yaml"),
     ("more of pediatrics", "flows/bright-harbor-pediatrics/more.tests.yaml"),
@@ -62,6 +66,7 @@ const POISON: &str = "everything: A child who swallowed something is put through
 const REFILL: &str = "everything: A controlled medicine goes to a doctor, and the shared piece asks what else";
 const PIECE: &str = "everything: There is something else, so the shared piece leads to the doctor it was given";
 const PAPER: &str = "appointments: every_word_about_records_reads";
+const DOWN: &str = "cedar appointments: The records go down while a time is looked for, so a person will call";
 const RECORDS: &str = "everything: Records are down, so a person will call about the appointment";
 const WAITS: &str = "everything: What can wait leaves the ladder by a key";
 const NOBODY: &str = "everything: Nobody accepts, so the caller is told so and leaves a message while paging goes on";
@@ -663,6 +668,8 @@ pub(crate) const SHOWN: &[(&str, &str)] = &[
     ("(tests for) / scenarios / phones / ‹person›: busy", NOBODY),
     ("(tests for) / scenarios / phones / ‹person›: screening", NOBODY),
     ("(tests for) / given / records / answers after", PAPER),
+    ("(tests for) / given / records / down after", PAPER),
+    ("(tests for) / scenarios / records / down after", DOWN),
     ("(tests for) / given / records / cancels nothing: no", PAPER),
     ("(tests for) / given / records / cancels nothing: yes", PAPER),
     ("(tests for) / given / records / open times / at", PAPER),

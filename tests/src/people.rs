@@ -57,6 +57,24 @@ impl People {
         secret
     }
 
+    /// Files an agreement with a practice, signed on the first day of the year.
+    pub fn agree(&self, by: &str, practice: &str) {
+        let paper = self.folder.join("agreement.txt");
+        std::fs::write(&paper, "signed by both").expect("room");
+        let mut add = vec!["agreements", "add", "the-agreement", "--practice", practice];
+        add.extend(["--party", practice, "--party", "Nightdesk", "--signed", "2026-01-01"]);
+        add.extend(["--scope", "after-hours telephone", "--permitted-uses", "answering"]);
+        add.extend(["--safeguards", "the security rule", "--breach-days", "10"]);
+        add.extend([
+            "--termination",
+            "return or destroy",
+            "--liability",
+            "each for their own",
+        ]);
+        add.extend(["--file", paper.to_str().expect("a plain path")]);
+        self.done(by, &add, &[]);
+    }
+
     /// Writes down that somebody was trained today.
     pub fn train(&self, by: &str, id: &str) {
         self.done(by, &["people", "trained", id, "--topics", "privacy"], &[]);

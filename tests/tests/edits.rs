@@ -257,6 +257,7 @@ fn furnish(doctors: std::net::SocketAddr) -> House {
         let key = format!("{}/{known_as}.secret", plain("own"));
         house.run(&["flow", "sign", &plain("signed"), "--as", name, "--key", &key]);
     }
+    house.people().agree(child::OWNER, "Cedar Family Medicine");
     house.show(&["flow", "release", &plain("signed")]);
     house
 }

@@ -189,3 +189,105 @@ fn training_practices_and_broken_glass() {
     let reused = people.run("ben", &glass, &[PASSWORD, &once]);
     assert!(!reused.status.success(), "{}", said(&reused));
 }
+
+/// Proves ADM-01, ADM-02, ADM-09, ADM-10, ADM-11: a practice with patients is not released without an agreement that holds; an
+/// incident has its clocks, is counted from the book, weighed and reported before it is closed.
+#[test]
+fn agreements_and_incidents() {
+    let house = house();
+    let people = house.people();
+    let practice = "Cedar Family Medicine";
+    let config = house.path("nightdesk.yaml");
+    let text = fs::read_to_string(&config).expect("a configuration");
+    fs::write(&config, text.replace(child::LAB, "")).expect("room");
+    let folder = house.path("practice");
+    let release = ["flow", "release", folder.to_str().expect("plain")];
+    let refused = people.run(OWNER, &release, &[]);
+    assert!(
+        said(&refused).contains("has no business associate agreement that holds today"),
+        "{}",
+        said(&refused)
+    );
+    let list = people.done(OWNER, &["agreements", "list"], &[]);
+    assert!(
+        list.contains("MISSING        Cedar Family Medicine has no agreement"),
+        "{list}"
+    );
+    people.agree(OWNER, practice);
+    let list = people.done(OWNER, &["agreements", "list"], &[]);
+    let hash = seal::keys::hex(&seal::hash(b"signed by both"));
+    assert!(
+        list.contains("holds          the-agreement") && list.contains(&hash[..16]),
+        "{list}"
+    );
+    let next = people.run(OWNER, &release, &[]);
+    assert!(
+        !said(&next).contains("business associate"),
+        "something else keeps it now: {}",
+        said(&next)
+    );
+
+    let opened = people.done(
+        OWNER,
+        &[
+            "incident",
+            "open",
+            "--what",
+            "a message went to a wrong number",
+            "--practice",
+            practice,
+        ],
+        &[],
+    );
+    assert!(
+        opened.contains("notice as agreed: due") && opened.contains("10 days left"),
+        "{opened}"
+    );
+    let id = opened.split_whitespace().next().expect("its name").to_owned();
+    let early = people.run(OWNER, &["incident", "close", &id, "--outcome", "over"], &[]);
+    assert!(said(&early).contains("was not counted"), "{}", said(&early));
+    people.done(OWNER, &["incident", "scope", &id, "--by", "nina"], &[]);
+    let three = ["--nature", "a name", "--recipient", "a stranger", "--acquired", "heard"];
+    let stage = ["incident", "stage", &id, "evaluate", "--note", "weighed"];
+    assert!(
+        !people
+            .run(OWNER, &[stage.as_slice(), &three].concat(), &[])
+            .status
+            .success(),
+        "three of four"
+    );
+    let four = [stage.as_slice(), &three, &["--mitigated", "deleted"]].concat();
+    people.done(OWNER, &four, &[]);
+    people.done(
+        OWNER,
+        &["incident", "stage", &id, "report", "--note", "the practice was told"],
+        &[],
+    );
+    people.done(OWNER, &["incident", "close", &id, "--outcome", "no harm"], &[]);
+    let past = "2026-01-02T00:00:00Z";
+    let late = [
+        "incident",
+        "open",
+        "--what",
+        "a lost telephone",
+        "--practice",
+        practice,
+        "--discovered",
+        past,
+    ];
+    people.done(OWNER, &late, &[]);
+    let list = people.done(OWNER, &["incident", "list"], &[]);
+    assert!(list.contains("closed") && list.matches("ALARM").count() == 3, "{list}");
+
+    people.done(
+        OWNER,
+        &["agreements", "end", "the-agreement", "--reason", "moved away"],
+        &[],
+    );
+    let refused = people.run(OWNER, &release, &[]);
+    assert!(
+        said(&refused).contains("business associate agreement"),
+        "{}",
+        said(&refused)
+    );
+}

@@ -42,6 +42,7 @@ fn furnish(doctors: std::net::SocketAddr) -> House {
         }
     });
     fs::write(&protocol, lines.collect::<Vec<_>>().join("\n") + "\n").expect("room");
+    house.people().agree(child::OWNER, "Cedar Family Medicine");
     // The gate goes by today, and this test is run on days to come.
     let review = jiff::Zoned::now().date().saturating_add(jiff::Span::new().days(60));
     for file in ["adult-symptoms.protocol.yaml", "after-hours.flow.yaml"] {

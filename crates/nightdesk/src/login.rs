@@ -57,6 +57,9 @@ pub(crate) fn login(login: &Login) -> Result<(), Failure> {
     let let_in = office.log_in(&login.id, &password, &code, Timestamp::now());
     let let_in = let_in.map_err(Failure::office);
     let name = office.state().people.get(&login.id).map(|person| person.name.clone());
+    if let (Ok(_), Some(person)) = (&let_in, office.state().people.get(&login.id)) {
+        crate::incident::waiting(office.state(), person.role, Timestamp::now());
+    }
     office.close().map_err(Failure::office)?;
     let (token, _) = let_in?;
     keep(&settings.data, &token)?;

@@ -6,6 +6,7 @@
     reason = "the binary: it reads files, the clock and the command line, and speaks to the person in front of it"
 )]
 
+mod agreements;
 mod archive;
 mod audit;
 mod calls;
@@ -18,6 +19,7 @@ mod evidence;
 mod failure;
 mod flows;
 mod gate;
+mod incident;
 mod keys;
 mod login;
 mod over_sip;
@@ -100,6 +102,15 @@ enum Command {
     /// Who works here, as what
     #[command(subcommand)]
     People(people::People),
+    /// Business associate agreements, with practices and outside services
+    #[command(subcommand)]
+    Agreements(agreements::Agreements),
+    /// What may be a breach: open, count, weigh, report, close, with its clocks
+    #[command(subcommand)]
+    Incident(incident::Incident),
+    /// Broken glass, to be reviewed
+    #[command(subcommand)]
+    Glass(incident::Glass),
     /// The code of now, for whoever has no telephone at hand
     Authenticator(login::Authenticator),
 }
@@ -229,6 +240,9 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Login(login) => login::login(&login),
         Command::Logout(logout) => login::logout(&logout),
         Command::People(command) => people::people(&command),
+        Command::Agreements(command) => agreements::agreements(&command),
+        Command::Incident(command) => incident::incident(&command),
+        Command::Glass(command) => incident::glass(&command),
         Command::Authenticator(authenticator) => login::authenticator(&authenticator),
         Command::Trunk(command) => trunk::trunk(&command),
         Command::Keys(Keys::Approver { name, folder }) => {

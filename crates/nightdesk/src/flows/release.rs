@@ -134,6 +134,9 @@ pub(crate) fn release(release: &Release) -> Result<(), Failure> {
             "take it out of `lab practices` in the engine's configuration when patients are to be answered",
         ));
     }
+    if !house.is_lab {
+        crate::agreements::holds(&house.settings, &practice.name)?;
+    }
     overdue(&release.folder, &source.files, &practice)?;
     no_samples(&practice)?;
     rehearsed(&source, &practice)?;

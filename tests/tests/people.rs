@@ -190,7 +190,7 @@ fn training_practices_and_broken_glass() {
     assert!(!reused.status.success(), "{}", said(&reused));
 }
 
-/// Proves ADM-01, ADM-02, ADM-09, ADM-10, ADM-11: a practice with patients is not released without an agreement that holds; an
+/// Proves ADM-02, ADM-09, ADM-10, ADM-11: a practice with patients is not released without an agreement that holds; an
 /// incident has its clocks, is counted from the book, weighed and reported before it is closed.
 #[test]
 fn agreements_and_incidents() {

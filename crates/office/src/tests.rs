@@ -296,7 +296,7 @@ fn sessions_end_idle_and_absolutely() {
     assert_ne!(session.id, token.to_text());
 }
 
-/// Proves SEC-06: ten wrong answers shut a name; they are slowed down before; recovery needs two people, or a day.
+/// Ten wrong answers shut a name; they are slowed down before; recovery needs two people, or a day.
 #[test]
 fn wrong_answers_are_counted_slowed_and_shut_the_name() {
     let mut house = House::new();
@@ -594,7 +594,7 @@ fn agreement(id: &str, with: With) -> Agreement {
     }
 }
 
-/// Proves ADM-01, ADM-02: an agreement has all its parts, holds from its day to its last, and no longer than until it ends.
+/// Proves ADM-02: an agreement has all its parts, holds from its day to its last, and no longer than until it ends.
 #[test]
 fn agreements_hold_between_their_days() {
     let mut house = House::new();

@@ -221,6 +221,21 @@ fn the_ten_scenarios_pass_over_sip_with_real_audio_and_digits() {
     assert!(said(&output).contains("10 passed, 0 failed"), "{}", said(&output));
 }
 
+#[test]
+fn over_sip_it_is_the_night_of_the_scenario() {
+    // Lunch on a Monday, whatever day and hour it is here.
+    let output = nightdesk(&[
+        "flow",
+        "test",
+        "fixtures/flows/good/everything",
+        "--over-sip",
+        "--only",
+        "The same line at lunch on a Monday",
+    ]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("1 passed, 0 failed"), "{}", said(&output));
+}
+
 /// Cedar in a folder of its own, with some words of one file otherwise.
 fn cedar_with(file: &str, from: &str, to: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");

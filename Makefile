@@ -18,7 +18,7 @@ demo: setup ## A call at the keyboard: read what Cedar Family Medicine says, typ
 
 keys: ## Make development keys in certs/
 	@$(CARGO) build --quiet --release -p nightdesk
-	@target/release/nightdesk keys make certs
+	@target/release/nightdesk keys make certs --config flows/demonstration.yaml
 
 test: setup ## Run every test
 	@tools/test

@@ -9,6 +9,7 @@ mod edge;
 mod flow;
 mod media;
 mod oncall;
+mod safe;
 mod sip;
 mod socket;
 
@@ -246,6 +247,26 @@ pub const TARGETS: &[Target] = &[
         made: Vec::new,
         tokens: config::WORDS,
         run: config::file,
+    },
+    Target {
+        name: "container",
+        wire: false,
+        weight: 100,
+        folders: &[],
+        texts: &[],
+        made: safe::sealed,
+        tokens: &[],
+        run: safe::container,
+    },
+    Target {
+        name: "recovery_part",
+        wire: false,
+        weight: 100,
+        folders: &[],
+        texts: &[],
+        made: safe::parts,
+        tokens: &["1 ", "2 ", "3 ", "0000", "OOOO", "\n"],
+        run: safe::part,
     },
 ];
 

@@ -118,7 +118,7 @@ impl Engine {
                     sign: seal::Signer::generate(&mut fill),
                 },
                 rows: ledger::Rows::default(),
-                recipients: vec![seal::RecipientSecret::generate(1, &mut fill).public()],
+                locks: vec![seal::RecipientSecret::generate(1, &mut fill).public()].into(),
                 approvers: house.path().join("approvers"),
             },
             drain: Duration::from_secs(1),

@@ -78,7 +78,7 @@ fn run(name: &str, work: Work, calls: u64, lasting: Duration) {
         serial.to_be_bytes()
     };
     let vault = vault::Vault::open(folder.path(), vec![secret.public()], Box::new(draw)).expect("a vault");
-    let shelf = vault::Vault::open(folder.path(), vec![], Box::new(|| [0; 16])).expect("a vault");
+    let shelf = vault::Vault::open(folder.path(), Vec::new(), Box::new(|| [0; 16])).expect("a vault");
     let recorder = Recorder::start(vault, shelf, taps, events.clone()).expect("threads");
     let mut plane = Plane::start(1, events, tap).expect("threads");
     let seed = Instant::now();
@@ -134,6 +134,7 @@ fn run(name: &str, work: Work, calls: u64, lasting: Duration) {
                     leg,
                     recording,
                     call: id,
+                    tenant: seal::Tenant::HOUSE,
                     consent: [0; 32],
                 });
             }

@@ -84,8 +84,8 @@ pub struct Keys {
     /// What the book's rows are sealed with, by practice, month and class; none: the book's own key, and no row can be
     /// destroyed by itself.
     pub rows: ledger::Rows,
-    /// Who may open recordings.
-    pub recipients: Vec<seal::RecipientPublic>,
+    /// For whom recordings are sealed.
+    pub locks: vault::Locks,
     /// The folder of those whose signatures make a release, a file `NAME.public` each; it may yet come to be. Read anew with
     /// the practices.
     pub approvers: PathBuf,

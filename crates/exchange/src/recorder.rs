@@ -140,8 +140,7 @@ impl Taking {
         };
         let new = NewRecording {
             id: Some(FileId(begin.recording.0)),
-            // One vault, one tenant, until keys are per practice.
-            tenant: [0; 16],
+            tenant: begin.tenant.0,
             call: begin.call.0,
             codec: match begin.law {
                 Law::Pcmu => vault::Codec::MuLaw,
@@ -154,7 +153,16 @@ impl Taking {
             consent_before_start: kind == vault::Kind::Call,
         };
         let writer = match self.vault.begin(&new) {
-            Ok(writer) => Some(writer),
+            Ok(writer) => {
+                if writer.is_overdue() {
+                    let recording = begin.recording;
+                    tracing::error!(
+                        %recording,
+                        "this month was not provisioned: the recording is sealed for another key; run `nightdesk keys provision`"
+                    );
+                }
+                Some(writer)
+            }
             Err(fault) => {
                 let recording = begin.recording;
                 tracing::error!(%recording, %fault, "a recording cannot begin; the call goes on");
@@ -240,13 +248,9 @@ fn finish(last: Last, shelf: &Vault) -> Vec<MediaEvent> {
 /// Takes away a clip in which nothing was said.
 fn discard(writer: Writer, shelf: &Vault) {
     let id = writer.id();
-    let gone = writer
-        .finish(unix_ms())
-        .and_then(|_| shelf.find(id))
-        .map(|listed| std::fs::remove_file(listed.path));
+    let gone = writer.finish(unix_ms()).and_then(|_| shelf.discard(id));
     match gone {
-        Ok(Ok(())) => {}
-        Ok(Err(fault)) => tracing::warn!(%id, %fault, "an empty clip stays"),
+        Ok(()) => {}
         Err(fault) => tracing::warn!(%id, %fault, "an empty clip stays"),
     }
 }

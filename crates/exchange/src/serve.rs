@@ -567,8 +567,8 @@ fn prepare(mut shelf: Shelf, data: &Path, keys: Keys) -> Result<Prepared, Fault>
     index.catch_up(&mut reader)?;
 
     let vault_folder = data.join("recordings");
-    let vault = vault::Vault::open(&vault_folder, keys.recipients, draw())?;
-    let shelf_of_recordings = vault::Vault::open(&vault_folder, Vec::new(), draw())?;
+    let vault = vault::Vault::open(&vault_folder, keys.locks.clone(), draw())?;
+    let shelf_of_recordings = vault::Vault::open(&vault_folder, keys.locks, draw())?;
 
     let now = Timestamp::now();
     let unfinished = history::unfinished(&index, &reader, now);

@@ -3,7 +3,7 @@
 //! A share says nothing by itself. It is not in the backup of the data, and its own backups end after 30 days: so a share
 //! that is wiped here is gone everywhere a month later, and with it what it belonged to.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -29,31 +29,30 @@ impl Shares {
         }
     }
 
-    /// Writes the share of a file that is begun, and gives what has to be synced before the file itself may count as kept:
-    /// a file without its share is nothing. Does not wait for the disk.
-    pub fn keep(&self, month: Month, id: &[u8; 16], share: &ItemShare) -> io::Result<Vec<File>> {
+    /// Writes the share of a file that is begun, and gives the files and folders that have to be synced before the
+    /// file itself may count as kept: a file without its share is nothing. Does not wait for the disk.
+    pub fn keep(&self, month: Month, id: &[u8; 16], share: &ItemShare) -> io::Result<Vec<PathBuf>> {
         let folder = self.folder.join(month.to_string());
         let mut to_sync = Vec::new();
         if !folder.is_dir() {
             file::folder(&folder).map_err(io::Error::other)?;
             // The new folder's own name.
-            to_sync.push(File::open(&self.folder)?);
-            if let Some(above) = self.folder.parent() {
-                to_sync.push(File::open(above)?);
-            }
+            to_sync.push(self.folder.clone());
+            to_sync.extend(self.folder.parent().map(Path::to_owned));
         }
+        let path = path(&folder, id);
         let mut out = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(path(&folder, id))?;
+            .open(&path)?;
         let digits = Zeroizing::new(seal::keys::hex(share.secret()));
         let check = check(id, share);
         out.write_all(&Zeroizing::new(
             [digits.as_bytes(), b"\n", check.as_bytes(), b"\n"].concat(),
         ))?;
-        to_sync.insert(0, out);
-        to_sync.push(File::open(&folder)?);
+        to_sync.insert(0, path);
+        to_sync.push(folder);
         Ok(to_sync)
     }
 

@@ -106,11 +106,11 @@ impl Archive {
     /// The vault, for listing and opening.
     pub(crate) fn vault(&self) -> Result<vault::Vault, Failure> {
         let folder = self.data.join("recordings");
-        vault::Vault::open(folder, vec![keys::recipient(&self.keys)?], keys::draw()).map_err(Failure::vault)
+        vault::Vault::open(folder, vault::Locks::default(), keys::draw()).map_err(Failure::vault)
     }
 
-    /// The key that opens recordings; the engine never loads it.
-    pub(crate) fn listener(&self) -> Result<seal::RecipientSecret, Failure> {
-        keys::listener(&self.keys)
+    /// Whoever may listen; the engine never is.
+    pub(crate) fn listener(&self) -> keys::Listener {
+        keys::Listener::new(&self.keys)
     }
 }

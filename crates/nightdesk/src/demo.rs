@@ -100,7 +100,7 @@ pub(crate) fn demo(demo: &Demo) -> Result<(), Failure> {
         _ => {}
     }
     if shown.is_ok() && !demo.once {
-        runtime.block_on(serve::until_told(&handle));
+        runtime.block_on(serve::until_told(&handle, || {}));
         out!("draining");
     }
     drop(handle);
@@ -270,7 +270,7 @@ fn time_line(
         let allowed = gate.pass("recordings export", &about(id.0), why)?;
         let wav = wav.to_owned();
         let audio = vault
-            .export_wav(id, &allowed.receipt, &archive.listener()?, &wav)
+            .export_wav(id, &allowed.receipt, &archive.listener().key(&found)?, &wav)
             .map_err(Failure::vault)?;
         out!("");
         out!("Sealed recording   {}  ({} octets)", found.path.display(), found.bytes);

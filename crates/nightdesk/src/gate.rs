@@ -25,6 +25,8 @@ use Guard::{Needs, Open, Proves};
 
 const DRAFT: &str = "a folder of the reader's own, without a caller in it";
 
+const KEEPER: &str = "the root asks for its keeper: passphrase, token or credential";
+
 /// Every command, with what stands before it. A line with ` --` is a command with that option.
 pub(crate) const GUARDS: &[(&str, Guard)] = &[
     (
@@ -60,6 +62,7 @@ pub(crate) const GUARDS: &[(&str, Guard)] = &[
     ("flow test", Open(DRAFT)),
     ("recordings list", Needs(Permission::SeeRecordings)),
     ("recordings export", Needs(Permission::Listen)),
+    ("recordings show", Needs(Permission::Listen)),
     ("recordings verify", Needs(Permission::VerifyRecordings)),
     ("calls list", Needs(Permission::SeeCalls)),
     ("calls show", Needs(Permission::OpenCall)),
@@ -104,6 +107,25 @@ pub(crate) const GUARDS: &[(&str, Guard)] = &[
             "makes what is missing in a folder of one's own and shows none of it; without keys there is no office to ask",
         ),
     ),
+    (
+        "keys ceremony",
+        Open("makes a root where there is none; without keys there is no office to ask"),
+    ),
+    ("keys provision", Open(KEEPER)),
+    ("keys rotate", Open(KEEPER)),
+    (
+        "keys recover",
+        Open("two of the three people who keep a part of the recovery key are there"),
+    ),
+    (
+        "keys backup",
+        Open("whoever can read the folder of keys has them already; wrapped keys stay wrapped"),
+    ),
+    (
+        "keys restore",
+        Open("into an empty folder of one's own; wrapped keys stay wrapped"),
+    ),
+    ("keys status", Open("which keys there are, and none of them")),
     (
         "keys approver",
         Open("a key of one's own; it counts once somebody with the engine's keys puts it there"),

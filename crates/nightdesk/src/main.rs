@@ -92,9 +92,9 @@ enum Command {
     /// Carriers: list, test, check, trace
     #[command(subcommand)]
     Trunk(trunk::Trunk),
-    /// Keys of this machine
+    /// Keys: the ceremony, the months ahead, rotation, recovery, backup
     #[command(subcommand)]
-    Keys(Keys),
+    Keys(keys::commands::Keys),
     /// Begin a session: password, then the code of your authenticator
     Login(login::Login),
     /// End your session
@@ -130,6 +130,19 @@ enum Recordings {
         /// Where to write it
         #[arg(long)]
         wav: PathBuf,
+        /// Only from here on, in milliseconds or as 1:02:03.5
+        #[arg(long)]
+        from: Option<String>,
+        /// Only up to here
+        #[arg(long)]
+        to: Option<String>,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// One recording at a glance: when, how long, and where each side speaks; leaves a row saying who looked and why
+    Show {
+        /// The recording's id
+        id: String,
         #[command(flatten)]
         who: Who,
     },
@@ -177,23 +190,6 @@ enum Consent {
     },
 }
 
-#[derive(Subcommand)]
-enum Keys {
-    /// Make every key that is missing in a folder
-    Make {
-        /// The folder, not on the data disk
-        folder: PathBuf,
-    },
-    /// Make the key of a person who approves releases; its public half goes into the engine's keys
-    #[command(after_help = "Example: nightdesk keys approver \"Adaeze Okafor MD\" ~/keys")]
-    Approver {
-        /// Their name, as the approval in the protocol has it
-        name: String,
-        /// A folder of their own
-        folder: PathBuf,
-    },
-}
-
 /// Whoever looks at patient information is logged in, and says why.
 #[derive(clap::Args)]
 pub(crate) struct Who {
@@ -226,7 +222,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Flow(flow) => flows::flow(&flow),
         Command::Recordings(Recordings::List { config }) => recordings::list(&serve::settings(&config)?),
         Command::Recordings(Recordings::Verify { config }) => recordings::verify(&serve::settings(&config)?),
-        Command::Recordings(Recordings::Export { id, wav, who }) => recordings::export(&who, &id, &wav),
+        Command::Recordings(Recordings::Export { id, wav, from, to, who }) => {
+            recordings::export(&who, &id, &wav, (from.as_deref(), to.as_deref()))
+        }
+        Command::Recordings(Recordings::Show { id, who }) => recordings::show(&who, &id),
         Command::Calls(Calls::List { config }) => calls::list(&serve::settings(&config)?),
         Command::Calls(Calls::Show { id, who }) => calls::show(&who, &id),
         Command::Retention(command) => retention::retention(&command),
@@ -245,26 +244,6 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Glass(command) => incident::glass(&command),
         Command::Authenticator(authenticator) => login::authenticator(&authenticator),
         Command::Trunk(command) => trunk::trunk(&command),
-        Command::Keys(Keys::Approver { name, folder }) => {
-            let public = keys::make_approver(&name, &folder)?;
-            out!(
-                "made the key of {name}; copy {} into {}/ of the engine's key folder, and keep the secret half to yourself",
-                public.display(),
-                keys::APPROVERS
-            );
-            Ok(())
-        }
-        Command::Keys(Keys::Make { folder }) => {
-            let made = keys::make(&folder)?;
-            out!(
-                "{}",
-                if made.is_empty() {
-                    "every key is there".to_owned()
-                } else {
-                    format!("made {}", made.join(", "))
-                }
-            );
-            Ok(())
-        }
+        Command::Keys(command) => keys::commands::keys(command),
     }
 }

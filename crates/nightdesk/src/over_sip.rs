@@ -180,7 +180,8 @@ impl Stage {
         let house = tempfile::tempdir().map_err(Failure::file(Path::new("a temporary folder")))?;
         self.furnish(house.path(), scenario)?;
         let key_folder = house.path().join("keys");
-        keys::make(&key_folder)?;
+        // They live as long as the scenario: one month is enough.
+        keys::make(&key_folder, &[], 1)?;
 
         let index = voice::listen::Index::new(&self.words, Law::Pcmu);
         let doctor_says = self.words.get(&said(DOCTOR_SAYS), Law::Pcmu);
@@ -359,7 +360,7 @@ impl Stage {
         let deadline = Instant::now() + SCENARIO_MAX;
         loop {
             let mut reader =
-                ledger::Reader::open(&data.join("book"), keys::book_key(key_folder)?, 0).map_err(Failure::book)?;
+                ledger::Reader::open(&data.join("book"), ledger::ReadKeys::from(keys::book_key(key_folder)?).with(keys::rows(key_folder)?), 0).map_err(Failure::book)?;
             let mut facts = Vec::new();
             for row in &mut reader {
                 facts.extend(

@@ -51,13 +51,10 @@ fn practices(archive: &Archive) -> Result<BTreeMap<CallId, String>, Failure> {
     Ok(practices)
 }
 
-/// Verifies one recording, leaves a row in the readers' book, writes it as 16-bit WAV: caller left, other side right.
-pub(crate) fn export(who: &Who, id: &str, wav: &Path) -> Result<(), Failure> {
+/// Passes the gate for one recording, whoever's it is, and gives the receipt and the key.
+fn look(command: &'static str, who: &Who, id: vault::FileId) -> Result<(vault::Vault, Looked), Failure> {
     let settings = serve::settings(&who.config)?;
     let archive = Archive::new(&settings);
-    let id: vault::FileId = id
-        .parse()
-        .map_err(|fault| Failure::new(format!("{fault}"), "copy the id from `nightdesk recordings list`"))?;
     let vault = archive.vault()?;
     let found = vault.find(id);
     let call = found.as_ref().ok().map(|found| found.fixed.call);
@@ -68,11 +65,41 @@ pub(crate) fn export(who: &Who, id: &str, wav: &Path) -> Result<(), Failure> {
         call,
         ..About::default()
     };
-    let allowed = gate::pass(&settings, "recordings export", &about, who)?;
-    found.map_err(Failure::vault)?;
-    let audio = vault
-        .export_wav(id, &allowed.receipt, &archive.listener()?, wav)
-        .map_err(Failure::vault)?;
+    let allowed = gate::pass(&settings, command, &about, who)?;
+    let found = found.map_err(Failure::vault)?;
+    let key = archive.listener().key(&found)?;
+    let receipt = allowed.receipt;
+    Ok((vault, Looked { found, receipt, key }))
+}
+
+/// What a look at one recording is done with.
+struct Looked {
+    found: vault::Listed,
+    receipt: ledger::Receipt,
+    key: vault::Key,
+}
+
+/// Leaves a row in the readers' book, then writes a recording as 16-bit WAV: caller left, other side right. The whole of it
+/// is verified; of a part only the part is read.
+pub(crate) fn export(who: &Who, id: &str, wav: &Path, (from, to): (Option<&str>, Option<&str>)) -> Result<(), Failure> {
+    let id = id_of(id)?;
+    let part = match (from.map(moment).transpose()?, to.map(moment).transpose()?) {
+        (None, None) => None,
+        (from, to) => Some((from.unwrap_or(0), to.unwrap_or(u64::MAX / 1024))),
+    };
+    let (vault, Looked { receipt, key, .. }) = look("recordings export", who, id)?;
+    if let Some((from, to)) = part {
+        let audio = vault.read_part(id, &receipt, &key, from, to).map_err(Failure::vault)?;
+        audio.write_wav(wav).map_err(Failure::vault)?;
+        let seconds = audio.frames() as f64 / 8_000.0;
+        out!(
+            "{}  {seconds:.1} s  {} chunks read, each authentic",
+            wav.display(),
+            audio.chunks_read()
+        );
+        return Ok(());
+    }
+    let audio = vault.export_wav(id, &receipt, &key, wav).map_err(Failure::vault)?;
     let seconds = audio.frames() as f64 / 8_000.0;
     out!(
         "{}  {seconds:.1} s  {:?}  every chunk authentic",
@@ -82,12 +109,36 @@ pub(crate) fn export(who: &Who, id: &str, wav: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// One recording at a glance. Where somebody speaks is told by the waveform, which is as secret as the sound: a row first.
+pub(crate) fn show(who: &Who, id: &str) -> Result<(), Failure> {
+    /// Blocks in a row.
+    const WIDTH: usize = 72;
+    let id = id_of(id)?;
+    let (vault, Looked { found, receipt, key }) = look("recordings show", who, id)?;
+    let start = jiff::Timestamp::from_millisecond(found.fixed.start_ms).unwrap_or_default();
+    out!(
+        "{id}  {start:.0}  {:.1} s  {:?}",
+        found.duration_ms as f64 / 1000.0,
+        found.state
+    );
+    match vault.peaks(id, &receipt, &key).map_err(Failure::vault)? {
+        None => out!("no waveform: it was interrupted, or made before there were any"),
+        Some(peaks) => {
+            out!("caller  |{}|", peaks.row(0, WIDTH));
+            if peaks.channels == 2 {
+                out!("other   |{}|", peaks.row(1, WIDTH));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Judges every recording with the listener's key, and by what the book says of it.
 pub(crate) fn verify(settings: &Settings) -> Result<(), Failure> {
     let _allowed = Gate::new(settings).pass("recordings verify", &About::default(), "")?;
     let archive = Archive::new(settings);
     let vault = archive.vault()?;
-    let secret = archive.listener()?;
+    let mut listener = archive.listener();
     let mut bad = 0;
     // What the book says each was when it was sealed, or found after a stop of the engine.
     let mut sealed = BTreeMap::new();
@@ -97,6 +148,14 @@ pub(crate) fn verify(settings: &Settings) -> Result<(), Failure> {
         _ => {}
     })?;
     for recording in vault.list().map_err(Failure::vault)?.0 {
+        let key = match listener.key(&recording) {
+            Ok(key) => key,
+            Err(failure) => {
+                bad += 1;
+                out!("{}  {failure}", recording.id);
+                continue;
+            }
+        };
         let known = sealed.get(&recording.id.0).and_then(|(complete, sha256)| {
             Some(vault::Expected {
                 complete: *complete,
@@ -105,7 +164,7 @@ pub(crate) fn verify(settings: &Settings) -> Result<(), Failure> {
             })
         });
         let verdict = vault
-            .verify(recording.id, known.as_ref(), Some(&secret))
+            .verify(recording.id, known.as_ref(), Some(&key))
             .map_err(Failure::vault)?;
         if !matches!(verdict, vault::Verdict::Good { .. }) {
             bad += 1;
@@ -114,9 +173,36 @@ pub(crate) fn verify(settings: &Settings) -> Result<(), Failure> {
     }
     if bad > 0 {
         return Err(Failure::new(
-            format!("{bad} recordings are not what was written"),
+            format!("{bad} recordings are not what was written, or cannot be opened"),
             "keep the disk as it is, and open an incident",
         ));
     }
     Ok(())
+}
+
+fn id_of(id: &str) -> Result<vault::FileId, Failure> {
+    id.parse()
+        .map_err(|fault| Failure::new(format!("{fault}"), "copy the id from `nightdesk recordings list`"))
+}
+
+/// Milliseconds from `61500`, `61.5`, `1:01.5` or `0:01:01.5`; a number without point or colon is milliseconds.
+fn moment(text: &str) -> Result<u64, Failure> {
+    let wrong = || {
+        Failure::new(
+            format!("`{text}` is no place in a recording"),
+            "write milliseconds, or minutes and seconds as 1:02.5",
+        )
+    };
+    if let Ok(milliseconds) = text.parse() {
+        return Ok(milliseconds);
+    }
+    let mut seconds = 0.0;
+    for part in text.split(':') {
+        let number: f64 = part.parse().map_err(|_| wrong())?;
+        if !(0.0..1e6).contains(&number) {
+            return Err(wrong());
+        }
+        seconds = seconds * 60.0 + number;
+    }
+    Ok((seconds * 1000.0).round() as u64)
 }

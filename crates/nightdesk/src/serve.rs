@@ -71,6 +71,7 @@ fn retention(config: PathBuf, key_folder: PathBuf, rows: ledger::Rows) {
 
 /// Turns settings into what the exchange is started with.
 pub(crate) fn exchange_config(settings: Settings) -> Result<exchange::Config, Failure> {
+    keys::commands::are_apart(&settings)?;
     let keys = keys::for_engine(&settings.keys)?;
     // What was spoken before is kept; a program that is gone must not keep the telephone from being answered.
     let speech = speech(settings.speech.as_deref()).unwrap_or_else(|failure| {
@@ -126,6 +127,7 @@ pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
     let (data, key_folder) = (settings.data.clone(), settings.keys.clone());
     let config = exchange_config(settings)?;
     let rows = config.keys.rows.clone();
+    let locks = config.keys.locks.clone();
     runtime()?.block_on(async {
         // Without a listener a file that may not grow ends the process; with one the write fails, as on a full disk.
         let _write_fails = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
@@ -138,10 +140,19 @@ pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
         let _door = control::open(&data, &running.handle())
             .map_err(|failure| out!("{failure}"))
             .ok();
-        until_told(&running.handle()).await;
+        until_told(&running.handle(), || renew(&key_folder, &locks)).await;
         out!("draining: calls in progress finish, new ones get 503");
         drain(running).await
     })
+}
+
+/// Takes what the engine was provisioned with anew: recordings that begin from here on are sealed for it.
+fn renew(keys: &Path, locks: &vault::Locks) {
+    match keys::engine_keys(keys) {
+        Ok(Some(provisioned)) => locks.renew(provisioned.recipients),
+        Ok(None) => {}
+        Err(failure) => out!("keys were not read again, the old ones stay: {failure}"),
+    }
 }
 
 /// Starts the exchange, and prints what is wrong with the practices.
@@ -193,7 +204,7 @@ pub(crate) async fn drain(running: exchange::Running) -> Result<(), Failure> {
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP reads the practices and the certificates again.
-pub(crate) async fn until_told(handle: &exchange::Handle) {
+pub(crate) async fn until_told(handle: &exchange::Handle, reload: impl Fn()) {
     let (Ok(mut term), Ok(mut int), Ok(mut hup)) = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
@@ -206,6 +217,7 @@ pub(crate) async fn until_told(handle: &exchange::Handle) {
             _ = term.recv() => return,
             _ = int.recv() => return,
             _ = hup.recv() => {
+                reload();
                 if let Err(fault) = handle.reload_certificates().await {
                     out!("certificates were not read again, the old ones stay: {fault}");
                 }

@@ -42,6 +42,8 @@ pub(crate) const SLOT: usize = 144;
 pub(crate) const MAC_AT: usize = 1024;
 pub(crate) const KIND_AUDIO: u8 = 0;
 pub(crate) const KIND_FINAL: u8 = 1;
+/// What a waveform is drawn from; it lies beside the container, in a file of its own.
+pub(crate) const KIND_PEAKS: u8 = 2;
 
 const MAGIC: [u8; 8] = [0x89, 0x43, 0x46, 0x52, 0x45, 0x43, 0x0D, 0x0A];
 const VERSION: u16 = 1;

@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 
 use crate::container::{
     CHUNK, CHUNK_SEALED, FINAL_FACTS, FINAL_SEALED_MAX, FINAL_SEALED_MIN, HEADER, Header, KIND_AUDIO, KIND_FINAL,
-    MAC_AT, TAG,
+    KIND_PEAKS, MAC_AT, TAG,
 };
+use crate::record::scrub;
 use crate::seal::{FileKeys, file_id, head, mac_key, wrap_info};
 use crate::{Entropy, Fault, Fixed, Hasher, ItemShare, RecipientPublic, RecipientSecret, hmac_is};
 
@@ -58,6 +59,13 @@ pub enum Ending {
 impl Opener {
     /// Unwraps the file key with `secret`, and `share` if the file asks for one, and checks the header's MAC.
     pub fn new(header: &Header, secret: &RecipientSecret, share: Option<&ItemShare>) -> Result<Self, Fault> {
+        let opened = Self::unwrap(header, secret, share);
+        scrub();
+        opened
+    }
+
+    #[inline(never)]
+    fn unwrap(header: &Header, secret: &RecipientSecret, share: Option<&ItemShare>) -> Result<Self, Fault> {
         let fixed = header.fixed_bytes();
         let file_key = file_key(header, secret, share)?;
         Ok(Self {
@@ -95,6 +103,11 @@ impl Opener {
                 tags: *tags.first_chunk().ok_or(short)?,
             },
         ))
+    }
+
+    /// Opens what [`Sealer::peaks`](crate::Sealer::peaks) made, in place.
+    pub fn peaks<'a>(&self, sealed: &'a mut [u8]) -> Result<&'a [u8], Fault> {
+        self.keys.open(0, KIND_PEAKS, sealed).map(|peaks| &*peaks)
     }
 
     /// A reading of the whole payload from its start.

@@ -130,6 +130,14 @@ pub(crate) fn cipher(key: &[u8; 32]) -> aead::LessSafeKey {
     aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_256_GCM, key).expect("AES-256 takes 32 octets"))
 }
 
+/// Overwrites the stack below the caller: what functions it called before have left there, copies of keys among it. A
+/// value that is moved leaves its octets behind, and nobody wipes those (C6 found them in a core dump).
+#[inline(never)]
+pub(crate) fn scrub() {
+    let mut below = Zeroizing::new([0_u8; 48 * 1024]);
+    std::hint::black_box(below.as_mut_slice());
+}
+
 /// Overwrites a key schedule, which ring does not do when it is dropped.
 pub(crate) fn blank(key: &mut aead::LessSafeKey) {
     *key = cipher(&[0; 32]);

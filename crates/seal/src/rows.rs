@@ -180,7 +180,6 @@ impl RowRing {
 #[derive(Debug, Clone, Default)]
 pub struct RecipientRing {
     current: BTreeMap<Place, RecipientPublic>,
-    always: Option<RecipientPublic>,
 }
 
 /// For whom to seal a file now.
@@ -198,14 +197,6 @@ impl RecipientRing {
         Self::default()
     }
 
-    /// One recipient for everything: one key pair in a folder, before there were months.
-    pub fn only(public: RecipientPublic) -> Self {
-        Self {
-            current: BTreeMap::new(),
-            always: Some(public),
-        }
-    }
-
     /// Adds a recipient; of several for one place the last one counts.
     pub fn add(&mut self, place: Place, public: RecipientPublic) {
         self.current.insert(place, public);
@@ -214,9 +205,6 @@ impl RecipientRing {
     /// For whom to seal: the month's recipient, or else the newest before it, or else the first there is; of a practice
     /// that has none, those of the house. A recording is never lost for want of a key.
     pub fn current(&self, tenant: Tenant, month: Month, class: Retention) -> Option<Recipient<'_>> {
-        if let Some(public) = &self.always {
-            return Some(Recipient { public, overdue: false });
-        }
         self.of(tenant, month, class).or_else(|| {
             self.of(Tenant::HOUSE, month, class)
                 .map(|found| Recipient { overdue: true, ..found })
@@ -245,7 +233,7 @@ impl RecipientRing {
 
     /// Whether there is none at all.
     pub fn is_empty(&self) -> bool {
-        self.current.is_empty() && self.always.is_none()
+        self.current.is_empty()
     }
 }
 
@@ -329,6 +317,5 @@ mod tests {
         assert_eq!(whom(&ring, cedar, november.plus(30)), (2, true));
         assert_eq!(whom(&ring, Tenant::named("maple"), november), (1, true));
         assert!(ring.current(cedar, november, Retention::Messages).is_none());
-        assert_eq!(whom(&RecipientRing::only(public(9)), cedar, november), (9, false));
     }
 }

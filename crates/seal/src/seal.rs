@@ -10,8 +10,10 @@
 use ring::aead;
 use zeroize::Zeroizing;
 
-use crate::container::{CHUNK, CHUNK_SEALED, FIXED, HEADER, KIND_AUDIO, KIND_FINAL, MAC_AT, REMAINDER_MAX, assemble};
-use crate::record::{blank, cipher};
+use crate::container::{
+    CHUNK, CHUNK_SEALED, FIXED, HEADER, KIND_AUDIO, KIND_FINAL, KIND_PEAKS, MAC_AT, REMAINDER_MAX, assemble,
+};
+use crate::record::{blank, cipher, scrub};
 use crate::{Entropy, Fault, Fixed, Hasher, ItemShare, RECIPIENTS_MAX, RecipientPublic, hash, hkdf, hmac};
 
 /// Seals one recording.
@@ -19,12 +21,25 @@ pub struct Sealer {
     keys: FileKeys,
     next: u32,
     tags: Hasher,
+    peaks_sealed: bool,
 }
 
 impl Sealer {
     /// Draws a file key, wraps it for everyone in `recipients`, forgets it, and gives the header to write first. With a
     /// `share` nobody opens the file without it.
     pub fn begin(
+        fixed: &Fixed,
+        recipients: &[RecipientPublic],
+        share: Option<&ItemShare>,
+        entropy: Entropy<'_>,
+    ) -> Result<(Self, [u8; HEADER]), Fault> {
+        let begun = Self::draw(fixed, recipients, share, entropy);
+        scrub();
+        begun
+    }
+
+    #[inline(never)]
+    fn draw(
         fixed: &Fixed,
         recipients: &[RecipientPublic],
         share: Option<&ItemShare>,
@@ -40,6 +55,7 @@ impl Sealer {
                 keys: FileKeys::derive(&file_key, &fixed),
                 next: 0,
                 tags: Hasher::new(),
+                peaks_sealed: false,
             },
             header,
         ))
@@ -66,12 +82,26 @@ impl Sealer {
         self.next
     }
 
+    /// Seals what a waveform is drawn from under the same key, with a nonce no chunk has; once, for [`Opener::peaks`].
+    ///
+    /// [`Opener::peaks`]: crate::Opener::peaks
+    pub fn peaks(&mut self, peaks: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        if std::mem::replace(&mut self.peaks_sealed, true) {
+            return Ok(None);
+        }
+        let mut out = Vec::with_capacity(peaks.len() + crate::TAG);
+        out.extend_from_slice(peaks);
+        let tag = self.keys.seal(0, KIND_PEAKS, &mut out)?;
+        out.extend_from_slice(tag.as_ref());
+        Ok(Some(out))
+    }
+
     /// The final chunk: the audio left over (at most [`REMAINDER_MAX`]), how many frames there are in all, when it ended.
     pub fn finish(self, remainder: &[u8], frames: u64, end_ms: i64) -> Result<Vec<u8>, Fault> {
         if remainder.len() > REMAINDER_MAX {
             return Err(Fault::MisuseRemainder(remainder.len()));
         }
-        let Self { keys, next, tags } = self;
+        let Self { keys, next, tags, .. } = self;
         let mut out = Vec::with_capacity(remainder.len() + crate::FINAL_SEALED_MIN);
         out.extend_from_slice(remainder);
         out.extend_from_slice(&frames.to_be_bytes());

@@ -267,6 +267,8 @@ pub enum MediaCommand {
         recording: RecordingId,
         /// The call it belongs to.
         call: CallId,
+        /// Whose call it is.
+        practice: String,
         /// SHA-256 of the release and consent words under which permission was given.
         consent: [u8; 32],
     },
@@ -283,6 +285,8 @@ pub enum MediaCommand {
         recording: RecordingId,
         /// The call it belongs to.
         call: CallId,
+        /// Whose call it is.
+        practice: String,
         /// It ends at this length.
         longest: Duration,
         /// Anything with less voice than this is nothing.

@@ -13,6 +13,7 @@ pub struct Audio {
     fixed: Fixed,
     ending: Ending,
     octets: Vec<u8>,
+    chunks_read: u32,
 }
 
 impl Audio {
@@ -23,11 +24,21 @@ impl Audio {
             fixed,
             ending,
             octets: Vec::with_capacity(capacity + CHUNK_SEALED),
+            chunks_read: 0,
         }
     }
 
     pub(crate) fn push(&mut self, audio: &[u8]) {
         self.octets.extend_from_slice(audio);
+    }
+
+    pub(crate) fn read_chunk(&mut self) {
+        self.chunks_read += 1;
+    }
+
+    /// Chunks that were read to open a part.
+    pub fn chunks_read(&self) -> u32 {
+        self.chunks_read
     }
 
     pub(crate) fn end(mut self, ending: Ending) -> Self {

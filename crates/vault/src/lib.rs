@@ -16,6 +16,9 @@
 
 mod audio;
 mod g711;
+mod locks;
+mod peaks;
+mod rewrap;
 mod shelf;
 mod sync;
 mod writer;
@@ -23,6 +26,9 @@ mod writer;
 use std::io;
 
 pub use audio::Audio;
+pub use locks::{Key, Locks};
+pub use peaks::{PEAKS_MAX, Peaks};
+pub use rewrap::Rewrapped;
 pub use seal::Codec;
 pub use shelf::{Expected, Interrupted, Listed, State, Trouble, Vault, Verdict};
 pub use writer::{GAP_FRAMES_MAX, RECORDING_FRAMES_MAX, Sealed, UNSYNCED_CHUNKS_MAX, Writer};
@@ -61,6 +67,16 @@ pub enum Kind {
     Call,
     /// Something a caller says for the practice: one channel.
     Clip,
+}
+
+impl Kind {
+    /// How long it is kept.
+    pub const fn retention(self) -> seal::Retention {
+        match self {
+            Self::Call => seal::Retention::Audio,
+            Self::Clip => seal::Retention::Messages,
+        }
+    }
 }
 
 /// What is known when a recording begins.
@@ -113,6 +129,9 @@ pub enum Fault {
     /// The receipt is for another recording.
     #[error("the receipt is for another recording")]
     RefusedReceipt,
+    /// The file's share cannot be kept with the keys, so that it could never be destroyed as promised.
+    #[error("the share of a recording cannot be kept with the keys")]
+    Share(#[source] keyring::Fault),
     /// Not an id.
     #[error("a recording's id is 32 hexadecimal digits")]
     MalformedId,

@@ -7,22 +7,24 @@ use std::path::{Path, PathBuf};
 
 use ledger::Receipt;
 use seal::{
-    CHUNK_SEALED, Ending, FINAL_SEALED_MIN, FIXED, FLAG_CLIP, FLAG_CONSENT_BEFORE_START, Fixed, HEADER, Hasher, Header,
-    Opener, RecipientPublic, RecipientSecret, Sealer, chunk_offset, split_length,
+    CHUNK, CHUNK_SEALED, Ending, FINAL_SEALED_MIN, FIXED, FLAG_CLIP, FLAG_CONSENT_BEFORE_START, Fixed, HEADER, Hasher,
+    Header, ItemShare, Month, Opener, Sealer, Tenant, chunk_offset, split_length,
 };
 
 use crate::sync::{Syncer, Syncing};
-use crate::{Audio, Draw, Fault, FileId, Kind, NewRecording, Writer};
+use crate::{Audio, Draw, Fault, FileId, Key, Kind, Locks, NewRecording, Peaks, Writer};
 
 const DONE: &str = "ndrec";
 const PART: &str = "ndrec.part";
+/// The waveform beside a recording, sealed under the same key.
+pub(crate) const PEAKS: &str = "ndpeaks";
 /// Longest recording that is opened into memory: a day of two channels, sealed, and its header.
 const READ_MAX: u64 = 2 * 24 * 3600 * 8000 / 8000 * CHUNK_SEALED as u64 + 2 * HEADER as u64;
 
 /// The recordings in a folder.
 pub struct Vault {
     folder: PathBuf,
-    recipients: Vec<RecipientPublic>,
+    locks: Locks,
     draw: Draw,
     syncer: Option<Syncer>,
 }
@@ -48,6 +50,8 @@ pub struct Listed {
     /// Where it lies.
     pub path: PathBuf,
     /// What its head says; not authentic before somebody with a key has looked.
+    pub header: Header,
+    /// The facts in it.
     pub fixed: Fixed,
     /// A call or a clip.
     pub kind: Kind,
@@ -127,13 +131,13 @@ pub enum Verdict {
 }
 
 impl Vault {
-    /// The vault in `folder`. Everything recorded is sealed for all of `recipients`; without any, it can only be read.
-    pub fn open(folder: impl Into<PathBuf>, recipients: Vec<RecipientPublic>, draw: Draw) -> Result<Self, Fault> {
+    /// The vault in `folder`. Everything recorded is sealed as `locks` say; without any recipient it can only be read.
+    pub fn open(folder: impl Into<PathBuf>, locks: impl Into<Locks>, draw: Draw) -> Result<Self, Fault> {
         let folder = folder.into();
         fs::create_dir_all(&folder).map_err(Fault::disk("make its folder"))?;
         Ok(Self {
             folder,
-            recipients,
+            locks: locks.into(),
             draw,
             syncer: None,
         })
@@ -164,15 +168,26 @@ impl Vault {
             monotonic_ns: new.monotonic_ns,
             consent: new.consent,
         };
+        let month = Month::of_unix_ms(new.start_ms);
+        let (recipients, overdue) = self.locks.recipients(Tenant(new.tenant), month, new.kind);
         let draw = &mut self.draw;
-        let (sealer, header) = Sealer::begin(&fixed, &self.recipients, None, &mut |out: &mut [u8]| {
+        let mut entropy = |out: &mut [u8]| {
             for part in out.chunks_mut(16) {
                 for (to, from) in part.iter_mut().zip(draw()) {
                     *to = from;
                 }
             }
-        })?;
-        let folder = self.folder.join(month(new.start_ms));
+        };
+        let share = self.locks.shares().map(|_| ItemShare::generate(&mut entropy));
+        let (sealer, header) = Sealer::begin(&fixed, &recipients, share.as_ref(), &mut entropy)?;
+        // What could not be destroyed as promised is not recorded; the call goes on.
+        let before = match self.locks.shares().zip(share) {
+            Some((shares, share)) => shares
+                .keep(month, &id.0, &share)
+                .map_err(Fault::disk("keep the share of a recording with the keys"))?,
+            None => Vec::new(),
+        };
+        let folder = self.folder.join(month.to_string());
         let made = !folder.exists();
         fs::create_dir_all(&folder).map_err(Fault::disk("make a month's folder"))?;
         if made {
@@ -207,16 +222,18 @@ impl Vault {
             id,
             part,
             path,
-            Syncing::new(file, folder),
+            Syncing::new(file, folder, before),
             queue,
             sealer,
             &fixed,
+            overdue,
         ))
     }
 
     /// Tidies up after a crash, without any key: every file somebody was writing is cut to whole chunks, synced and
     /// given its final name. Files being written now are left alone. What it gives belongs into the ledger.
     pub fn recover(&self) -> Result<(Vec<Interrupted>, Vec<Trouble>), Fault> {
+        self.finish_rewrap()?;
         let mut found = Vec::new();
         let mut troubles = Vec::new();
         for path in self.files()? {
@@ -251,14 +268,9 @@ impl Vault {
         look(&self.path_of(id)?)
     }
 
-    /// Whether a recording is what was written. Without `expected` and without `secret` only its shape can be judged;
-    /// `expected` finds every change, `secret` says where it is.
-    pub fn verify(
-        &self,
-        id: FileId,
-        expected: Option<&Expected>,
-        secret: Option<&RecipientSecret>,
-    ) -> Result<Verdict, Fault> {
+    /// Whether a recording is what was written. Without `expected` and without `key` only its shape can be judged;
+    /// `expected` finds every change, `key` says where it is.
+    pub fn verify(&self, id: FileId, expected: Option<&Expected>, key: Option<&Key>) -> Result<Verdict, Fault> {
         let path = self.path_of(id)?;
         if is_part(&path) {
             return Err(Fault::RefusedBusy(id));
@@ -280,10 +292,10 @@ impl Vault {
                 });
             }
             let sha256 = sha256_of(&bytes);
-            if sha256 != expected.sha256 && secret.is_none() {
+            if sha256 != expected.sha256 && key.is_none() {
                 return Ok(Verdict::Changed);
             }
-            if let Some(verdict) = secret.map(|secret| judge(bytes, &header, secret)) {
+            if let Some(verdict) = key.map(|key| judge(bytes, &header, key)) {
                 return Ok(match verdict {
                     Verdict::Good {
                         ending: Some(Ending::Interrupted { torn: 1.., .. }),
@@ -298,8 +310,8 @@ impl Vault {
             }
             return Ok(Verdict::Good { ending: None });
         }
-        match secret {
-            Some(secret) => Ok(match judge(bytes, &header, secret) {
+        match key {
+            Some(key) => Ok(match judge(bytes, &header, key) {
                 // Whose doing a torn end is, the file alone does not say.
                 Verdict::Good {
                     ending: Some(Ending::Interrupted { torn: 1.., .. }),
@@ -313,7 +325,7 @@ impl Vault {
 
     /// Opens a recording for whoever the receipt was made out to. Everything that comes back is authentic; a recording
     /// with a changed chunk is a fault, one without its end says so in [`Audio::ending`].
-    pub fn read(&self, id: FileId, receipt: &Receipt, secret: &RecipientSecret) -> Result<Audio, Fault> {
+    pub fn read(&self, id: FileId, receipt: &Receipt, key: &Key) -> Result<Audio, Fault> {
         if receipt.object() != id.0 {
             return Err(Fault::RefusedReceipt);
         }
@@ -322,7 +334,7 @@ impl Vault {
         if header.fixed.file != id.0 {
             return Err(seal::Fault::RefusedHeader.into());
         }
-        let opener = Opener::new(&header, secret, None)?;
+        let opener = Opener::new(&header, &key.secret, key.share.as_ref())?;
         let (_, payload) = bytes
             .split_at_mut_checked(HEADER)
             .ok_or(seal::Fault::MalformedHeader("too short"))?;
@@ -333,19 +345,105 @@ impl Vault {
     }
 
     /// Opens a recording and writes it to `wav`: 16 bit, caller left, other side right.
-    pub fn export_wav(
-        &self,
-        id: FileId,
-        receipt: &Receipt,
-        secret: &RecipientSecret,
-        wav: &Path,
-    ) -> Result<Audio, Fault> {
-        let audio = self.read(id, receipt, secret)?;
+    pub fn export_wav(&self, id: FileId, receipt: &Receipt, key: &Key, wav: &Path) -> Result<Audio, Fault> {
+        let audio = self.read(id, receipt, key)?;
         audio.write_wav(wav)?;
         Ok(audio)
     }
 
-    fn path_of(&self, id: FileId) -> Result<PathBuf, Fault> {
+    /// Opens a part of a recording, from one millisecond of it to another, and reads nothing of the file but its head and
+    /// the chunks that part lies in. It is authentic; whether the file ends as it should is told by [`Vault::read`] alone.
+    pub fn read_part(
+        &self,
+        id: FileId,
+        receipt: &Receipt,
+        key: &Key,
+        from_ms: u64,
+        to_ms: u64,
+    ) -> Result<Audio, Fault> {
+        if receipt.object() != id.0 {
+            return Err(Fault::RefusedReceipt);
+        }
+        let reading = || Fault::disk("read a recording");
+        let file = File::open(self.path_of(id)?).map_err(reading())?;
+        let length = file.metadata().map_err(reading())?.len();
+        let mut head = [0; HEADER];
+        file.read_exact_at(&mut head, 0).map_err(reading())?;
+        let header = Header::parse(&head)?;
+        if header.fixed.file != id.0 {
+            return Err(seal::Fault::RefusedHeader.into());
+        }
+        let opener = Opener::new(&header, &key.secret, key.share.as_ref())?;
+        let (chunks, tail) = split_length(length).ok_or(seal::Fault::MalformedHeader("too short"))?;
+        let frame = u64::from(header.fixed.channels.max(1));
+        // Octets of sound: eight samples a millisecond, each of so many octets as there are sides.
+        let place = |ms: u64| ms.saturating_mul(8 * frame);
+        let there = chunks * CHUNK as u64 + tail.saturating_sub(FINAL_SEALED_MIN as u64);
+        let (from, to) = (place(from_ms).min(there), place(to_ms.max(from_ms)).min(there));
+        let room = usize::try_from(to - from).map_err(|_| Fault::ExhaustedLength)?;
+        let mut audio = Audio::new(header.fixed, room);
+        let mut at = from;
+        let mut sealed = Box::new([0; CHUNK_SEALED]);
+        while at < to {
+            let index = at / CHUNK as u64;
+            let offset = usize::try_from(at % CHUNK as u64).map_err(|_| Fault::ExhaustedLength)?;
+            let number = u32::try_from(index).map_err(|_| Fault::ExhaustedLength)?;
+            let mut end;
+            let plain: &[u8] = if index < chunks {
+                file.read_exact_at(sealed.as_mut_slice(), chunk_offset(number))
+                    .map_err(reading())?;
+                opener.chunk(number, &mut sealed)?
+            } else {
+                end = vec![0; usize::try_from(tail).map_err(|_| Fault::ExhaustedLength)?];
+                file.read_exact_at(&mut end, chunk_offset(number)).map_err(reading())?;
+                opener.last(number, &mut end)?.0
+            };
+            audio.read_chunk();
+            let until = plain.len().min(offset + usize::try_from(to - at).unwrap_or(usize::MAX));
+            let Some(heard) = plain.get(offset..until).filter(|heard| !heard.is_empty()) else {
+                break;
+            };
+            audio.push(heard);
+            at += heard.len() as u64;
+        }
+        zeroize::Zeroize::zeroize(sealed.as_mut_slice());
+        Ok(audio)
+    }
+
+    /// What the waveform of a recording is drawn from; `None` for one that was interrupted or is older than waveforms.
+    pub fn peaks(&self, id: FileId, receipt: &Receipt, key: &Key) -> Result<Option<Peaks>, Fault> {
+        if receipt.object() != id.0 {
+            return Err(Fault::RefusedReceipt);
+        }
+        let listed = self.find(id)?;
+        let path = listed.path.with_extension(PEAKS);
+        if listed.state == State::Recording || !path.exists() {
+            return Ok(None);
+        }
+        let opener = Opener::new(&listed.header, &key.secret, key.share.as_ref())?;
+        let mut sealed = load(&path)?;
+        let peaks = Peaks::from_bytes(opener.peaks(&mut sealed)?);
+        zeroize::Zeroize::zeroize(&mut sealed);
+        Ok(peaks)
+    }
+
+    /// Takes a recording away with its waveform and its share, for one in which there is nothing.
+    pub fn discard(&self, id: FileId) -> Result<(), Fault> {
+        let listed = self.find(id)?;
+        let _ = fs::remove_file(listed.path.with_extension(PEAKS));
+        fs::remove_file(&listed.path).map_err(Fault::disk("take a recording away"))?;
+        if let Some(shares) = self.locks.shares() {
+            let month = Month::of_unix_ms(listed.fixed.start_ms);
+            shares.wipe(month, &id.0).map_err(Fault::Share)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn path_of(&self, id: FileId) -> Result<PathBuf, Fault> {
         self.files()?
             .into_iter()
             .find(|path| id_of(path).is_some_and(|found| found == id))
@@ -353,7 +451,7 @@ impl Vault {
     }
 
     /// Every file in a month's folder that is named like a recording.
-    fn files(&self) -> Result<Vec<PathBuf>, Fault> {
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>, Fault> {
         let listing = Fault::disk("list its folder");
         let mut out = Vec::new();
         let mut collect = || -> io::Result<()> {
@@ -378,8 +476,8 @@ impl Vault {
 }
 
 /// Opens every chunk and says how the file stands.
-fn judge(mut bytes: Vec<u8>, header: &Header, secret: &RecipientSecret) -> Verdict {
-    let Ok(opener) = Opener::new(header, secret, None) else {
+fn judge(mut bytes: Vec<u8>, header: &Header, key: &Key) -> Verdict {
+    let Ok(opener) = Opener::new(header, &key.secret, key.share.as_ref()) else {
         return Verdict::ChangedHeader;
     };
     let Some((_, payload)) = bytes.split_at_mut_checked(HEADER) else {
@@ -461,7 +559,8 @@ fn look(path: &Path) -> Result<Listed, Fault> {
     let mut head = [0; HEADER];
     file.read_exact_at(&mut head, 0)
         .map_err(Fault::disk("read a recording"))?;
-    let fixed = Header::parse(&head)?.fixed;
+    let header = Header::parse(&head)?;
+    let fixed = header.fixed.clone();
     let id = FileId(fixed.file);
     if id_of(path) != Some(id) {
         return Err(seal::Fault::MalformedHeader("it has another file's name").into());
@@ -487,6 +586,7 @@ fn look(path: &Path) -> Result<Listed, Fault> {
     Ok(Listed {
         id,
         path: path.to_owned(),
+        header,
         fixed,
         kind,
         state,
@@ -517,34 +617,7 @@ fn is_part(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "part")
 }
 
-fn id_of(path: &Path) -> Option<FileId> {
+pub(crate) fn id_of(path: &Path) -> Option<FileId> {
     let (id, kind) = path.file_name()?.to_str()?.split_once('.')?;
     matches!(kind, DONE | PART).then(|| id.parse().ok()).flatten()
-}
-
-/// `2026-11` of a time, in UTC.
-fn month(at_ms: i64) -> String {
-    let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    at.strftime("%Y-%m").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::month;
-
-    #[test]
-    fn a_time_lies_in_its_month() {
-        let cases = [
-            (0, "1970-01"),
-            (-1, "1969-12"),
-            (951_782_400_000, "2000-02"),
-            (951_868_799_999, "2000-02"),
-            (951_868_800_000, "2000-03"),
-            (1_795_219_199_999, "2026-11"),
-            (1_796_083_200_000, "2026-12"),
-        ];
-        for (at_ms, expected) in cases {
-            assert_eq!(month(at_ms), expected, "{at_ms}");
-        }
-    }
 }

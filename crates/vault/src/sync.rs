@@ -33,6 +33,9 @@ pub(crate) struct Syncing {
     /// The folder to sync once, for the file's name.
     folder: PathBuf,
     folder_synced: AtomicBool,
+    /// What has to be on its disk before anything of the file counts: its share, with the keys.
+    before: Vec<PathBuf>,
+    before_synced: AtomicBool,
     queued: AtomicBool,
     written: AtomicU32,
     durable: AtomicU32,
@@ -56,11 +59,13 @@ impl Syncer {
 }
 
 impl Syncing {
-    pub(crate) fn new(file: File, folder: PathBuf) -> Arc<Self> {
+    pub(crate) fn new(file: File, folder: PathBuf, before: Vec<PathBuf>) -> Arc<Self> {
         Arc::new(Self {
             file,
             folder,
             folder_synced: AtomicBool::new(false),
+            before_synced: AtomicBool::new(before.is_empty()),
+            before,
             queued: AtomicBool::new(false),
             written: AtomicU32::new(0),
             durable: AtomicU32::new(0),
@@ -79,7 +84,8 @@ impl Syncing {
     /// Syncs now, on the thread that asks.
     pub(crate) fn sync(&self) -> io::Result<()> {
         let written = self.written.load(Ordering::Acquire);
-        let synced = self.file.sync_data().and_then(|()| {
+        let synced = self.sync_before().and_then(|()| {
+            self.file.sync_data()?;
             if !self.folder_synced.load(Ordering::Acquire) {
                 File::open(&self.folder)?.sync_all()?;
                 self.folder_synced.store(true, Ordering::Release);
@@ -93,6 +99,16 @@ impl Syncing {
             Err(_) => self.failed.store(true, Ordering::Release),
         }
         synced
+    }
+
+    fn sync_before(&self) -> io::Result<()> {
+        if !self.before_synced.load(Ordering::Acquire) {
+            for path in &self.before {
+                File::open(path)?.sync_all()?;
+            }
+            self.before_synced.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// What was written before is on the disk, by a barrier for the whole file system.
@@ -146,7 +162,14 @@ fn sync_together(files: &[Arc<Syncing>]) -> bool {
         return false;
     }
     for (file, written) in files.iter().zip(written) {
-        file.synced_with_others(written);
+        // The shares lie elsewhere.
+        match file.sync_before() {
+            Ok(()) => file.synced_with_others(written),
+            Err(error) => {
+                tracing::error!(%error, "the share of a recording cannot be synced");
+                file.failed.store(true, Ordering::Release);
+            }
+        }
     }
     true
 }

@@ -17,6 +17,7 @@ use std::sync::mpsc::SyncSender;
 use seal::{CHUNK, CHUNK_SEALED, Codec, Hasher, REMAINDER_MAX, SAMPLE_RATE, Sealer, chunk_offset};
 use zeroize::Zeroize;
 
+use crate::peaks::Counting;
 use crate::sync::Syncing;
 use crate::{Fault, FileId};
 
@@ -43,6 +44,8 @@ pub struct Writer {
     frames: u64,
     silent_frames: u64,
     written: u64,
+    peaks: Option<Counting>,
+    overdue: bool,
 }
 
 /// A recording that was finished.
@@ -71,6 +74,7 @@ impl Writer {
         queue: SyncSender<Arc<Syncing>>,
         sealer: Sealer,
         fixed: &seal::Fixed,
+        overdue: bool,
     ) -> Self {
         let mut sha256 = Hasher::new();
         sha256.update(&fixed.to_bytes());
@@ -90,12 +94,19 @@ impl Writer {
             frames: 0,
             silent_frames: 0,
             written: seal::HEADER as u64,
+            peaks: Some(Counting::new(fixed.codec, usize::from(fixed.channels))),
+            overdue,
         }
     }
 
     /// Its name.
     pub fn id(&self) -> FileId {
         self.id
+    }
+
+    /// It is sealed for another month's key, or the house's: nobody has provisioned its own.
+    pub fn is_overdue(&self) -> bool {
+        self.overdue
     }
 
     /// Samples per channel so far.
@@ -161,7 +172,15 @@ impl Writer {
             self.buffer[self.filled..CHUNK].fill(silence);
             self.seal_chunk()?;
         }
-        let sealer = self.sealer.take().ok_or(Fault::Stopped)?;
+        let mut sealer = self.sealer.take().ok_or(Fault::Stopped)?;
+        // A picture of the sound and no part of it: without it the recording is as good.
+        let peaks = self.peaks.take().map(|counting| counting.finish().to_bytes());
+        if let Some(mut peaks) = peaks {
+            if let Ok(Some(sealed)) = sealer.peaks(&peaks) {
+                let _ = fs::write(self.path.with_extension(crate::shelf::PEAKS), sealed);
+            }
+            peaks.zeroize();
+        }
         let chunks = sealer.chunks();
         let last = sealer.finish(&self.buffer[..self.filled], self.frames, end_ms)?;
         self.buffer.zeroize();
@@ -195,7 +214,11 @@ impl Writer {
             return Err(Fault::ExhaustedLength);
         }
         for frame in 0..count {
-            put(frame, &mut self.buffer[self.filled..self.filled + self.channels]);
+            let place = &mut self.buffer[self.filled..self.filled + self.channels];
+            put(frame, place);
+            if let Some(peaks) = &mut self.peaks {
+                peaks.take(place);
+            }
             self.filled += self.channels;
             self.frames += 1;
             if self.filled == CHUNK {

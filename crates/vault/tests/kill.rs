@@ -125,7 +125,7 @@ fn kill_nine_loses_nothing_acknowledged() {
                 one.frames,
                 one.id
             );
-            let audio = vault.read(one.id, &receipt(one.id), &secret()).expect("authentic");
+            let audio = vault.read(one.id, &receipt(one.id), &common::key()).expect("authentic");
             assert_eq!(
                 audio.ending(),
                 Ending::Interrupted {
@@ -146,11 +146,13 @@ fn kill_nine_loses_nothing_acknowledged() {
                 bytes: one.bytes,
                 sha256: one.sha256,
             };
-            let verdict = vault.verify(one.id, Some(&said), Some(&secret())).expect("readable");
+            let verdict = vault
+                .verify(one.id, Some(&said), Some(&common::key()))
+                .expect("readable");
             assert!(matches!(verdict, Verdict::Good { .. }), "{verdict:?}");
         }
         for (id, said) in &finished {
-            let verdict = vault.verify(*id, Some(said), Some(&secret())).expect("readable");
+            let verdict = vault.verify(*id, Some(said), Some(&common::key())).expect("readable");
             assert!(
                 matches!(
                     verdict,
@@ -262,7 +264,7 @@ fn a_full_disk_stops_the_recording_and_nothing_else() {
         "it was cut when it stopped"
     );
     assert!(interrupted[0].chunks >= 2);
-    let audio = vault.read(id, &receipt(id), &secret()).expect("authentic");
+    let audio = vault.read(id, &receipt(id), &common::key()).expect("authentic");
     assert!(
         audio
             .caller()

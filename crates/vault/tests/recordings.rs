@@ -12,7 +12,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{START_MS, caller, new, open, other, receipt, secret, speak};
+use common::{START_MS, caller, new, open, other, receipt, speak};
 use proptest::prelude::*;
 use seal::{CHUNK, CHUNK_SEALED, Codec, Ending, HEADER, RecipientSecret};
 use vault::{Expected, Fault, FileId, Kind, NewRecording, Sealed, State, Vault, Verdict};
@@ -33,7 +33,7 @@ fn record(vault: &mut Vault, which: u64, frames: u64) -> Sealed {
 }
 
 fn heard(vault: &Vault, id: FileId) -> (Vec<u8>, Vec<u8>, Ending) {
-    let audio = vault.read(id, &receipt(id), &secret()).expect("authentic");
+    let audio = vault.read(id, &receipt(id), &common::key()).expect("authentic");
     (audio.caller().collect(), audio.other().collect(), audio.ending())
 }
 
@@ -77,7 +77,7 @@ fn what_was_said_is_heard() {
                 end_ms: START_MS + 1
             }
         );
-        for secret in [None, Some(secret())] {
+        for secret in [None, Some(common::key())] {
             for expected in [None, Some(expected(&sealed))] {
                 let verdict = vault
                     .verify(sealed.id, expected.as_ref(), secret.as_ref())
@@ -107,7 +107,7 @@ fn a_clip_has_one_channel() {
         .expect("a good disk");
     speak(&mut writer, 4, 12_345).expect("a good disk");
     let id = writer.finish(START_MS + 1543).expect("a good disk").id;
-    let audio = vault.read(id, &receipt(id), &secret()).expect("authentic");
+    let audio = vault.read(id, &receipt(id), &common::key()).expect("authentic");
     assert_eq!(
         (audio.kind(), audio.codec(), audio.frames()),
         (Kind::Clip, Codec::ALaw, 12_345)
@@ -182,7 +182,7 @@ fn a_wav_has_the_caller_left() {
     let path = folder.path().join("out.wav");
     let before = files(folder.path()).len();
     vault
-        .export_wav(id, &receipt(id), &secret(), &path)
+        .export_wav(id, &receipt(id), &common::key(), &path)
         .map(drop)
         .expect("a good disk");
     assert_eq!(files(folder.path()).len(), before + 1, "the WAV and nothing else");
@@ -202,10 +202,10 @@ fn a_receipt_opens_its_recording_only() {
     let mut vault = open(folder.path(), 1);
     let (one, two) = (record(&mut vault, 1, 100).id, record(&mut vault, 2, 100).id);
     assert!(matches!(
-        vault.read(one, &receipt(two), &secret()),
+        vault.read(one, &receipt(two), &common::key()),
         Err(Fault::RefusedReceipt)
     ));
-    let stranger = RecipientSecret::generate(1, &mut |out| out.fill(9));
+    let stranger = vault::Key::from(RecipientSecret::generate(1, &mut |out| out.fill(9)));
     let refused = vault.read(one, &receipt(one), &stranger);
     assert!(matches!(refused, Err(Fault::Seal(seal::Fault::RefusedKey))));
     assert!(matches!(
@@ -214,7 +214,7 @@ fn a_receipt_opens_its_recording_only() {
     ));
     let nobody = FileId([0; 16]);
     assert!(matches!(
-        vault.read(nobody, &receipt(nobody), &secret()),
+        vault.read(nobody, &receipt(nobody), &common::key()),
         Err(Fault::RefusedUnknown(_))
     ));
     assert_eq!(one.to_string().parse::<FileId>().expect("its own name"), one);
@@ -225,7 +225,7 @@ fn a_receipt_opens_its_recording_only() {
 #[test]
 fn nothing_is_recorded_for_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut vault = Vault::open(folder.path(), vec![], common::draw(1)).expect("a folder");
+    let mut vault = Vault::open(folder.path(), Vec::new(), common::draw(1)).expect("a folder");
     assert!(matches!(
         vault.begin(&new(Kind::Call)),
         Err(Fault::Seal(seal::Fault::MisuseRecipients(0)))
@@ -274,7 +274,7 @@ fn an_interrupted_recording_is_cut_to_whole_chunks() {
     torn.extend_from_slice(&[7; 777]);
     std::fs::write(&part, torn).expect("the test's folder");
 
-    let keyless = Vault::open(folder.path().join("recordings"), vec![], common::draw(2)).expect("a folder");
+    let keyless = Vault::open(folder.path().join("recordings"), Vec::new(), common::draw(2)).expect("a folder");
     let (interrupted, troubles) = keyless.recover().expect("readable");
     assert!(troubles.is_empty());
     let [only] = interrupted.as_slice() else {
@@ -296,7 +296,7 @@ fn an_interrupted_recording_is_cut_to_whole_chunks() {
         bytes: only.bytes,
         sha256: only.sha256,
     };
-    for secret in [None, Some(secret())] {
+    for secret in [None, Some(common::key())] {
         let verdict = keyless.verify(id, Some(&said), secret.as_ref()).expect("readable");
         assert!(matches!(verdict, Verdict::Good { .. }), "{verdict:?}");
     }
@@ -360,8 +360,10 @@ fn what_was_changed_is_named() {
     let look = |bytes: &[u8]| {
         std::fs::write(&path, bytes).expect("the test's folder");
         let keyless = vault.verify(sealed.id, Some(&said), None).expect("readable");
-        let with_key = vault.verify(sealed.id, None, Some(&secret())).expect("readable");
-        let with_both = vault.verify(sealed.id, Some(&said), Some(&secret())).expect("readable");
+        let with_key = vault.verify(sealed.id, None, Some(&common::key())).expect("readable");
+        let with_both = vault
+            .verify(sealed.id, Some(&said), Some(&common::key()))
+            .expect("readable");
         (keyless, with_key, with_both)
     };
     let flip = |place: usize| {
@@ -420,7 +422,7 @@ fn what_was_changed_is_named() {
     // Another recording under this one's name.
     assert_eq!(look(&stranger).0, Verdict::ChangedHeader);
     assert!(matches!(
-        vault.read(sealed.id, &receipt(sealed.id), &secret()),
+        vault.read(sealed.id, &receipt(sealed.id), &common::key()),
         Err(Fault::Seal(_))
     ));
     assert!(matches!(

@@ -269,9 +269,16 @@ impl House {
             refused: None,
         };
         let receipt = readers.receipt(&access).expect("room");
-        let secret = seal::RecipientSecret::from_bytes(&self.key("recording.secret")).expect("a key");
+        let header = self.vault().find(recording).expect("a recording").header;
+        let keyring = keyring::Keyring::at(self.path("keys"));
+        let unlocked = keyring.unlock(&mut |_| Ok("".to_owned().into())).expect("a plain root");
+        let month = seal::Month::of_unix_ms(header.fixed.start_ms);
+        let key = vault::Key {
+            secret: unlocked.recipient(&header).expect("its month's key"),
+            share: keyring.shares().find(month, &recording.0).expect("readable"),
+        };
         self.vault()
-            .read(recording, &receipt, &secret)
+            .read(recording, &receipt, &key)
             .expect("an authentic recording")
     }
 
@@ -281,7 +288,11 @@ impl House {
     }
 
     fn reader(&self) -> ledger::Reader {
-        ledger::Reader::open(&self.path("data/book"), self.book_key(), 0).expect("a book")
+        let engine = seal::RecipientSecret::from_engine_bytes(&self.key("engine.secret")).expect("a key");
+        let given = keyring::engine_keys(&self.path("keys"), &engine).expect("its own");
+        let rows = given.map_or_else(ledger::Rows::default, |given| ledger::Rows::new(given.rows));
+        let keys = ledger::ReadKeys::from(self.book_key()).with(rows);
+        ledger::Reader::open(&self.path("data/book"), keys, 0).expect("a book")
     }
 
     fn book_key(&self) -> seal::BookKey {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use media::sdp::Stream;
 use media::{Law, Leg, LegStart, Quality};
 use rustix::event::epoll;
+use seal::Tenant;
 use switchboard::{CallId, LegId, MediaEvent, RecordingId};
 
 use super::clip::{Bounds, Clip};
@@ -66,8 +67,9 @@ impl Thread {
                 leg,
                 recording,
                 call,
+                tenant,
                 consent,
-            } => self.record(leg, recording, call, consent),
+            } => self.record(leg, recording, (call, tenant), consent),
             Order::StopRecord { recording } => {
                 if let Some(at) = self.recordings.get(&recording).copied() {
                     self.stop_recording(at);
@@ -77,6 +79,7 @@ impl Thread {
                 leg,
                 recording,
                 call,
+                tenant,
                 beep,
                 longest,
                 shortest,
@@ -87,7 +90,7 @@ impl Thread {
                     shortest,
                     ends_after_silence,
                 };
-                self.begin_clip(leg, recording, call, beep, bounds);
+                self.begin_clip(leg, recording, (call, tenant), beep, bounds);
             }
             Order::EndClip { leg } => {
                 if let Some(at) = self.legs.get(&leg).copied() {
@@ -225,7 +228,7 @@ impl Thread {
         self.bridges -= 1;
     }
 
-    fn record(&mut self, leg: LegId, recording: RecordingId, call: CallId, consent: [u8; 32]) {
+    fn record(&mut self, leg: LegId, recording: RecordingId, (call, tenant): (CallId, Tenant), consent: [u8; 32]) {
         let Some(at) = self.legs.get(&leg).copied() else {
             self.events.push(MediaEvent::RecordingFailed { recording });
             return;
@@ -237,6 +240,7 @@ impl Thread {
         let begin = Begin {
             recording,
             call,
+            tenant,
             leg,
             law: party.law,
             kind: Kind::Call { consent },
@@ -264,7 +268,14 @@ impl Thread {
         });
     }
 
-    fn begin_clip(&mut self, leg: LegId, recording: RecordingId, call: CallId, beep: Arc<[u8]>, bounds: Bounds) {
+    fn begin_clip(
+        &mut self,
+        leg: LegId,
+        recording: RecordingId,
+        (call, tenant): (CallId, Tenant),
+        beep: Arc<[u8]>,
+        bounds: Bounds,
+    ) {
         let Some(at) = self.legs.get(&leg).copied() else { return };
         self.end_clip(at);
         let Some(party) = party(&mut self.parties, at) else {
@@ -284,6 +295,7 @@ impl Thread {
         let begin = Begin {
             recording,
             call,
+            tenant,
             leg,
             law: party.law,
             kind: Kind::Clip,

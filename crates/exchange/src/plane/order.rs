@@ -71,6 +71,8 @@ pub enum Order {
         recording: RecordingId,
         /// The call it belongs to.
         call: CallId,
+        /// Whose it is.
+        tenant: seal::Tenant,
         /// SHA-256 of the release and consent words.
         consent: [u8; 32],
     },
@@ -87,6 +89,8 @@ pub enum Order {
         recording: RecordingId,
         /// The call it belongs to.
         call: CallId,
+        /// Whose it is.
+        tenant: seal::Tenant,
         /// The beep, in the leg's codec.
         beep: Arc<[u8]>,
         /// It ends at this length.

@@ -55,6 +55,8 @@ pub struct Begin {
     pub recording: RecordingId,
     /// The call it belongs to.
     pub call: CallId,
+    /// Whose it is.
+    pub tenant: seal::Tenant,
     /// The party recorded.
     pub leg: LegId,
     /// How the frames are coded.

@@ -53,7 +53,7 @@ impl Bench {
             [next; 16]
         });
         let writing = vault::Vault::open(vault, vec![secret.public()], draw).expect("a vault");
-        let shelf = vault::Vault::open(vault, vec![], Box::new(|| [0; 16])).expect("a vault");
+        let shelf = vault::Vault::open(vault, Vec::new(), Box::new(|| [0; 16])).expect("a vault");
         let recorder = Recorder::start(writing, shelf, taps, sender.clone()).expect("threads");
         let plane = Plane::start(1, sender, tap).expect("threads");
         let (bench, _) = Self::new();
@@ -408,6 +408,7 @@ fn a_recorded_call_is_sealed_with_both_directions() {
         leg: LegId(1),
         recording,
         call: CallId([1; 16]),
+        tenant: seal::Tenant::HOUSE,
         consent: [8; 32],
     });
     bench.plane.order(Order::Play {
@@ -456,6 +457,7 @@ fn a_clip_is_kept_and_an_empty_one_is_not() {
             leg: LegId(1),
             recording: CallId([id; 16]),
             call: CallId([1; 16]),
+            tenant: seal::Tenant::HOUSE,
             beep: clip(2),
             longest: Duration::from_secs(20),
             shortest: Duration::from_millis(300),
@@ -491,7 +493,7 @@ fn a_clip_is_kept_and_an_empty_one_is_not() {
     };
     drop(bench);
     recorder.join();
-    let vault = vault::Vault::open(folder.path().join("vault"), vec![], Box::new(|| [0; 16])).expect("a vault");
+    let vault = vault::Vault::open(folder.path().join("vault"), Vec::new(), Box::new(|| [0; 16])).expect("a vault");
     let (listed, trouble) = vault.list().expect("a list");
     assert!(trouble.is_empty());
     assert_eq!(
@@ -538,6 +540,7 @@ fn a_thread_that_is_stopped_ends_its_recordings() {
         leg: LegId(1),
         recording,
         call: CallId([1; 16]),
+        tenant: seal::Tenant::HOUSE,
         consent: [8; 32],
     });
     speak(&mut phone, leg, 5, loud);
@@ -556,7 +559,7 @@ fn a_thread_that_is_stopped_ends_its_recordings() {
 
 /// Opens a sealed call as ops would, and gives its two channels.
 fn open(folder: &Path, recording: RecordingId, secret: &seal::RecipientSecret) -> (Vec<u8>, Vec<u8>) {
-    let vault = vault::Vault::open(folder.join("vault"), vec![], Box::new(|| [0; 16])).expect("a vault");
+    let vault = vault::Vault::open(folder.join("vault"), Vec::new(), Box::new(|| [0; 16])).expect("a vault");
     let fill = &mut |bytes: &mut [u8]| bytes.fill(5);
     let keys = ledger::BookKeys {
         seal: seal::BookKey::generate(fill),
@@ -577,7 +580,11 @@ fn open(folder: &Path, recording: RecordingId, secret: &seal::RecipientSecret) -
         refused: None,
     };
     let receipt = book.receipt(&access).expect("written down");
-    let audio = vault.read(vault::FileId(recording.0), &receipt, secret).expect("opens");
+    let key = vault::Key::from(seal::RecipientSecret::new(
+        (*secret.secret()).into(),
+        secret.public().epoch(),
+    ));
+    let audio = vault.read(vault::FileId(recording.0), &receipt, &key).expect("opens");
     (audio.caller().collect(), audio.other().collect())
 }
 

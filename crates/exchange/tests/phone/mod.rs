@@ -61,7 +61,7 @@ pub(crate) fn config(data: &Path, practices: &Path) -> Config {
         keys: Keys {
             book: book_keys(),
             rows: ledger::Rows::default(),
-            recipients: vec![seal::RecipientSecret::generate(1, &mut |b| b.fill(9)).public()],
+            locks: vec![seal::RecipientSecret::generate(1, &mut |b| b.fill(9)).public()].into(),
             approvers: data.join("approvers"),
         },
         records: std::sync::Arc::new(switchboard::records::NotConnected),

@@ -252,11 +252,12 @@ impl Call {
                 wires.own_recording(recording, self.id, Some(field.name().to_owned()));
                 self.clips.insert(recording, id);
                 self.kept_clips.insert(id, recording);
-                let call = self.id;
+                let (call, practice) = (self.id, self.practice().to_owned());
                 self.to_caller(wires, |leg| MediaCommand::Clip {
                     leg,
                     recording,
                     call,
+                    practice,
                     longest,
                     shortest,
                     ends_after_silence,
@@ -375,6 +376,7 @@ impl Call {
             leg,
             recording,
             call: self.id,
+            practice: self.practice().to_owned(),
             consent,
         });
         true

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ledger::{Access, Book, BookKeys, Receipt};
 use seal::{BookKey, Codec, RecipientSecret, Signer};
-use vault::{Draw, FileId, Kind, NewRecording, Vault, Writer};
+use vault::{Draw, FileId, Key, Kind, NewRecording, Vault, Writer};
 
 pub(crate) const START_MS: i64 = 1_795_000_000_000;
 
@@ -20,6 +20,10 @@ pub(crate) fn draw(seed: u64) -> Draw {
 
 pub(crate) fn secret() -> RecipientSecret {
     RecipientSecret::generate(1, &mut |out| out.fill(3))
+}
+
+pub(crate) fn key() -> Key {
+    Key::from(secret())
 }
 
 /// `seed` has to differ each time in one folder, as real randomness does.

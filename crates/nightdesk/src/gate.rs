@@ -25,8 +25,6 @@ use Guard::{Needs, Open, Proves};
 
 const DRAFT: &str = "a folder of the reader's own, without a caller in it";
 
-const KEEPER: &str = "the root asks for its keeper: passphrase, token or credential";
-
 /// Every command, with what stands before it. A line with ` --` is a command with that option.
 pub(crate) const GUARDS: &[(&str, Guard)] = &[
     (
@@ -111,8 +109,9 @@ pub(crate) const GUARDS: &[(&str, Guard)] = &[
         "keys ceremony",
         Open("makes a root where there is none; without keys there is no office to ask"),
     ),
-    ("keys provision", Open(KEEPER)),
-    ("keys rotate", Open(KEEPER)),
+    // The root asks for its keeper beside.
+    ("keys provision", Needs(Permission::ManageKeys)),
+    ("keys rotate", Needs(Permission::ManageKeys)),
     (
         "keys recover",
         Open("two of the three people who keep a part of the recovery key are there"),

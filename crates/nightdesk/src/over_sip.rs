@@ -359,8 +359,12 @@ impl Stage {
     fn facts_when_settled(&self, data: &Path, key_folder: &Path) -> Result<Vec<Stamped>, Failure> {
         let deadline = Instant::now() + SCENARIO_MAX;
         loop {
-            let mut reader =
-                ledger::Reader::open(&data.join("book"), ledger::ReadKeys::from(keys::book_key(key_folder)?).with(keys::rows(key_folder)?), 0).map_err(Failure::book)?;
+            let mut reader = ledger::Reader::open(
+                &data.join("book"),
+                ledger::ReadKeys::from(keys::book_key(key_folder)?).with(keys::rows(key_folder)?),
+                0,
+            )
+            .map_err(Failure::book)?;
             let mut facts = Vec::new();
             for row in &mut reader {
                 facts.extend(

@@ -39,19 +39,19 @@ pub struct RecipientSecret {
 /// A sealed file's own part of its key: 32 octets that lie with the keys and never beside the file. Without them the
 /// recipient's secret key opens nothing, so that wiping them destroys exactly this file, and every copy of it. Wiped when
 /// dropped.
-pub struct ItemShare(Zeroizing<[u8; 32]>);
+pub struct ItemShare(Box<Zeroizing<[u8; 32]>>);
 
 impl ItemShare {
-    /// A new one.
+    /// A new one. It stays where it was drawn: what is moved leaves a copy behind.
     pub fn generate(entropy: Entropy<'_>) -> Self {
-        let mut key = Zeroizing::new([0; 32]);
+        let mut key = Box::new(Zeroizing::new([0; 32]));
         entropy(key.as_mut_slice());
         Self(key)
     }
 
     /// One from its 32 octets.
     pub fn new(key: Zeroizing<[u8; 32]>) -> Self {
-        Self(key)
+        Self(Box::new(key))
     }
 
     /// Its 32 octets, for whoever keeps it.

@@ -19,7 +19,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use common::{START_MS, book, book_key, caller, new, open, other, receipt, secret, speak};
+use common::{START_MS, book, book_key, caller, new, open, other, receipt, speak};
 use ledger::{Committer, Entry, Reader};
 use seal::Ending;
 use vault::{Expected, Fault, FileId, Kind, Verdict};

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{START_MS, book, book_key, caller, new, open, other, receipt, secret, speak};
+use common::{START_MS, book, book_key, caller, new, open, other, receipt, speak};
 use ledger::{Committer, Entry, Index, Reader};
 use seal::Signer;
 use vault::{Expected, FileId, Kind, Verdict};
@@ -299,7 +299,7 @@ impl Found {
                 bytes: one.bytes,
                 sha256: one.sha256,
             };
-            match vault.verify(one.id, Some(&expected), Some(&secret())) {
+            match vault.verify(one.id, Some(&expected), Some(&common::key())) {
                 Ok(Verdict::Good { .. }) => {}
                 other => wrong(format!("recording {} as recovery found it: {other:?}", one.id)),
             }
@@ -307,7 +307,7 @@ impl Found {
         let cut_short: BTreeSet<FileId> = interrupted.iter().map(|one| one.id).collect();
         for (id, which) in &promised.which {
             let said = promised.frames.get(id).copied().unwrap_or(0);
-            let audio = match vault.read(*id, &receipt(*id), &secret()) {
+            let audio = match vault.read(*id, &receipt(*id), &common::key()) {
                 Ok(audio) => audio,
                 Err(_) if said <= LOST_FRAMES_MAX && !promised.finished.contains_key(id) => continue,
                 Err(fault) => {

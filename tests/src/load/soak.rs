@@ -236,8 +236,13 @@ fn outcomes(server: &Server, folder: &std::path::Path, field: &Field, faults: &m
     let listed = listed.lines().count();
     let key = std::fs::read(folder.join("keys/book.key"))?;
     let key = seal::BookKey::from_bytes(&key).map_err(|fault| io::Error::other(fault.to_string()))?;
-    let reader =
-        ledger::Reader::open(&folder.join("data/book"), key, 0).map_err(|fault| io::Error::other(fault.to_string()))?;
+    let other = |fault: &dyn std::fmt::Display| io::Error::other(fault.to_string());
+    let engine = std::fs::read(folder.join("keys/engine.secret"))?;
+    let engine = seal::RecipientSecret::from_engine_bytes(&engine).map_err(|fault| other(&fault))?;
+    let given = keyring::engine_keys(&folder.join("keys"), &engine).map_err(|fault| other(&fault))?;
+    let rows = given.map_or_else(ledger::Rows::default, |given| ledger::Rows::new(given.rows));
+    let keys = ledger::ReadKeys::from(key).with(rows);
+    let reader = ledger::Reader::open(&folder.join("data/book"), keys, 0).map_err(|fault| other(&fault))?;
     let mut calls: BTreeMap<CallId, (usize, usize)> = BTreeMap::new();
     let (mut kinds, mut refused) = (BTreeMap::<String, usize>::new(), 0usize);
     for row in reader {

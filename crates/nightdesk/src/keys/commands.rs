@@ -10,6 +10,7 @@ use seal::{Month, Part, Place, Tenant};
 
 use super::{MONTHS_AHEAD, THE_HOUSE, ask, entropy, failed};
 use crate::config::Settings;
+use crate::gate::{About, Gate};
 use crate::{Failure, flows, out, serve};
 
 /// A backup of keys is older than its use after so many days: what was destroyed shall not live on in it.
@@ -308,6 +309,7 @@ fn ceremony(settings: &Settings, config: &Path, keeper: &Keeper) -> Result<(), F
 
 fn provision(settings: &Settings, months: u16) -> Result<(), Failure> {
     are_apart(settings)?;
+    let _allowed = Gate::new(settings).pass("keys provision", &About::default(), "")?;
     let mut unlocked = super::unlock(&settings.keys)?;
     super::make_book(&settings.keys)?;
     let names = names(settings);
@@ -339,6 +341,7 @@ fn rotate(
         .map(|text| text.parse::<Month>())
         .transpose()
         .map_err(|fault| Failure::new(fault.to_string(), "write it like 2026-11"))?;
+    let _allowed = Gate::new(settings).pass("keys rotate", &About::default(), "")?;
     let mut unlocked = super::unlock(folder)?;
     let left = unlocked.tidy().map_err(failed)?;
     if left > 0 {

@@ -188,6 +188,8 @@ fn keys_from_their_ceremony_to_a_restore() {
         "0:0.5",
         "--config",
         "desk.yaml",
+        "--reason",
+        "a part",
     ];
     assert!(house.done(PASSPHRASE, &part).contains("0.2 s  1 chunks read"));
 

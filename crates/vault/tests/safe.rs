@@ -282,7 +282,7 @@ fn child() -> Option<PathBuf> {
     std::env::var_os(FOLDER).map(PathBuf::from)
 }
 
-/// C6. Proves SEC-01, SEC-12: a core dump of a process that recorded, taken after the call, holds no key of the file; one that is taken
+/// Proves SEC-01, SEC-12: (C6) a core dump of a process that recorded, taken after the call, holds no key of the file; one that is taken
 /// during the call does, which shows that the search finds what it looks for. The secret half of the recipient is in neither.
 #[test]
 fn c6_a_core_dump_after_the_call_holds_no_key() {

@@ -135,7 +135,7 @@ pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
         for listener in running.handle().listeners() {
             out!("listening on {} {}", listener.transport.name(), listener.local);
         }
-        retention(path.to_owned(), key_folder, rows);
+        retention(path.to_owned(), key_folder.clone(), rows);
         // Callers matter more than whoever looks on: without a door the engine serves all the same.
         let _door = control::open(&data, &running.handle())
             .map_err(|failure| out!("{failure}"))

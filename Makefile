@@ -12,9 +12,9 @@ setup: ## Install what is missing (apt when root or sudo is there)
 run: setup keys ## Start Cedar Family Medicine on loopback, play the demonstration, then keep serving until Ctrl-C
 	@tools/run
 
-demo: setup ## A call at the keyboard: read what Cedar Family Medicine says, type keys, decide what telephones do
+demo: setup ## A call at the keyboard, and in a browser: hear what Cedar Family Medicine says, press keys, decide what telephones do
 	@$(CARGO) build --quiet --release -p nightdesk
-	@target/release/nightdesk flow simulate flows/cedar-family-medicine
+	@target/release/nightdesk flow simulate flows/cedar-family-medicine --browser
 
 keys: ## Make development keys in certs/
 	@$(CARGO) build --quiet --release -p nightdesk

@@ -6,8 +6,9 @@
     reason = "a test reads files and the clock, and fails loudly"
 )]
 
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// A day on which the approvals of the practices that ship hold.
 const A_DAY: &str = "2026-11-22";
@@ -18,6 +19,10 @@ fn root() -> PathBuf {
 
 /// The binary that `tools/test` has built beside these tests.
 fn nightdesk(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("the binary runs")
+}
+
+fn command(arguments: &[&str]) -> Command {
     let tests = std::env::current_exe().expect("this test is a file");
     let program = tests.ancestors().nth(2).expect("tests lie in deps").join("nightdesk");
     assert!(
@@ -26,12 +31,12 @@ fn nightdesk(arguments: &[&str]) -> Output {
         program.display()
     );
     // Spoken sentences are shared by all tests; they hold nothing about any caller.
-    Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .current_dir(root())
-        .env("XDG_CACHE_HOME", root().join("target/cache"))
-        .output()
-        .expect("the binary runs")
+        .env("XDG_CACHE_HOME", root().join("target/cache"));
+    command
 }
 
 fn said(output: &Output) -> String {
@@ -322,7 +327,6 @@ fn flow_diff_says_a_downgrade_in_clinical_words_and_by_its_exit_status() {
 
 #[test]
 fn flow_simulate_is_held_through_a_pipe_and_can_be_kept_as_a_scenario() {
-    use std::io::Write as _;
     let tests = std::env::current_exe().expect("this test is a file");
     let program = tests.ancestors().nth(2).expect("tests lie in deps").join("nightdesk");
     let mut child = Command::new(program)
@@ -330,9 +334,9 @@ fn flow_simulate_is_held_through_a_pipe_and_can_be_kept_as_a_scenario() {
         .args(["--now", "Saturday 2026-11-21 11:40 pm"])
         .args(["--on-call", "primary=Dr. Okafor", "--on-call", "backup=Dr. Lindqvist"])
         .current_dir(root())
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("the binary runs");
     // English, recording, a hospital calling, this number; name, birth date, right, reason; then the telephones.
@@ -354,6 +358,91 @@ fn flow_simulate_is_held_through_a_pipe_and_can_be_kept_as_a_scenario() {
         text.contains("- name: A lab calls") && text.contains("phones: {Dr. Okafor: [voicemail]}"),
         "{text}"
     );
+}
+
+/// J2, 1: the telephone of a rehearsed call as a page, for this machine's browser and no other page.
+#[test]
+fn flow_simulate_is_a_telephone_in_a_browser_too() {
+    let mut child = command(&[
+        "flow",
+        "simulate",
+        "flows/cedar-family-medicine",
+        "--browser",
+        "127.0.0.1:0",
+    ])
+    .args([
+        "--now",
+        "Saturday 2026-11-21 11:40 pm",
+        "--on-call",
+        "primary=Dr. Okafor",
+    ])
+    .stdin(Stdio::piped())
+    .stdout(Stdio::piped())
+    .spawn()
+    .expect("the program is built");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let address = lines
+        .find_map(|line| {
+            let line = line.expect("text");
+            line.strip_prefix("the same telephone in a browser: http://")
+                .map(|rest| rest.trim_end_matches('/').to_owned())
+        })
+        .expect("it says where");
+    // It goes on printing; nobody may wait for a full pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    let ask = |method: &str, path: &str, host: &str, body: &str| {
+        let mut stream = std::net::TcpStream::connect(&address).expect("it listens");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("it listens");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("it answers");
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let call = |typed: &str| ask("POST", "/call", &address, typed);
+
+    let page = ask("GET", "/", &address, "");
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("phone.js"), "{page}");
+    assert!(
+        page.contains("no-store") && page.contains("default-src 'self'"),
+        "{page}"
+    );
+    let begun = call("[]");
+    assert!(
+        begun.contains("Thank you for calling") && begun.contains(r#""waits_for":"keys""#),
+        "{begun}"
+    );
+    let sound = begun
+        .split("\"sounds\":[\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
+    let sound = ask(
+        "GET",
+        &format!("/sound/{}", sound.expect("something is heard")),
+        &address,
+        "",
+    );
+    assert!(sound.contains("audio/wav") && sound.contains("RIFF"), "a WAV file");
+    // A hospital, details skipped by silence, and the doctor's telephone rings.
+    let rings = call(r#"[{"press":"1"},{"press":"1"},{"press":"4"},{"wait":60}]"#);
+    assert!(rings.contains(r#""waits_for":{"phone":"Dr. Okafor"}"#), "{rings}");
+    let talks = call(
+        r#"[{"press":"1"},{"press":"1"},{"press":"4"},{"wait":60},{"phone":{"person":"Dr. Okafor","does":"accepts"}}]"#,
+    );
+    assert!(
+        talks.contains("connected to Dr. Okafor") && talks.contains(r#""waits_for":"nothing""#),
+        "{talks}"
+    );
+
+    // Another page of the same browser, another name for this machine, and what is no turn.
+    assert!(ask("POST", "/call", "rehearsal.example.com", "[]").starts_with("HTTP/1.1 403"));
+    assert!(call(r#"[{"press":"x"}]"#).starts_with("HTTP/1.1 422"));
+    assert!(call("no").starts_with("HTTP/1.1 4"));
+    assert!(ask("GET", "/sound/..%2F..%2Fetc%2Fpasswd", &address, "").starts_with("HTTP/1.1 404"));
+    child.kill().expect("it runs");
+    child.wait().expect("it ran");
 }
 
 #[test]

@@ -246,21 +246,28 @@ pub(crate) fn describe(news: &News) -> String {
     }
 }
 
-/// Writes µ-law samples as 16-bit WAV.
+/// What was heard, as a WAV file.
 pub(crate) fn write_wav(path: &Path, heard: &[u8]) -> Result<(), Failure> {
+    let failed = |why: &str| Failure::new(format!("{}: {why}", path.display()), "check the folder and the disk");
+    let bytes = wav(heard).ok_or_else(|| failed("too long for a WAV file"))?;
+    std::fs::write(path, bytes).map_err(|error| failed(&error.to_string()))
+}
+
+/// µ-law as the octets of a WAV file: 16 bit, one channel.
+pub(crate) fn wav(heard: &[u8]) -> Option<Vec<u8>> {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 8_000,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
-    let failed =
-        |error: hound::Error| Failure::new(format!("{}: {error}", path.display()), "check the folder and the disk");
-    let mut wav = hound::WavWriter::create(path, spec).map_err(failed)?;
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut file = hound::WavWriter::new(&mut bytes, spec).ok()?;
     for octet in heard {
-        wav.write_sample(Law::Pcmu.decode(*octet)).map_err(failed)?;
+        file.write_sample(Law::Pcmu.decode(*octet)).ok()?;
     }
-    wav.finalize().map_err(failed)
+    file.finalize().ok()?;
+    Some(bytes.into_inner())
 }
 
 /// A scenario of a file, by part of its name.

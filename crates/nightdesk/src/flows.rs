@@ -1,5 +1,6 @@
 //! `nightdesk flow`: check, rehearse, read and compare what practices wrote.
 
+mod browser;
 mod lsp;
 mod new;
 mod paper;

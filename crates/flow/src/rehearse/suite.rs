@@ -715,7 +715,8 @@ impl Phone {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// What a scenario means by a word.
+    pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|phone| phone.name() == name)
     }
 }

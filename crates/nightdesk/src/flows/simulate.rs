@@ -16,6 +16,7 @@ use flow::rehearse::{Awaited, Phone, Rehearsed, Scenario, Suite, Turn};
 use flow::{Practice, Words};
 use media::Law;
 
+use super::browser::Call;
 use super::{Failure, out, paper, practice, source};
 
 /// Lines of one session; a call has dozens.
@@ -73,6 +74,9 @@ pub(crate) struct Simulate {
     /// Hear it, through aplay, paplay or ffplay
     #[arg(long)]
     speak: bool,
+    /// Serve the same telephone as a page of this machine too, with a keypad and sound, at this address
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8911")]
+    browser: Option<std::net::SocketAddr>,
     /// Keep what was said in this WAV file
     #[arg(long)]
     wav: Option<PathBuf>,
@@ -97,6 +101,11 @@ pub(crate) fn simulate(simulate: &Simulate) -> Result<(), Failure> {
     };
     let mut scenario = scenario(simulate, &practice, &flow.file)?;
     let mut voice = Voice::new(simulate, &practice)?;
+    if let Some(address) = simulate.browser {
+        let mut library = super::library(&simulate.folder, &practice, simulate.speech.as_deref())?;
+        let _ = library.prepare(&practice.all_parts());
+        super::browser::beside(Call::new(&practice, &flow, &scenario, library), address)?;
+    }
     let mut shown = Shown::default();
     let people = std::io::stdin().is_terminal();
     out!("{} · {} · type `help` for what can be typed", practice.name, flow.name);
@@ -145,7 +154,7 @@ pub(crate) fn simulate(simulate: &Simulate) -> Result<(), Failure> {
             }
         };
         match line {
-            Some(Typed::Quit) => return voice.keep(),
+            Some(Typed::Quit) => break,
             Some(Typed::Turn(turn)) => scenario.conversation.push(turn),
             Some(Typed::Phone(phone)) => {
                 if let Awaited::Phone(person) = awaited {
@@ -161,7 +170,14 @@ pub(crate) fn simulate(simulate: &Simulate) -> Result<(), Failure> {
             }
         }
     }
-    voice.keep()
+    voice.keep()?;
+    if simulate.browser.is_some() && people {
+        out!("the page stays until Ctrl-C");
+        loop {
+            std::thread::park();
+        }
+    }
+    Ok(())
 }
 
 const HELP: &str = "keys as on a telephone (1, 02091984, #), typed at once · an empty line waits for the next words, `wait 90` so many seconds · after a tone, what you would say \

@@ -96,8 +96,6 @@ impl Office {
         }
         sound(id, name)?;
         judge(password, id, name)?;
-        let authenticator = Authenticator::generate(&mut self.entropy());
-        let kept = self.kept(password)?;
         self.note(id, "first person", None, now)?;
         if !again {
             self.write(
@@ -112,15 +110,7 @@ impl Office {
                 },
             )?;
         }
-        self.write(
-            now,
-            Fact::CredentialsSet {
-                id: id.to_owned(),
-                password: kept,
-                authenticator: Secret(authenticator.to_base32()),
-            },
-        )?;
-        Ok(authenticator)
+        self.give_credentials(id, password, now)
     }
 
     /// Lets somebody in. Whoever is not let in is not told what was wrong.
@@ -368,14 +358,19 @@ impl Office {
             ));
         }
         judge(password, id, &name)?;
-        let authenticator = Authenticator::generate(&mut self.entropy());
-        let kept = self.kept(password)?;
         self.note(id, "take up an invitation", None, now)?;
+        self.give_credentials(id, password, now)
+    }
+
+    /// A password that was judged, and a new second factor.
+    fn give_credentials(&mut self, id: &str, password: &str, now: Timestamp) -> Result<Authenticator, Fault> {
+        let authenticator = Authenticator::generate(&mut self.entropy());
+        let password = self.kept(password)?;
         self.write(
             now,
             Fact::CredentialsSet {
                 id: id.to_owned(),
-                password: kept,
+                password,
                 authenticator: Secret(authenticator.to_base32()),
             },
         )?;

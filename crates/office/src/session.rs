@@ -157,38 +157,29 @@ impl Sessions {
 
     /// Ends every session of a person. What is left behind would be refused all the same: they are nobody any more.
     pub(crate) fn end_all_of(&self, person: &str) -> usize {
-        let mut ended = 0;
-        for entry in fs::read_dir(&self.folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .take(SESSIONS_MAX)
-        {
-            let text = fs::read_to_string(entry.path()).unwrap_or_default();
-            if self.read(&text).is_some_and(|session| session.person == person) && fs::remove_file(entry.path()).is_ok()
-            {
-                ended += 1;
-            }
-        }
-        ended
+        self.take_away(|session| session.is_some_and(|session| session.person == person))
     }
 
     /// Takes away what nobody can use any more.
     pub(crate) fn sweep(&self, now: Timestamp) {
-        for entry in fs::read_dir(&self.folder)
+        let over = |session: &Session| now.as_millisecond().saturating_sub(session.began_ms) >= SESSION_MS_MAX;
+        self.take_away(|session| session.is_none_or(over));
+    }
+
+    /// Removes the files of these sessions, `None` being one that is not ours to read, and says how many went.
+    fn take_away(&self, which: impl Fn(Option<&Session>) -> bool) -> usize {
+        let files = fs::read_dir(&self.folder)
             .into_iter()
             .flatten()
             .flatten()
-            .take(SESSIONS_MAX)
-        {
-            let text = fs::read_to_string(entry.path()).unwrap_or_default();
-            let over = self
-                .read(&text)
-                .is_none_or(|session| now.as_millisecond().saturating_sub(session.began_ms) >= SESSION_MS_MAX);
-            if over {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+            .take(SESSIONS_MAX);
+        files
+            .map(|entry| entry.path())
+            .filter(|path| {
+                let text = fs::read_to_string(path).unwrap_or_default();
+                which(self.read(&text).as_ref()) && fs::remove_file(path).is_ok()
+            })
+            .count()
     }
 
     /// The mark of an invitation's words.

@@ -12,12 +12,13 @@ setup: ## Install what is missing (apt when root or sudo is there)
 run: setup keys ## Start Cedar Family Medicine on loopback, play the demonstration, then keep serving until Ctrl-C
 	@tools/run
 
-demo: setup ## A call at the keyboard, and in a browser: hear what Cedar Family Medicine says, press keys, decide what telephones do
-	@$(CARGO) build --quiet --release -p nightdesk
+demo: setup program ## A call at the keyboard, and in a browser: hear what Cedar Family Medicine says, press keys, decide what telephones do
 	@target/release/nightdesk flow simulate flows/cedar-family-medicine --browser
 
-keys: ## Make development keys in certs/
-	@$(CARGO) build --quiet --release -p nightdesk
+program: ## Build target/release/nightdesk; the first time takes some minutes
+	@$(CARGO) build --release -p nightdesk
+
+keys: program ## Make development keys in certs/
 	@target/release/nightdesk keys make certs --config flows/demonstration.yaml
 
 test: setup ## Run every test
@@ -71,4 +72,4 @@ ladders: ## Redraw the golden ladders; the diff is the review
 readme: ## Rewrite the parts of README.md that are made of the code
 	@NIGHTDESK_README=1 $(CARGO) test --quiet -p nightdesk readme
 
-.PHONY: help setup run demo keys test doctest lint bench bench-flow mutate edits power evidence fuzz soak flood storm interop ladders readme
+.PHONY: help setup run demo program keys test doctest lint bench bench-flow mutate edits power evidence fuzz soak flood storm interop ladders readme

@@ -133,35 +133,18 @@ fn training_practices_and_broken_glass() {
     people.joins(OWNER, "nina", "nurse", &["--practice", "Heart Clinic"]);
     let list = people.done(OWNER, &["people", "training"], &[]);
     assert!(list.contains("\"nina\"") && list.contains("valid"), "{list}");
-    let support = people.run(
-        OWNER,
-        &[
-            "people",
-            "add",
-            "sam",
-            "--name",
-            "Sam of the vendor",
-            "--role",
-            "support",
-        ],
-        &[],
-    );
+    let vendor = [
+        "people",
+        "add",
+        "sam",
+        "--name",
+        "Sam of the vendor",
+        "--role",
+        "support",
+    ];
+    let support = people.run(OWNER, &vendor, &[]);
     assert!(said(&support).contains("is for a time"), "{}", said(&support));
-    people.done(
-        OWNER,
-        &[
-            "people",
-            "add",
-            "sam",
-            "--name",
-            "Sam of the vendor",
-            "--role",
-            "support",
-            "--for",
-            "4h",
-        ],
-        &[],
-    );
+    people.done(OWNER, &[&vendor[..], &["--for", "4h"]].concat(), &[]);
 
     let told = people.done(
         OWNER,

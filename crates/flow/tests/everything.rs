@@ -3,20 +3,15 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads the files it is about")]
 #![allow(clippy::panic, reason = "a helper of tests fails as a test does")]
 
-use std::path::Path;
+mod practices;
 
 use flow::rehearse::{Suite, solo};
-use flow::{Folder, Note, compile};
+use flow::{Note, compile};
+use practices::everything;
 
 #[test]
 fn everything_the_language_has_is_rehearsed() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/flows/good/everything");
-    let mut folder = Folder::default();
-    for entry in std::fs::read_dir(path).expect("the folder is there").flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(entry.path()).expect("a text");
-        folder.files.insert(name, text);
-    }
+    let folder = everything();
     let practice = compile(&folder).practice.expect("nothing is wrong with it");
     let (suite, found) = Suite::parse("everything.tests.yaml", &folder.files["everything.tests.yaml"]);
     assert_eq!(found, []);

@@ -9,27 +9,18 @@
     reason = "a helper of tests fails as a test does"
 )]
 
-use std::path::Path;
+mod practices;
+
 use std::sync::Arc;
 
 use flow::review::explain::delivery;
-use flow::{Act, Compiled, Folder, Practice, Protocol, compile};
+use flow::{Act, Compiled, Practice, Protocol, compile};
+use practices::everything;
 
 const PRACTICE: &str = "practice.yaml";
 const FLOW: &str = "everything.flow.yaml";
 const PROTOCOL: &str = "symptoms.protocol.yaml";
 const SHARED: &str = "closing.shared.yaml";
-
-fn everything() -> Folder {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/flows/good/everything");
-    let mut folder = Folder::default();
-    for entry in std::fs::read_dir(path).expect("the folder is there").flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(entry.path()).expect("a text");
-        folder.files.insert(name, text);
-    }
-    folder
-}
 
 /// The folder with one thing written otherwise.
 fn with(file: &str, written: &str, instead: &str) -> Compiled {

@@ -105,7 +105,7 @@ impl SegmentHeader {
             return Err("not a segment of a book");
         }
         if bytes[8..10] != VERSION.to_be_bytes() {
-            return Err("unknown version");
+            return Err("a version of the book that this nightdesk does not read");
         }
         let flags = u16::from_be_bytes([bytes[10], bytes[11]]);
         let head: [u8; 32] = array(&bytes[112..]);

@@ -255,6 +255,13 @@ mod tests {
     use super::*;
     use flow::rehearse::Suite;
 
+    /// The scenarios of a text that has no slip.
+    fn written(text: &str) -> Suite {
+        let (suite, found) = Suite::parse("a.tests.yaml", text);
+        assert_eq!(found, []);
+        suite.expect("scenarios")
+    }
+
     fn shipped(name: &str) -> flow::Folder {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../flows")
@@ -286,9 +293,7 @@ scenarios:
       - stays silent
     expect: {outcome: ended}
 ";
-        let (suite, found) = Suite::parse("a.tests.yaml", text);
-        assert_eq!(found, []);
-        let scenario = &suite.expect("scenarios").scenarios[0];
+        let scenario = &written(text).scenarios[0];
         let call = |others: &str| {
             let mut source = shipped("cedar-family-medicine");
             let file = source.files.get_mut("practice.yaml").expect("Cedar's");
@@ -342,9 +347,7 @@ scenarios:
       - hears: I am reaching your hospice nurse now
     expect: {outcome: connected to Ruth Tsosie}
 ";
-        let (suite, found) = Suite::parse("a.tests.yaml", text);
-        assert_eq!(found, []);
-        for scenario in suite.expect("scenarios").aimed_at(&practice).scenarios {
+        for scenario in written(text).aimed_at(&practice).scenarios {
             let rehearsed = play(Instant::now(), &practice, &scenario);
             assert_eq!(rehearsed.failures, [], "{}", rehearsed.page);
             let given = rehearsed
@@ -395,9 +398,7 @@ scenarios:
       - hangs up
     expect: {outcome: Dr. Mayhew is calling back}
 ";
-        let (suite, found) = Suite::parse("a.tests.yaml", text);
-        assert_eq!(found, []);
-        for scenario in suite.expect("scenarios").aimed_at(&practice).scenarios {
+        for scenario in written(text).aimed_at(&practice).scenarios {
             let rehearsed = play(Instant::now(), &practice, &scenario);
             assert_eq!(rehearsed.failures, [], "{}\n{}", scenario.name, rehearsed.page);
         }

@@ -32,9 +32,17 @@ pub fn path(name: &str) -> std::path::PathBuf {
 
 /// A folder below `flows/`.
 pub fn folder(name: &str) -> Folder {
-    let path = path(name);
+    read(&path(name))
+}
+
+/// The folder that uses everything the language has.
+pub fn everything() -> Folder {
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/flows/good/everything"))
+}
+
+fn read(path: &Path) -> Folder {
     let mut folder = Folder::default();
-    for entry in std::fs::read_dir(&path).expect("the folder is there").flatten() {
+    for entry in std::fs::read_dir(path).expect("the folder is there").flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with(".yaml") {
             let text = std::fs::read_to_string(entry.path()).expect("a text");

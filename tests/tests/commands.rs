@@ -299,6 +299,17 @@ fn flow_graph_and_explain_show_the_same_flow() {
     assert!(said(&output).contains("chest pain"), "{}", said(&output));
     let output = nightdesk(&["flow", "explain", "delivery", "flows/cedar-family-medicine"]);
     assert!(said(&output).contains("nurse inbox: Dana Ruiz"), "{}", said(&output));
+    let output = nightdesk(&["flow", "explain", "flows/cedar-family-medicine"]);
+    let whole = said(&output);
+    for part in [
+        "to be reviewed by",
+        "chest pain",
+        "nurse inbox: Dana Ruiz",
+        "answers for every gap",
+        "WAIT AT WORST",
+    ] {
+        assert!(whole.contains(part), "{part}\n{whole}");
+    }
 }
 
 #[test]

@@ -117,6 +117,24 @@ mod tests {
     }
 
     #[test]
+    fn the_written_protocol_says_who_is_urgent_who_is_rung_and_until_when_it_holds() {
+        let practice = cedar();
+        let text = super::explain::protocol(&practice, &crate::proof::Estimate, 20).to_text();
+        for said in [
+            "to be reviewed by",
+            "WHAT COUNTS AS URGENT",
+            "WHO IS ON CALL",
+            "as QGenda has it",
+            "Dr. Okafor answers for every gap",
+            "key 1 accepts, 2 passes it on",
+            "WHERE MESSAGES GO",
+            "WAIT AT WORST",
+        ] {
+            assert!(text.contains(said), "{said}\n{text}");
+        }
+    }
+
+    #[test]
     fn no_page_shows_a_telephone_number() {
         let practice = cedar();
         let flow = &practice.flows[0];
@@ -124,6 +142,7 @@ mod tests {
             super::copy(&practice, flow, Language::English, &|_| None).to_text(),
             super::explain::urgent(&practice).to_text(),
             super::explain::delivery(&practice).to_text(),
+            super::explain::on_call(&practice).to_text(),
             super::graph::Graph::new(flow).to_svg(),
         ];
         for page in pages {

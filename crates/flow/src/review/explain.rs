@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::page::{Document, Page, Row};
 use super::read::protocols;
 use super::wording::{self, heading, section};
-use crate::model::{Act, Flow, Level, Practice, SectionId, Target};
+use crate::model::{Act, Flow, Level, Practice, SectionId, Source, Target};
 use crate::proof::{Awaits, Bounds, Length, Reach, Roads, bounds, longest_way};
 use crate::rehearse::measured;
 use crate::words::Language;
@@ -70,6 +70,83 @@ pub fn urgent(practice: &Practice) -> Document {
         }
     }
     document
+}
+
+/// Who is on call, where that stands, and how each person is reached (FLW-07). Private numbers are left out: the paper is filed.
+pub fn on_call(practice: &Practice) -> Document {
+    let mut roles = Page::new("Who is on call".to_owned());
+    for (role, source) in &practice.on_call.roles {
+        let source = match source {
+            Source::Person(name) => format!("{name}, always"),
+            Source::Feed { from, .. } => format!("as {from} has it"),
+        };
+        roles.row(heading(role), source);
+    }
+    roles.row(
+        "Nobody listed",
+        format!("{} answers for every gap.", practice.on_call.if_nobody),
+    );
+    roles.row(
+        "Alarm",
+        format!("{} before a gap.", wording::time(practice.on_call.before_a_gap())),
+    );
+    let mut ladders = Page::new("How they are reached".to_owned());
+    for (name, ladder) in &practice.ladders {
+        let pass = format!("{} accepts, {} passes it on", ladder.accept_with, ladder.pass_with);
+        ladders.row(
+            heading(name),
+            format!(
+                "Rings {}.\nThey hear: {} (key {pass}; picking up, or a voicemail, never accepts)",
+                wording::ladder(practice, name),
+                ladder.they_hear.text(Language::English)
+            ),
+        );
+    }
+    let mut people = Page::new("People".to_owned());
+    for (name, person) in &practice.people {
+        let page = person
+            .page
+            .as_ref()
+            .map_or_else(String::new, |page| format!(" and {}", page.how));
+        people.row(name.clone(), format!("{}, by telephone{page}", person.role));
+    }
+    Document {
+        title: format!("Who is on call at {}, and how they are reached", practice.name),
+        front: Vec::new(),
+        pages: vec![roles, ladders, people],
+    }
+}
+
+/// The written protocol of a practice: what is urgent, who is on call and how they are reached, where messages go, how long a
+/// caller waits at worst; who approved it, and when it is to be looked at again (J2, FLW-05, FLW-07, P11).
+pub fn protocol(practice: &Arc<Practice>, length: &dyn Length, calls: u32) -> Document {
+    let front = practice.flows.iter().map(|flow| {
+        let approval = &flow.approval;
+        let told = format!(
+            "{}, version {}, approved by {} on {}; to be reviewed by {}",
+            flow.name, flow.version, approval.by, approval.on, approval.review_by
+        );
+        Row::new("Approval", told)
+    });
+    let parts = [
+        urgent(practice),
+        on_call(practice),
+        delivery(practice),
+        worst_times(practice, length, calls),
+    ];
+    let pages = parts.into_iter().flat_map(|part| {
+        let mut before = Page::new(part.title);
+        before.rows = part.front;
+        Some(before)
+            .filter(|page| !page.rows.is_empty())
+            .into_iter()
+            .chain(part.pages)
+    });
+    Document {
+        title: format!("The telephone of {} when nobody is in the office", practice.name),
+        front: front.collect(),
+        pages: pages.collect(),
+    }
 }
 
 /// Where each kind of message goes, by which way, and how it is kept.

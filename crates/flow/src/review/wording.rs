@@ -201,10 +201,10 @@ pub(super) fn ladder(practice: &Practice, name: &str) -> String {
             } else {
                 format!("whoever is {} on call", rung.call)
             };
-            let apart = if rung.tries > 1 {
-                format!(", {} apart", time(rung.apart))
-            } else {
-                String::new()
+            let apart = match rung.tries {
+                0 | 1 => String::new(),
+                _ if rung.apart.is_zero() => ", at once again".to_owned(),
+                _ => format!(", {} apart", time(rung.apart)),
             };
             format!(
                 "{who} ({}, {} each{apart})",

@@ -69,11 +69,14 @@ enum Drawn {
 
 /// `flow explain`
 #[derive(Args)]
-#[command(after_help = "Example: nightdesk flow explain urgent practices/cedar")]
+#[command(
+    allow_missing_positional = true,
+    after_help = "Examples: nightdesk flow explain practices/cedar --html --out protocol.html\n          nightdesk flow explain urgent practices/cedar"
+)]
 pub(crate) struct Explain {
-    /// What is to be explained
+    /// What is to be explained; without it everything, as the written protocol to be filed
     #[arg(value_enum)]
-    what: What,
+    what: Option<What>,
     /// The practice's folder
     folder: PathBuf,
     /// Worst times: the speech program whose voice is timed; recorded words are timed as they are
@@ -92,6 +95,8 @@ pub(crate) struct Explain {
 enum What {
     /// What counts as urgent, and what happens then
     Urgent,
+    /// Who is on call, and how they are reached
+    OnCall,
     /// Where each kind of message goes, and how it is kept
     Delivery,
     /// How long callers wait at worst: for the 911 direction, the first ring, a person
@@ -169,13 +174,13 @@ pub(crate) fn graph(drawing: &Graph) -> Result<(), Failure> {
 pub(crate) fn explain(explain: &Explain) -> Result<(), Failure> {
     let source = source(&explain.folder)?;
     let practice = practice(&source, &explain.folder)?;
+    let lengths = || lengths(&explain.folder, &practice, explain.speech.as_deref());
     let document = match explain.what {
-        What::Urgent => explain::urgent(&practice),
-        What::Delivery => explain::delivery(&practice),
-        What::WorstTimes => {
-            let lengths = lengths(&explain.folder, &practice, explain.speech.as_deref())?;
-            explain::worst_times(&practice, &lengths, STRANGERS)
-        }
+        None => explain::protocol(&practice, &lengths()?, STRANGERS),
+        Some(What::Urgent) => explain::urgent(&practice),
+        Some(What::OnCall) => explain::on_call(&practice),
+        Some(What::Delivery) => explain::delivery(&practice),
+        Some(What::WorstTimes) => explain::worst_times(&practice, &lengths()?, STRANGERS),
     };
     give(&printed(&document, explain.html), explain.out.as_deref())
 }

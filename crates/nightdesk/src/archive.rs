@@ -37,6 +37,11 @@ impl Archive {
 
     /// The same one after the other, for whoever keeps little of each.
     pub(crate) fn each_fact(&self, mut each: impl FnMut(Stamped)) -> Result<(), Failure> {
+        self.each_row(|_, stamped| stamped.into_iter().for_each(&mut each))
+    }
+
+    /// Every row that is or was a fact, with what it says; one whose key was destroyed says nothing any more.
+    pub(crate) fn each_row(&self, mut each: impl FnMut(&ledger::Row, Option<Stamped>)) -> Result<(), Failure> {
         let folder = self.data.join("book");
         if !folder.is_dir() {
             // No engine ever served this folder: nobody has called.
@@ -45,10 +50,8 @@ impl Archive {
         let mut reader = ledger::Reader::open(&folder, self.read_keys()?, 0).map_err(Failure::book)?;
         for row in &mut reader {
             let row = row.map_err(Failure::book)?;
-            if row.class == ledger::Class::Fact
-                && let Ok(stamped) = Stamped::decode(&row.body)
-            {
-                each(stamped);
+            if row.class == ledger::Class::Fact {
+                each(&row, Stamped::decode(&row.body).ok());
             }
         }
         Ok(())

@@ -22,7 +22,7 @@ pub(crate) fn table() {
 
 /// What one call's caller was asked, by which law, what they said, and what was kept.
 pub(crate) fn explain(who: &Who, id: &str) -> Result<(), Failure> {
-    let (call, facts) = calls::opened("consent explain", who, id)?;
+    let calls::Opened { call, facts, .. } = calls::opened("consent explain", who, id)?;
     let mut asked = false;
     for stamped in &facts {
         let at = stamped.at;

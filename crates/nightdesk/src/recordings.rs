@@ -8,15 +8,16 @@ use switchboard::{CallId, Fact};
 use crate::archive::Archive;
 use crate::config::Settings;
 use crate::gate::{self, About, Gate};
+use crate::retention::{Destroyed, Done};
 use crate::{Failure, Who, out, serve};
 
-/// One line a recording: id, when, length, kind, state.
+/// One line a recording: id, when, length, kind, state; and one for each that was destroyed.
 pub(crate) fn list(settings: &Settings) -> Result<(), Failure> {
     let allowed = Gate::new(settings).pass("recordings list", &About::default(), "")?;
     let archive = Archive::new(settings);
     let (mut recordings, troubles) = archive.vault()?.list().map_err(Failure::vault)?;
-    let practices = practices(&archive)?;
-    recordings.retain(|recording| allowed.sees(practices.get(&CallId(recording.fixed.call)).map(String::as_str)));
+    let known = Known::of(&archive)?;
+    recordings.retain(|recording| allowed.sees(known.practice(CallId(recording.fixed.call))));
     for recording in &recordings {
         let start = jiff::Timestamp::from_millisecond(recording.fixed.start_ms).unwrap_or_default();
         let kind = match recording.kind {
@@ -31,24 +32,59 @@ pub(crate) fn list(settings: &Settings) -> Result<(), Failure> {
             recording.state
         );
     }
+    let destroyed = Destroyed::of(settings)?;
+    let mut gone = 0;
+    for (id, done) in destroyed.files() {
+        let call = known.calls.get(&id).copied();
+        let practice = call.and_then(|call| known.practice(call)).or(done.practice.as_deref());
+        if allowed.sees(practice) {
+            gone += 1;
+            let call = call.map_or_else(String::new, |call| format!("  call {call}"));
+            out!("{}  {done}{call}", vault::FileId(id));
+        }
+    }
     for trouble in &troubles {
         out!("not a recording: {}: {}", trouble.path.display(), trouble.fault);
     }
-    if recordings.is_empty() {
+    if recordings.is_empty() && gone == 0 {
         out!("no recordings");
     }
     Ok(())
 }
 
-/// Whose each call is.
-fn practices(archive: &Archive) -> Result<BTreeMap<CallId, String>, Failure> {
-    let mut practices = BTreeMap::new();
-    archive.each_fact(|stamped| {
-        if let (Some(call), switchboard::Fact::CallBegan { practice, .. }) = (stamped.call, stamped.fact) {
-            practices.insert(call, practice);
-        }
-    })?;
-    Ok(practices)
+/// What the book knows of calls and recordings.
+#[derive(Default)]
+struct Known {
+    /// Whose each call is.
+    practices: BTreeMap<CallId, String>,
+    /// The call of each recording, also of those that are gone.
+    calls: BTreeMap<[u8; 16], CallId>,
+}
+
+impl Known {
+    fn of(archive: &Archive) -> Result<Self, Failure> {
+        let mut known = Self::default();
+        archive.each_fact(|stamped| match (stamped.call, stamped.fact) {
+            (Some(call), Fact::CallBegan { practice, .. }) => drop(known.practices.insert(call, practice)),
+            (Some(call), Fact::RecordingBegan { recording } | Fact::ClipKept { recording, .. }) => {
+                known.calls.insert(recording.0, call);
+            }
+            _ => {}
+        })?;
+        Ok(known)
+    }
+
+    fn practice(&self, call: CallId) -> Option<&str> {
+        self.practices.get(&call).map(String::as_str)
+    }
+}
+
+/// What is said to whoever wants to hear a recording that was destroyed.
+pub(crate) fn gone(id: vault::FileId, done: &Done) -> Failure {
+    Failure::new(
+        format!("recording {id} was {done}: nobody can hear it any more, from no backup either"),
+        "the certificate is printed by `nightdesk retention certificate`",
+    )
 }
 
 /// Passes the gate for one recording, whoever's it is, and gives the receipt and the key.
@@ -57,15 +93,19 @@ fn look(command: &'static str, who: &Who, id: vault::FileId) -> Result<(vault::V
     let archive = Archive::new(&settings);
     let vault = archive.vault()?;
     let found = vault.find(id);
+    let known = Known::of(&archive)?;
     let call = found.as_ref().ok().map(|found| found.fixed.call);
-    let practices = practices(&archive)?;
+    let call = call.or_else(|| known.calls.get(&id.0).map(|call| call.0));
     let about = About {
-        practice: call.and_then(|call| practices.get(&CallId(call))).map(String::as_str),
+        practice: call.and_then(|call| known.practice(CallId(call))),
         object: id.0,
         call,
         ..About::default()
     };
     let allowed = gate::pass(&settings, command, &about, who)?;
+    if let Some(done) = Destroyed::of(&settings)?.file(&id.0) {
+        return Err(gone(id, done));
+    }
     let found = found.map_err(Failure::vault)?;
     let key = archive.listener().key(&found)?;
     let receipt = allowed.receipt;

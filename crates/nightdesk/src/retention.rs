@@ -5,6 +5,7 @@
 //! backups end within 30 days (design/controls.md §1.4). The engine destroys what is due once a day by itself, unless its
 //! configuration asks for a person.
 
+mod destroyed;
 mod plan;
 mod store;
 
@@ -22,6 +23,7 @@ use crate::config::Settings;
 use crate::gate::{self, About, Gate};
 use crate::views::Views;
 use crate::{Failure, Who, flows, keys, out, serve};
+pub(crate) use destroyed::{Destroyed, Done};
 use plan::{Held, Item, Kept};
 use store::{Hold, Order, Over, Store, What};
 
@@ -519,11 +521,16 @@ impl Room {
         let id: vault::FileId = text
             .parse()
             .map_err(|fault| Failure::new(format!("{fault}"), "copy the id from `nightdesk recordings list`"))?;
+        if let Some(done) = Destroyed::of(&self.settings)?.file(&id.0) {
+            return Err(crate::recordings::gone(id, done));
+        }
         let found = self.vault()?.find(id).map_err(Failure::vault)?;
         let month = Month::of_unix_ms(found.fixed.start_ms);
-        let mut held = plan::holding(&self.held()?, Tenant(found.fixed.tenant), month);
-        if let Some((tenant, ..)) = whose(&self.views()?, CallId(found.fixed.call))? {
-            held.extend(plan::holding(&self.held()?, tenant, month));
+        let holds = self.held()?;
+        let mut held = plan::holding(&holds, Tenant(found.fixed.tenant), month);
+        let whose = whose(&self.views()?, CallId(found.fixed.call))?;
+        if let Some((tenant, ..)) = whose {
+            held.extend(plan::holding(&holds, tenant, month));
         }
         refuse_held(&held)?;
         let shares = keyring::Keyring::at(&self.settings.keys).shares();
@@ -564,19 +571,20 @@ impl Room {
         for found in self.files_of(&what)? {
             let octets = std::fs::read(&found.path).map_err(Failure::file(&found.path))?;
             objects.push((
-                format!("file:{}", seal::keys::hex(&found.id.0)),
+                destroyed::file(&found.id.0),
                 Some(seal::keys::hex(&seal::hash(&octets))),
             ));
-        }
-        if let Some(place) = what.place() {
-            let ring = keys::rows(&self.settings.keys)?.now();
-            let rows = ring.iter().filter(|(_, of, _)| *of == place);
-            objects.extend(rows.map(|(id, ..)| (format!("rows:{id}"), None)));
         }
         if objects.len() > OBJECTS_IN_ROW_MAX {
             let list: String = objects.iter().map(|(id, hash)| format!("{id} {hash:?}\n")).collect();
             let all = seal::keys::hex(&seal::hash(list.as_bytes()));
             objects = vec![(format!("all-{}", objects.len()), Some(all))];
+        }
+        // Keys are few, and each is named: whoever meets a row under one is told how it went.
+        if let Some(place) = what.place() {
+            let ring = keys::rows(&self.settings.keys)?.now();
+            let rows = ring.iter().filter(|(_, of, _)| *of == place);
+            objects.extend(rows.map(|(id, ..)| (destroyed::rows(&id), None)));
         }
         let order = Order {
             id: seal::keys::hex(&keys::draw()()),

@@ -139,7 +139,7 @@ pub(super) struct Store {
     /// Holds in force, by name.
     pub(super) holds: BTreeMap<String, Hold>,
     /// Orders, in the order they were given.
-    orders: Vec<Order>,
+    pub(super) orders: Vec<Order>,
     /// Certificates, by name.
     pub(super) certificates: BTreeMap<String, SignedCertificate>,
 }

@@ -1,0 +1,231 @@
+//! What becomes of a recorded call, with the real program, its people and its small verifier: heard, destroyed, backed up,
+//! tampered with.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test has a clock, files and programs, and stops where it finds otherwise"
+)]
+
+mod child;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use child::{House, NUMBER, OWNER, Person, handset, office_message, voices};
+use switchboard::{CallId, Fact};
+use tests::people::said;
+
+const WITHIN: Duration = Duration::from_secs(90);
+/// From where the caller calls.
+const CALLER: &str = "+15125550199";
+
+/// A house in which one caller left a message, and was recorded; its engine has ended.
+fn lived() -> (House, CallId) {
+    let [name, reason] = voices(["Ana Rivera.", "I would like to change my appointment."]);
+    let callers = handset(&child::words(None), |_| panic!("nobody is rung"));
+    let house = House::furnish(callers.address(), "1 minute");
+    house.show(&["keys", "provision"]);
+    let mut desk = house.start("info");
+    let (party, diary) = Person::with(office_message(&name, &reason));
+    callers.call(1, desk.address, NUMBER, Some(CALLER), party);
+    diary.waits_for("We will call you", WITHIN);
+    house.waits_for("a sealed recording", WITHIN, |facts| {
+        let sealed = |fact: &Fact| matches!(fact, Fact::RecordingSealed { .. });
+        facts.iter().any(|stamped| sealed(&stamped.fact)).then_some(())
+    });
+    desk.signal("TERM");
+    assert!(desk.ends(WITHIN).success(), "{}{}", desk.out(), desk.err());
+    let call = house.call_of(CALLER).expect("it was just made");
+    (house, call)
+}
+
+/// The recording of a call, and the clips its caller left.
+fn recorded(house: &House, call: CallId) -> (String, Vec<String>) {
+    let (mut calls, mut clips) = (Vec::new(), Vec::new());
+    for stamped in &house.calls()[&call] {
+        match &stamped.fact {
+            Fact::RecordingSealed { recording, .. } => calls.push(recording.to_string()),
+            Fact::ClipKept { recording, .. } => clips.push(recording.to_string()),
+            _ => {}
+        }
+    }
+    assert_eq!((calls.len(), clips.len()), (1, 2), "{}", house.book());
+    (calls.remove(0), clips)
+}
+
+/// The small program, with a public key and nothing else. Gives its exit status and what it said.
+fn verify(what: &Path, key: &Path, more: Option<&Path>) -> (Option<i32>, String) {
+    let output = Command::new(child::target().join("debug/nightdesk-verify"))
+        .arg(what)
+        .arg(key)
+        .args(more)
+        .output()
+        .expect("`cargo build -p ledger --bins` first");
+    (output.status.code(), said(&output))
+}
+
+/// Proves RET-02, RET-06: a recording that a real call made is destroyed by its command; a byte-identical backup of the data,
+/// put back under the keys of today, plays everything but that; the certificate is good elsewhere; the thing reads as gone.
+#[test]
+fn a_destroyed_recording_is_gone_from_its_backup_too() {
+    let (house, call) = lived();
+    let people = house.people();
+    let (recording, clips) = recorded(&house, call);
+    let wav = house.path("heard.wav");
+    let wav = wav.to_str().expect("a plain path");
+    let export = |config: &str, id: &str| {
+        let _ = fs::remove_file(wav);
+        let arguments = [
+            "recordings",
+            "export",
+            id,
+            "--wav",
+            wav,
+            "--reason",
+            "a patient asks",
+            "--config",
+        ];
+        let output = Command::new(child::target().join("debug/nightdesk"))
+            .args(arguments)
+            .arg(house.path(config))
+            .env("NIGHTDESK_SESSION", people.session(OWNER))
+            .output()
+            .expect("the binary was just built");
+        (output.status.success() && Path::new(wav).exists(), said(&output))
+    };
+    let (heard, told) = export("nightdesk.yaml", &recording);
+    assert!(heard && told.contains("every chunk authentic"), "{told}");
+
+    // Yesterday's backup of the data, octet for octet, on a disk of its own.
+    let backup = house.path("backup");
+    child::copy(&house.path("data"), &backup);
+    let text = fs::read_to_string(house.path("nightdesk.yaml")).expect("ours");
+    fs::write(house.path("restored.yaml"), text.replace("data: data", "data: backup")).expect("room");
+    let (heard, told) = export("restored.yaml", &recording);
+    assert!(heard, "a backup is good for something: {told}");
+
+    // Whoever may listen may not destroy; the owner may, and says why.
+    people.joins(OWNER, "olga", "ops-reviewer", &[]);
+    let destroy = ["retention", "destroy", "--recording", &recording];
+    let wish = [destroy.as_slice(), &["--reason", "the patient's wish, letter of May 3"]].concat();
+    let refused = people.run("olga", &wish, &[]);
+    assert!(
+        said(&refused).contains("your role may not do that"),
+        "{}",
+        said(&refused)
+    );
+    let refused = people.run(OWNER, &destroy, &[]);
+    assert!(said(&refused).contains("without saying why"), "{}", said(&refused));
+    let held = [
+        "retention",
+        "hold",
+        "add",
+        "Doe v. Cedar",
+        "--caller",
+        CALLER,
+        "--reason",
+        "counsel",
+    ];
+    people.done(OWNER, &held, &[]);
+    let refused = people.run(OWNER, &wish, &[]);
+    assert!(
+        said(&refused).contains("it is held: Doe v. Cedar"),
+        "{}",
+        said(&refused)
+    );
+    people.done(
+        OWNER,
+        &["retention", "hold", "lift", "Doe v. Cedar", "--reason", "settled"],
+        &[],
+    );
+    let told = people.done(OWNER, &wish, &[]);
+    let certificate = told.trim().rsplit(' ').next().expect("its id").to_owned();
+
+    // Here it reads as destroyed, wherever it stood.
+    let gone = format!("(certificate {certificate})");
+    let list = people.done(OWNER, &["recordings", "list"], &[]);
+    let line = list
+        .lines()
+        .find(|line| line.starts_with(&recording))
+        .unwrap_or_default();
+    assert!(line.contains("destroyed on 2") && line.contains(&gone), "{list}");
+    assert!(line.contains(&call.to_string()), "{list}");
+    let shown = people.done(OWNER, &["calls", "show", &call.to_string(), "--reason", "a look"], &[]);
+    let line = shown.lines().find(|line| line.contains(&gone)).unwrap_or_default();
+    assert!(
+        line.contains(&format!("recording {recording}: destroyed on 2")),
+        "{shown}"
+    );
+    for config in ["nightdesk.yaml", "restored.yaml"] {
+        let (heard, told) = export(config, &recording);
+        assert!(!heard && told.contains("was destroyed"), "{config}: {told}");
+        // Nothing else went with it.
+        let (heard, told) = export(config, &clips[0]);
+        assert!(heard, "{config}: {told}");
+    }
+    let again = people.run(OWNER, &wish, &[]);
+    assert!(said(&again).contains("destroyed on 2"), "{}", said(&again));
+    // The backup still has every octet of it, and they are of no use with every key there is.
+    let sealed = fs::read_dir(backup.join("recordings")).expect("months").flatten();
+    let sealed = sealed.map(|month| month.path().join(format!("{recording}.ndrec")));
+    let sealed = sealed.into_iter().find(|path| path.exists()).expect("in the backup");
+    let octets = fs::read(&sealed).expect("readable");
+    let named = format!("object file:{recording} {}", seal::keys::hex(&seal::hash(&octets)));
+
+    // The certificate, on another machine: itself, the public key, the small program.
+    let printed = people.done(OWNER, &["retention", "certificate", &certificate], &[]);
+    assert!(printed.contains(&named) && printed.contains("by marisol"), "{printed}");
+    let elsewhere = tempfile::tempdir().expect("another machine");
+    let (paper, key) = (
+        elsewhere.path().join("certificate"),
+        elsewhere.path().join("book.public"),
+    );
+    fs::copy(house.path("keys/book.public"), &key).expect("room");
+    fs::write(&paper, printed.trim_end()).expect("room");
+    let (status, told) = verify(&paper, &key, None);
+    assert!(status == Some(0) && told.contains("1 objects destroyed"), "{told}");
+    fs::write(&paper, printed.trim_end().replace("patient's wish", "doctor's wish")).expect("room");
+    let (status, told) = verify(&paper, &key, None);
+    assert!(status == Some(1) && told.contains("NOT signed"), "{told}");
+
+    // A month's calls, before their time: the line of the call stays, and says how it went.
+    let month = jiff::Timestamp::now().strftime("%Y-%m").to_string();
+    let cedar = "Cedar Family Medicine";
+    let calls = [
+        "retention",
+        "destroy",
+        "--practice",
+        cedar,
+        "--month",
+        &month,
+        "--class",
+        "calls",
+    ];
+    let told = people.done(
+        OWNER,
+        &[calls.as_slice(), &["--early", "--reason", "agreed"]].concat(),
+        &[],
+    );
+    let certificate = told.trim().rsplit(' ').next().expect("its id").to_owned();
+    let gone = format!("(certificate {certificate})");
+    let list = people.done(OWNER, &["calls", "list"], &[]);
+    let line = list
+        .lines()
+        .find(|line| line.starts_with(&call.to_string()))
+        .unwrap_or_default();
+    assert!(
+        line.contains(cedar) && line.contains(&format!("destroyed on {}", &line[34..44])),
+        "{list}"
+    );
+    assert!(line.contains(&gone), "{list}");
+    let shown = people.done(OWNER, &["calls", "show", &call.to_string(), "--reason", "a look"], &[]);
+    assert!(
+        shown.contains(&format!("rows (calls of {cedar}, {month}): destroyed on")) && !shown.contains("call for"),
+        "{shown}"
+    );
+    let (status, told) = verify(&house.path("data"), &key, None);
+    assert!(status == Some(0), "a destruction is no tampering: {told}");
+}

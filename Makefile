@@ -41,8 +41,11 @@ bench-flow: ## Measure: checking a flow of 1,000 sections, and playing all scena
 mutate: ## Break the shipped flows in every way people do: the checker or a scenario must find each fault
 	@MUTANTS=all $(CARGO) test --quiet -p flow --test shipped every_fault -- --nocapture
 
-power: ## Cut the power 20,000 times under the book, its index and the recordings (a minute or two)
-	@POWER_CUTS=20000 $(CARGO) nextest run -p vault --test power --no-capture
+power: ## Cut the power 20,000 times under the book, its index and the recordings (CUTS=100000, FIRST=20000 for other places)
+	@POWER_CUTS=$(or $(CUTS),20000) POWER_FIRST=$(or $(FIRST),0) TMPDIR=$(or $(wildcard /dev/shm),/tmp) $(CARGO) nextest run -p vault --test power --no-capture
+
+kill: ## kill -9 at 200 random instants of 100 recorded calls (KILLS, CALLS): nothing acknowledged is lost, everything opens
+	@KILLS=$(or $(KILLS),200) KILL_CALLS=$(or $(CALLS),100) $(CARGO) nextest run -p vault --test kill --no-capture kill_nine
 
 evidence: ## Rewrite crates/EVIDENCE.md: which test proves which promise about health information
 	@EVIDENCE=write $(CARGO) nextest run -p tests --test evidence
@@ -72,4 +75,4 @@ ladders: ## Redraw the golden ladders; the diff is the review
 readme: ## Rewrite the parts of README.md that are made of the code
 	@NIGHTDESK_README=1 $(CARGO) test --quiet -p nightdesk readme
 
-.PHONY: help setup run demo program keys test doctest lint bench bench-flow mutate edits power evidence fuzz soak flood storm interop ladders readme
+.PHONY: help setup run demo program keys test doctest lint bench bench-flow mutate edits power kill evidence fuzz soak flood storm interop ladders readme

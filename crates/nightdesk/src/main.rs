@@ -22,6 +22,7 @@ mod gate;
 mod incident;
 mod keys;
 mod login;
+mod memory;
 mod over_sip;
 mod panics;
 mod people;
@@ -205,6 +206,7 @@ pub(crate) struct Who {
 }
 
 fn main() -> ExitCode {
+    memory::keep_in();
     match run(Nightdesk::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -7,7 +7,7 @@ use flow::Severity;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Settings};
-use crate::{Failure, control, flows, keys, out, panics};
+use crate::{Failure, control, flows, keys, memory, out, panics};
 
 /// Reads a configuration, and says everything that is wrong with it.
 pub(crate) fn settings(path: &Path) -> Result<Settings, Failure> {
@@ -123,6 +123,11 @@ pub(crate) fn speech(named: Option<&str>) -> Result<Option<voice::Engine>, Failu
 /// Serves until SIGTERM or Ctrl-C; then takes no new calls and waits for those in progress.
 pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
     logs();
+    if !memory::keep_in() && memory::may_be_swapped() {
+        out!(
+            "callers' words and keys may be swapped to a disk that is not sealed: let the engine lock its memory (LimitMEMLOCK=infinity), or swap to nothing"
+        );
+    }
     let settings = settings(path)?;
     let (data, key_folder) = (settings.data.clone(), settings.keys.clone());
     let config = exchange_config(settings)?;

@@ -32,6 +32,12 @@ const FOLDER: &str = "POWER_FOLDER";
 /// How often the power is cut, where nobody says otherwise (`make power` does).
 const CUTS: u64 = 240;
 const CUTS_VARIABLE: &str = "POWER_CUTS";
+/// The first cut's number: another beginning cuts at other places.
+const FIRST_VARIABLE: &str = "POWER_FIRST";
+/// How often a long run says how far it is.
+const PROGRESS_EVERY: u64 = 1_000;
+/// A long run lives through it anew after so many cuts: threads meet the disk in another order each time.
+const LIVES_EVERY: u64 = 5_000;
 const CALLS: u64 = 4;
 /// What of a recording may be lost: a second.
 const LOST_FRAMES_MAX: u64 = 8_000;
@@ -43,10 +49,15 @@ fn a_power_cut_loses_nothing_promised_and_a_second_of_sound_at_most() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return write(Path::new(&folder));
     }
-    let log = lived_through();
-    let cuts = std::env::var(CUTS_VARIABLE).map_or(CUTS, |cuts| cuts.parse().expect("a number"));
+    let mut log = lived_through();
+    let number = |name, otherwise| std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"));
+    let (cuts, first) = (number(CUTS_VARIABLE, CUTS), number(FIRST_VARIABLE, 0));
+    let began = std::time::Instant::now();
     let mut found = Found::default();
-    for seed in 0..cuts {
+    for seed in first..first + cuts {
+        if seed > first && (seed - first).is_multiple_of(LIVES_EVERY) {
+            log = lived_through();
+        }
         let mut chance = Chance(seed + 1);
         let at = 1 + chance.below(log.len());
         let mut disk = Disk::default();
@@ -58,6 +69,15 @@ fn a_power_cut_loses_nothing_promised_and_a_second_of_sound_at_most() {
             &promises(&log[..at]),
             &format!("cut {seed} after step {at} of {}", log.len()),
         );
+        if (seed + 1 - first).is_multiple_of(PROGRESS_EVERY) {
+            println!(
+                "{} of {cuts} cuts, {} s: {} wrong, {} s of sound lost at most",
+                seed + 1 - first,
+                began.elapsed().as_secs(),
+                found.wrong.len(),
+                found.lost_frames_max as f64 / 8_000.0
+            );
+        }
     }
     assert!(
         found.wrong.is_empty(),
@@ -66,7 +86,7 @@ fn a_power_cut_loses_nothing_promised_and_a_second_of_sound_at_most() {
         found.wrong
     );
     println!(
-        "{cuts} cuts over {} steps: {} rows promised and there, {} recordings, {} s of sound lost at most, {} indexes made anew",
+        "{cuts} cuts over lives of some {} steps: {} rows promised and there, {} recordings, {} s of sound lost at most, {} indexes made anew",
         log.len(),
         found.rows,
         found.recordings,
@@ -214,7 +234,10 @@ struct Found {
 
 impl Found {
     fn look(&mut self, folder: &Path, promised: &Promises, cut: &str) {
-        let mut wrong = |what: String| self.wrong.push(format!("{cut}: {what}"));
+        let mut wrong = |what: String| {
+            println!("wrong: {cut}: {what}");
+            self.wrong.push(format!("{cut}: {what}"));
+        };
 
         // The book: it opens, nothing in it is damaged, what was answered is there, and it goes on.
         let began = folder.join("book").is_dir() || !promised.rows.is_empty();

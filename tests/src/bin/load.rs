@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         ["soak", binary] => load::soak::soak(binary),
         ["flood", binary] => load::flood::flood(binary),
         ["pour", server, seconds, per_second] => load::flood::pour(server, seconds, per_second),
+        ["sealing", folder] => load::bench::print_sealing(folder),
         ["calibrate"] => load::bench::print_speed(),
         _ => {
             eprintln!("load bench|book|soak|flood PATH-OF-NIGHTDESK; tools/bench, tools/soak and tools/flood call it");

@@ -4,6 +4,9 @@
 //! packets are taken on the server's core before and after every row and stand beside it: compare rows only with rows of the
 //! same speed. A cost over its figure, in an hour whose bare packets cost as much more, is called `slow` and not `OVER`.
 //!
+//! Sealing may cost a twentieth of a recorded call: what it costs by itself ([`super::sealing`], on the server's core, before and
+//! after the row) is set beside what the whole call costs the engine. More than that, and the whole bench fails.
+//!
 //! `BENCH_SECONDS` (20) and `BENCH_CALLS` (own numbers for each load) make it short; `BENCH_ONLY` names loads.
 
 use std::fmt::{self, Write as _};
@@ -20,6 +23,7 @@ use super::caller::Plan;
 use super::doctor::Manner;
 use super::field::{Count, Field};
 use super::floor::{self, Floor};
+use super::sealing;
 use super::server::{ANYWHERE, Server, Setup, Usage};
 use super::spread::Spread;
 use super::wire::{MS, Nanos};
@@ -133,6 +137,8 @@ struct Row {
     /// Share of the server's core that went to others.
     others: f64,
     recordings: Option<usize>,
+    /// Sealing alone, CPU-seconds per 1000 call-minutes.
+    sealing: Option<f64>,
     speed: Speed,
     target: f64,
 }
@@ -140,6 +146,14 @@ struct Row {
 impl Row {
     fn cpu_per_1000_call_minutes(&self) -> f64 {
         self.cpu_s / (self.held.max(1) as f64 * self.seconds / 60.0) * 1000.0
+    }
+
+    /// Sealing's share of what a call costs. Packets that were not sent make it look larger, never smaller.
+    fn sealing_share(&self) -> Option<f64> {
+        let whole = self.cpu_per_1000_call_minutes();
+        self.sealing
+            .filter(|_| self.held > 0 && whole > 0.0)
+            .map(|sealing| sealing / whole)
     }
 
     /// Whether somebody else's work was measured too: the server's core was shared, or we ourselves were late.
@@ -165,7 +179,7 @@ impl Row {
             "pacing_deviation": spread(&self.pacing), "lost": self.lost, "unsent": self.unsent, "worst_call_lost": self.worst_lost,
             "bridge_delay": spread(&self.delay), "marks_lost": self.marks_lost, "invite_to_200": spread(&self.answer),
             "first_rtp_after_200": spread(&self.first_packet), "before": usage(&self.idle), "during": usage(&self.during), "after": usage(&self.after),
-            "recordings": self.recordings, "others_on_the_core": self.others, "disturbed": self.disturbed(), "generator": {"lateness": spread(&self.lateness), "frames_skipped": self.skipped},
+            "recordings": self.recordings, "sealing_cpu_s_per_1000_call_minutes": self.sealing, "sealing_share": self.sealing_share(), "others_on_the_core": self.others, "disturbed": self.disturbed(), "generator": {"lateness": spread(&self.lateness), "frames_skipped": self.skipped},
             "loop_ns": self.speed.loop_ns, "packet_ns": self.speed.floor.0, "packets_slower": self.speed.floor.slowness(),
         })
     }
@@ -227,12 +241,17 @@ pub(crate) fn bench(binary: &str) -> io::Result<bool> {
         serde_json::to_string_pretty(&document).map_err(io::Error::other)?,
     )?;
     println!("kept in {0}/bench.txt and {0}/bench.json", folder.display());
-    Ok(rows.iter().all(|row| row.held > 0) && rate.as_ref().is_none_or(|rate| rate.answered > 0))
+    let dear = rows
+        .iter()
+        .filter_map(Row::sealing_share)
+        .any(|share| share > sealing::SHARE_MAX);
+    Ok(!dear && rows.iter().all(|row| row.held > 0) && rate.as_ref().is_none_or(|rate| rate.answered > 0))
 }
 
 /// Builds up one load, counts for so long, takes it down.
 fn hold(server: &Server, setup: &Setup, workload: &Workload, calls: usize, seconds: u64) -> io::Result<Row> {
     let before = Speed::of(setup.core)?;
+    let sealing_before = workload.recorded.then(|| sealing(setup)).transpose()?;
     let recordings_before = recordings(server);
     let mut field = Field::open(server.address, DOCTORS_PORT, |_| Manner::Accepts)?;
     let idle = server.usage();
@@ -291,6 +310,10 @@ fn hold(server: &Server, setup: &Setup, workload: &Workload, calls: usize, secon
     let recordings = workload
         .recorded
         .then(|| recordings(server).saturating_sub(recordings_before));
+    let sealing = match sealing_before {
+        Some(before) => Some(f64::midpoint(before, sealing(setup)?)),
+        None => None,
+    };
     // A relay owes what it was given: what we did not send in time is not its loss.
     let given = if workload.bridged {
         field.tally.skipped as f64
@@ -323,6 +346,7 @@ fn hold(server: &Server, setup: &Setup, workload: &Workload, calls: usize, secon
         worst_lost,
         others: (others / elapsed).max(0.0),
         recordings,
+        sealing,
         speed: before.mean(Speed::of(setup.core)?),
         target: workload.target.0,
     };
@@ -565,6 +589,13 @@ fn line(row: &Row) -> String {
     if let Some(recordings) = row.recordings {
         let _ = write!(text, ", {recordings} recordings");
     }
+    if let (Some(share), Some(sealing)) = (row.sealing_share(), row.sealing) {
+        let _ = write!(
+            text,
+            ", sealing {sealing:.2} CPU-s/1000 call-min: {:.1} % of it",
+            share * 100.0
+        );
+    }
     let _ = write!(
         text,
         "\n          {} | refused {}, failed {}, hung up by the server {} | rss {} → {} → {} KiB, fds {} → {} → {}, threads {} | our lateness p99 {:.2} ms, skipped {} | others on the core {:.0} % | {}",
@@ -641,6 +672,19 @@ fn table(rows: &[Row], rate: Option<&Rate>) -> String {
             }),
             Some(row.speed),
             row.disturbed(),
+        );
+    }
+    for row in rows {
+        let (Some(share), Some(sealing)) = (row.sealing_share(), row.sealing) else {
+            continue;
+        };
+        say(
+            &format!("sealing's share of a call's CPU: {}, {} calls", row.name, row.held),
+            format!("{sealing:.2} CPU-s, {:.1} %", share * 100.0),
+            format!("≤ {:.0} %", sealing::SHARE_MAX * 100.0),
+            Some((share <= sealing::SHARE_MAX).into()),
+            Some(row.speed),
+            false,
         );
     }
     for row in rows {
@@ -843,6 +887,31 @@ impl From<bool> for Verdict {
 pub(crate) fn print_speed() -> io::Result<bool> {
     let Speed { loop_ns, floor } = Speed::here()?;
     println!("{loop_ns:.4} {:.1}", floor.0);
+    Ok(true)
+}
+
+/// What sealing costs on the server's core: CPU-seconds per 1000 call-minutes, by a copy of this program.
+fn sealing(setup: &Setup) -> io::Result<f64> {
+    let program = std::env::current_exe()?;
+    let mut command = match setup.core {
+        Some(core) => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", &core.to_string()]).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
+    let output = command.arg("sealing").arg(&setup.folder).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().map_err(|_| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        io::Error::other(format!("sealing is not measured: {text}{said}"))
+    })
+}
+
+/// Prints what sealing costs on this core, for [`sealing`].
+pub(crate) fn print_sealing(folder: &str) -> io::Result<bool> {
+    println!("{:.4}", sealing::measure(Path::new(folder))?);
     Ok(true)
 }
 

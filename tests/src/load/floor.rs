@@ -73,7 +73,7 @@ fn bind() -> io::Result<UdpSocket> {
 }
 
 /// Processor time of this thread.
-fn spent() -> io::Result<Duration> {
+pub(crate) fn spent() -> io::Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod doctor;
 pub(crate) mod field;
 pub(crate) mod flood;
 pub(crate) mod floor;
+pub(crate) mod sealing;
 pub(crate) mod server;
 pub(crate) mod soak;
 pub(crate) mod spread;

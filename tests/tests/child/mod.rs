@@ -119,6 +119,11 @@ impl House {
 
     /// Starts the engine and waits until it listens.
     pub fn start(&self, log: &str) -> Desk {
+        self.start_with(log, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub fn start_with(&self, log: &str, variables: &[(&str, &Path)]) -> Desk {
         let run = self.runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
         let (out, err) = (
             self.path(&format!("out.{run}.txt")),
@@ -128,6 +133,7 @@ impl House {
             .args(["serve", "--config"])
             .arg(self.path("nightdesk.yaml"))
             .env("NIGHTDESK_LOG", log)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(File::create(&out).expect("room"))
             .stderr(File::create(&err).expect("room"))
@@ -166,14 +172,20 @@ impl House {
         desk
     }
 
-    /// Runs a command of the binary to its end, which must be good; gives what it printed.
-    pub fn run(&self, arguments: &[&str]) -> String {
-        let done = Command::new(&self.binary)
+    /// Runs a command of the binary to its end, in the owner's session.
+    pub fn tries(&self, arguments: &[&str], variables: &[(&str, &Path)]) -> std::process::Output {
+        Command::new(&self.binary)
             .args(arguments)
             .env("NIGHTDESK_SESSION", self.path("sessions").join(OWNER))
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .output()
-            .expect("the binary was just built");
+            .expect("the binary was just built")
+    }
+
+    /// Runs a command of the binary to its end, which must be good; gives what it printed.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let done = self.tries(arguments, &[]);
         let (out, err) = (
             String::from_utf8_lossy(&done.stdout),
             String::from_utf8_lossy(&done.stderr),
@@ -302,6 +314,27 @@ impl House {
     fn key(&self, name: &str) -> Vec<u8> {
         fs::read(self.path("keys").join(name)).expect("keys were made")
     }
+}
+
+/// The library that is loaded before libc: it mirrors what is written, and refuses what a broken disk would (`shim.c`).
+pub fn shim() -> PathBuf {
+    let source = root().join("tests/tests/child/shim.c");
+    let shim = target().join("tmp/shim.so");
+    fs::create_dir_all(target().join("tmp")).expect("room in target");
+    let _door = lock(&target().join("tmp/shim"));
+    let of = |path: &Path| fs::metadata(path).and_then(|about| about.modified()).ok();
+    if of(&shim) <= of(&source) {
+        let made = Command::new("cc")
+            .args(["-O1", "-shared", "-fPIC", "-o"])
+            .args([&shim, &source])
+            .args(["-ldl", "-lpthread"])
+            .status();
+        assert!(
+            made.is_ok_and(|made| made.success()),
+            "a C compiler makes the shim: make setup"
+        );
+    }
+    shim
 }
 
 /// A file that only its owner can read.

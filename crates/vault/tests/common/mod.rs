@@ -53,6 +53,19 @@ pub(crate) fn book(folder: &Path, seed: u64) -> Book {
     Book::open(folder.join("book"), keys, draw(seed)).expect("the test's own folder")
 }
 
+/// Whoever judges the book has only this.
+pub(crate) fn verifier() -> seal::Verifier {
+    Signer::generate(&mut |out| out.fill(6)).verifier()
+}
+
+/// A number that is the same in every run (SplitMix64).
+pub(crate) fn chance(seed: u64) -> u64 {
+    let mut mixed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
 pub(crate) fn book_key() -> BookKey {
     BookKey::generate(&mut |out| out.fill(5))
 }

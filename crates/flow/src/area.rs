@@ -15,6 +15,34 @@ pub(crate) fn state_of(number: &Phi<String>) -> Option<&'static str> {
         .map(|(state, _)| *state)
 }
 
+/// What a practice writes for its state, by its full name: `Texas`, `texas`, `TX`, `Puerto Rico`.
+pub(crate) fn state_named(written: &str) -> Option<&'static str> {
+    let by_code = POSTAL.iter().position(|code| code.eq_ignore_ascii_case(written));
+    let by_code = by_code.and_then(|at| STATES.get(at)).map(|(state, _)| *state);
+    by_code.or_else(|| named().find(|state| state.eq_ignore_ascii_case(written)))
+}
+
+/// Every name that [`state_named`] knows.
+pub(crate) fn named() -> impl Iterator<Item = &'static str> + Clone {
+    STATES.iter().map(|(state, _)| *state).chain(TERRITORIES)
+}
+
+/// Where practices are too; whose permission a recording needs there is not in our table, and so everybody's.
+const TERRITORIES: [&str; 5] = [
+    "American Samoa",
+    "Guam",
+    "Northern Mariana Islands",
+    "Puerto Rico",
+    "U.S. Virgin Islands",
+];
+
+/// The postal codes, in the order of [`STATES`].
+const POSTAL: [&str; 51] = [
+    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "DC", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY", "LA",
+    "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND", "OH", "OK", "OR",
+    "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI", "WY",
+];
+
 /// Every state with its area codes.
 pub(crate) const STATES: [(&str, &[u16]); 51] = [
     ("Alabama", &[205, 251, 256, 334, 659, 938]),
@@ -117,6 +145,21 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_state_is_known_by_its_name_and_its_postal_code() {
+        for (written, state) in [
+            ("Texas", "Texas"),
+            ("tx", "Texas"),
+            ("DC", "District of Columbia"),
+            ("MO", "Missouri"),
+            ("WY", "Wyoming"),
+            ("puerto rico", "Puerto Rico"),
+        ] {
+            assert_eq!(state_named(written), Some(state), "{written}");
+        }
+        assert_eq!(state_named("Texass"), None);
+    }
 
     #[test]
     fn a_number_belongs_to_one_state_or_none() {

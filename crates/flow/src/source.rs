@@ -41,6 +41,9 @@ pub struct Node {
     pub at: Place,
     /// What.
     pub kind: Kind,
+    /// The `#` of a comment close behind words that end no sentence. `say: Press # when you are done.` is `Press` to YAML, and
+    /// nobody would see it; behind a sentence, or two spaces away as comments are set, a `#` begins what its writer meant.
+    pub cut: Option<Place>,
 }
 
 /// What a value is. There are no numbers, booleans or dates: everything is words until its reader says otherwise.
@@ -214,8 +217,12 @@ impl Reading<'_> {
     fn node(&mut self, raw: Raw) -> Node {
         let at = (self.place)(self.clip(raw.span()));
         self.refuse_tag(&at, true);
+        let mut cut = None;
         let kind = match raw.value {
-            scalar::Value::Text(text) => Kind::Text(text),
+            scalar::Value::Text(text) => {
+                cut = self.comment(&at, &text);
+                Kind::Text(text)
+            }
             // A number, `yes`, `~`: the words as they stand in the file.
             scalar::Value::Plain => match self.text.get(at.span.clone()).map(str::trim) {
                 Some("" | "~") | None => Kind::Nothing,
@@ -237,7 +244,7 @@ impl Reading<'_> {
                 Kind::Map { entries, braces }
             }
         };
-        Node { at, kind }
+        Node { at, kind, cut }
     }
 
     fn name(&mut self, key: Raw) -> Option<Name> {
@@ -272,6 +279,15 @@ impl Reading<'_> {
                 before = Some(name);
             }
         }
+    }
+
+    /// See [`Node::cut`].
+    fn comment(&self, at: &Place, words: &str) -> Option<Place> {
+        let after = self.text.get(at.span.end..).unwrap_or("");
+        let written = self.text.get(at.span.clone()).unwrap_or("");
+        let whole = written.starts_with(['"', '\'', '|', '>']) || words.ends_with(['.', '?', '!']);
+        let start = at.span.end + 1;
+        (!whole && after.starts_with(" #")).then(|| (self.place)(start..start + 1))
     }
 
     /// `!tag` before a value. The parser drops it silently; a reader would wonder what it does.

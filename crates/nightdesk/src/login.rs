@@ -209,7 +209,7 @@ fn line(what: &str) -> Result<String, Failure> {
 
 fn unheard(what: &str, error: &std::io::Error) -> Failure {
     Failure::new(
-        format!("no {what} was typed: {error}"),
+        format!("{what}: nothing was typed ({error})"),
         "type it at the terminal, or give it as a line on standard input",
     )
 }

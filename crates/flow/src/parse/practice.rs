@@ -10,7 +10,8 @@ use super::settings::Settings;
 use super::speech::Speech;
 use super::translations::Translations;
 use super::{choice, duration, not_understood, unknown, word_list, words};
-use crate::diagnostic::{Diagnostic, Place, did_you_mean};
+use crate::area;
+use crate::diagnostic::{Diagnostic, Place, did_you_mean, nearest};
 use crate::model::{
     Class, Gap, Inbox, Keep, KeepPaging, Ladder, OnCall, Page, Period, Person, Practice, Records, Rung, Sentence,
     Source,
@@ -58,9 +59,9 @@ pub(crate) fn practice(tree: &Node, translations: &Translations, out: &mut Vec<D
         .unwrap_or_default();
     let state = top
         .need("state", "Nobody could tell which law of recording applies.", out)
-        .and_then(|node| words(node, "state", out))
-        .map(normalized)
-        .unwrap_or_default();
+        .and_then(|node| state(node, out))
+        .unwrap_or_default()
+        .to_owned();
     let time_zone = time_zone(&mut top, out);
     let languages = languages(&mut top, out);
     let speech = Speech {
@@ -175,6 +176,24 @@ fn time_zone(top: &mut Settings<'_>, out: &mut Vec<Diagnostic>) -> Option<TimeZo
             format!("`{}` is not a time zone.", text.trim()),
             SUFFERS,
             "Write continent and city: America/New_York, America/Chicago, America/Denver, America/Phoenix, America/Los_Angeles, America/Anchorage, Pacific/Honolulu.",
+        ));
+    }
+    found
+}
+
+fn state(node: &Node, out: &mut Vec<Diagnostic>) -> Option<&'static str> {
+    let written = normalized(words(node, "state", out)?);
+    let found = area::state_named(&written);
+    if found.is_none() {
+        out.push(Diagnostic::error(
+            "F025",
+            &node.at,
+            format!("`{written}` is no state we know."),
+            "Which law stands behind the question whether a call may be recorded could not be told to anybody who asks.",
+            nearest(&written, area::named()).map_or_else(
+                || "Write its name or its postal code: `Texas` or `TX`.".to_owned(),
+                |near| format!("Did you mean `{near}`?"),
+            ),
         ));
     }
     found

@@ -367,6 +367,7 @@ fn only_if(node: &mut Node, condition: &Node) {
             Node {
                 at: node.at.clone(),
                 kind: Kind::Nothing,
+                cut: None,
             },
         );
         node.kind = Kind::Map {

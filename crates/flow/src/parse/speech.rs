@@ -26,12 +26,14 @@ impl Speech<'_> {
     /// A sentence as written in the file.
     pub(crate) fn sentence(&self, node: &Node, what: &str, out: &mut Vec<Diagnostic>) -> Option<Sentence> {
         let english = normalized(words(node, what, out)?);
+        look_for_comment(node, &english, out);
         Some(self.spoken(&english, &node.at, out))
     }
 
     /// A sentence that is written, not spoken: a notice needs no translation.
     pub(crate) fn unspoken(&self, node: &Node, what: &str, out: &mut Vec<Diagnostic>) -> Option<Sentence> {
         let english = normalized(words(node, what, out)?);
+        look_for_comment(node, &english, out);
         self.look_at_fills(&english, &node.at, out);
         Some(Sentence {
             spoken: [(Language::English, self.with_practice(&english))].into(),
@@ -104,4 +106,18 @@ impl Speech<'_> {
             rest = after;
         }
     }
+}
+
+/// F021: words that are heard, cut short by what YAML takes for a comment.
+pub(super) fn look_for_comment(node: &Node, words: &str, out: &mut Vec<Diagnostic>) {
+    let Some(at) = &node.cut else {
+        return;
+    };
+    out.push(Diagnostic::error(
+        "F021",
+        at,
+        "What stands after this `#` is a comment.",
+        format!("Callers would hear no more than “{words}”."),
+        "Put the words in quotes if the `#` is one of them; write two spaces before it if it begins a comment.",
+    ));
 }

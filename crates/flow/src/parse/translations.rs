@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::speech::look_for_comment;
 use super::words;
 use crate::check::f009;
 use crate::diagnostic::{Diagnostic, Place};
@@ -49,6 +50,7 @@ impl Translations {
             let Some(text) = words(translation, &english.text, out) else {
                 continue;
             };
+            look_for_comment(translation, &normalized(text), out);
             let (english_fills, fills) = (fills(&english.text), fills(text));
             if english_fills != fills {
                 out.push(f009::other_fills(

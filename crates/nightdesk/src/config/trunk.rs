@@ -768,6 +768,7 @@ fn headers(reader: &mut Reader, written: &Node) -> Vec<(String, Phi<String>)> {
                 let named = Node {
                     at: value.at.clone(),
                     kind: flow::source::Kind::Text(file.trim().to_owned()),
+                    cut: None,
                 };
                 match reader.secret(&named) {
                     Some(secret) => secret,

@@ -229,3 +229,129 @@ fn a_destroyed_recording_is_gone_from_its_backup_too() {
     let (status, told) = verify(&house.path("data"), &key, None);
     assert!(status == Some(0), "a destruction is no tampering: {told}");
 }
+
+/// Proves RET-04, AUD-02: a practice's records leave as files that anybody reads, under one signature; each call and recording
+/// has its row first; what is changed, taken away or added is named; a full disk leaves nothing behind.
+#[test]
+fn a_practice_takes_its_records_along() {
+    let (house, call) = lived();
+    let people = house.people();
+    let (recording, clips) = recorded(&house, call);
+    let cedar = "Cedar Family Medicine";
+    people.joins(OWNER, "olga", "ops-reviewer", &[]);
+    people.joins(OWNER, "nina", "nurse", &["--practice", cedar]);
+    people.agree(OWNER, cedar);
+    let into = house.path("handed-over");
+    let to = into.to_str().expect("a plain path");
+    let export = ["tenant", "export", cedar, "--into", to];
+    let wish = [export.as_slice(), &["--reason", "end of contract"]].concat();
+    let refused = people.run("olga", &wish, &[]);
+    assert!(
+        said(&refused).contains("your role may not do that"),
+        "{}",
+        said(&refused)
+    );
+    let refused = people.run(OWNER, &export, &[]);
+    assert!(said(&refused).contains("without saying why"), "{}", said(&refused));
+    let nobodys = [
+        "tenant",
+        "export",
+        "Heart Clinic",
+        "--into",
+        to,
+        "--reason",
+        "end of contract",
+    ];
+    let refused = people.run(OWNER, &nobodys, &[]);
+    assert!(
+        said(&refused).contains("nothing here is of a practice"),
+        "{}",
+        said(&refused)
+    );
+    assert!(!into.exists());
+
+    // A disk too small for the sound: told as such, and nothing is left under any name.
+    let small = house.path("small");
+    fs::create_dir(&small).expect("room");
+    let script = "mount -t tmpfs -o size=128k none \"$1\" && \"$2\" tenant export \"$3\" --into \"$1/all\" --reason x --config \"$4\"; \
+                  echo \"status $?\"; ls -A \"$1\"; echo listed";
+    let output = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
+        .args([small.as_path(), &child::target().join("debug/nightdesk")])
+        .arg(cedar)
+        .arg(house.path("nightdesk.yaml"))
+        .env("NIGHTDESK_SESSION", people.session(OWNER))
+        .output()
+        .expect("util-linux is everywhere");
+    let told = said(&output);
+    assert!(told.contains("status 1\nlisted"), "nothing half done: {told}");
+    assert!(told.contains("No space left on device"), "{told}");
+
+    let told = people.done(OWNER, &wish, &[]);
+    assert!(told.contains("1 calls, 3 recordings"), "{told}");
+    let refused = people.run(OWNER, &wish, &[]);
+    assert!(said(&refused).contains("is there already"), "{}", said(&refused));
+
+    // Read as the practice would: a text is a text, sound is sound.
+    let text = |name: &str| fs::read_to_string(into.join(name)).expect(name);
+    assert!(text("calls.jsonl").contains(CALLER) && text("calls.jsonl").contains("message in front desk inbox"));
+    assert!(text("messages.jsonl").contains(CALLER) && text("messages.jsonl").contains(&clips[0]));
+    assert!(text("keys.jsonl").contains("\"choice\"") && text("events.jsonl").contains("\"recording_sealed\""));
+    assert!(text("people.json").contains("\"nina\"") && !text("people.json").contains("marisol"));
+    assert!(!text("people.json").contains("argon2") && text("agreements.json").contains("return or destroy"));
+    assert!(text("looks.jsonl").contains("\"tenant export\"") && text("looks.jsonl").contains("end of contract"));
+    for name in ["calls", "messages", "keys", "events", "looks", "recordings"] {
+        for line in text(&format!("{name}.jsonl")).lines() {
+            assert!(
+                serde_json::from_str::<serde_json::Value>(line).is_ok(),
+                "{name}: {line}"
+            );
+        }
+    }
+    assert!(text("recordings.jsonl").contains(&format!("recordings/{recording}.wav")));
+    let wav = fs::read(into.join(format!("recordings/{recording}.wav"))).expect("the sound");
+    assert!(wav.starts_with(b"RIFF") && wav[8..16] == *b"WAVEfmt " && wav[22] == 2);
+    let summed = Command::new("sha256sum")
+        .args(["--check", "manifest.txt"])
+        .current_dir(&into)
+        .output()
+        .expect("coreutils are everywhere");
+    assert!(summed.status.success(), "{}", said(&summed));
+
+    // Whoever asks for one patient's list of looks finds it.
+    let asked = ["audit", "who-accessed", "--caller", CALLER, "--reason", "she asked"];
+    let told = people.done(OWNER, &asked, &[]);
+    assert!(told.contains("tenant export") && told.contains("marisol"), "{told}");
+
+    // Elsewhere, with the public key.
+    let elsewhere = tempfile::tempdir().expect("another machine");
+    let key = elsewhere.path().join("book.public");
+    fs::copy(house.path("keys/book.public"), &key).expect("room");
+    let copy = elsewhere.path().join("copy");
+    child::copy(&into, &copy);
+    let (status, told) = verify(&copy, &key, None);
+    assert!(status == Some(0) && told.contains("handed over by marisol"), "{told}");
+    let calls = copy.join("calls.jsonl");
+    fs::write(&calls, text("calls.jsonl").replace(CALLER, "+15125550198")).expect("room");
+    fs::remove_file(copy.join(format!("recordings/{}.wav", clips[1]))).expect("ours");
+    fs::write(copy.join("recordings/more.wav"), "sound").expect("room");
+    let (status, told) = verify(&copy, &key, None);
+    assert_eq!(status, Some(1), "{told}");
+    for named in [
+        "changed: calls.jsonl".to_owned(),
+        format!("missing: recordings/{}.wav", clips[1]),
+        "added: recordings/more.wav".to_owned(),
+    ] {
+        assert!(told.contains(&named), "{named}: {told}");
+    }
+    let (copy, key) = (copy.to_str().expect("plain"), key.to_str().expect("plain"));
+    let output = Command::new(child::target().join("debug/nightdesk"))
+        .args(["tenant", "verify", copy, "--key", key])
+        .output()
+        .expect("the binary was just built");
+    assert!(
+        !output.status.success() && said(&output).contains("changed: calls.jsonl"),
+        "{}",
+        said(&output)
+    );
+}

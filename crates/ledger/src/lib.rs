@@ -25,6 +25,7 @@ mod format;
 mod index;
 mod keys;
 mod offline;
+mod parcel;
 mod proof;
 mod reader;
 mod verify;
@@ -41,6 +42,7 @@ pub use format::{BODY_MAX, Checkpoint, Class, KIND_MAX};
 pub use index::{Index, Indexed, Words};
 pub use keys::{ReadKeys, Rows};
 pub use offline::{Judged, KNOWN_MAX, judge, read_known};
+pub use parcel::{JudgedParcel, PARCEL_FILES_MAX, PARCEL_LIST, Parcel, judge_parcel};
 pub use proof::{
     EXPORT_BYTES_MAX, EXPORT_ROWS_MAX, JudgedExport, Line, Proof, from_text, judge_export, to_csv, to_json,
 };

@@ -29,6 +29,11 @@ impl Failure {
         self
     }
 
+    /// What went wrong, without the fix.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// What the program exits with.
     pub(crate) fn status(&self) -> u8 {
         self.status
@@ -44,6 +49,7 @@ impl Failure {
             let fix = match error.kind() {
                 io::ErrorKind::NotFound if !is_key => "check the path",
                 io::ErrorKind::NotFound => "check the path; `nightdesk keys make FOLDER` makes missing keys",
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk and try again",
                 io::ErrorKind::PermissionDenied => "run as the user who owns it, or change its owner",
                 _ => "check the disk and try again",
             };

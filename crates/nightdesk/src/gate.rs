@@ -81,6 +81,11 @@ pub(crate) const GUARDS: &[(&str, Guard)] = &[
     ("retention hold list", Needs(Permission::SeeRetention)),
     ("retention destroy", Needs(Permission::Destroy)),
     ("retention certificate", Needs(Permission::SeeRetention)),
+    ("tenant export", Needs(Permission::ExportPractice)),
+    (
+        "tenant verify",
+        Open("a folder of one's own, and the public key: it shows hashes"),
+    ),
     ("consent table", Open("the law")),
     ("evidence pack", Open("the law, and how our own tests ended")),
     ("consent explain", Needs(Permission::OpenCall)),
@@ -163,6 +168,9 @@ pub(crate) fn guard(command: &str) -> Option<Guard> {
         .map(|(_, guard)| *guard)
 }
 
+/// Rows written while the office stays open: a second or so.
+const AT_ONCE: usize = 64;
+
 /// What a command is about to show or change.
 #[derive(Default)]
 pub(crate) struct About<'a> {
@@ -208,13 +216,37 @@ impl<'a> Gate<'a> {
 
     /// The same, and stays in the office for an act there.
     pub(crate) fn enter(&self, command: &str, about: &About<'_>, reason: &str) -> Result<(Allowed, Office), Failure> {
+        let mut office = open(self.settings)?;
+        let allowed = self.ask(&mut office, command, about, reason)?;
+        Ok((allowed, office))
+    }
+
+    /// Through with many things at once: a row for each, and each is durable before anything is opened. The office is left
+    /// between a few of them, for others wait at its door.
+    pub(crate) fn pass_each(
+        &self,
+        command: &str,
+        abouts: &[About<'_>],
+        reason: &str,
+    ) -> Result<Vec<ledger::Receipt>, Failure> {
+        let mut receipts = Vec::new();
+        for some in abouts.chunks(AT_ONCE) {
+            let mut office = open(self.settings)?;
+            for about in some {
+                receipts.push(self.ask(&mut office, command, about, reason)?.receipt);
+            }
+            office.close().map_err(Failure::office)?;
+        }
+        Ok(receipts)
+    }
+
+    fn ask(&self, office: &mut Office, command: &str, about: &About<'_>, reason: &str) -> Result<Allowed, Failure> {
         let Some(Needs(permission)) = guard(command) else {
             return Err(Failure::new(
                 format!("`nightdesk {command}` is nobody's to run"),
                 "this is a fault of ours: the command stands in no table of permissions; tell us",
             ));
         };
-        let mut office = open(self.settings)?;
         let both;
         let reason = match (reason.trim(), about.detail) {
             (reason, "") => reason,
@@ -233,10 +265,9 @@ impl<'a> Gate<'a> {
             reason,
             source: "cli",
         };
-        let allowed = office
+        office
             .authorize(self.token.as_ref(), &asking, Timestamp::now())
-            .map_err(Failure::office)?;
-        Ok((allowed, office))
+            .map_err(Failure::office)
     }
 }
 

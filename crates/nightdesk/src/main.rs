@@ -29,6 +29,7 @@ mod people;
 mod recordings;
 mod retention;
 mod serve;
+mod tenant;
 mod trunk;
 mod views;
 
@@ -84,6 +85,9 @@ enum Command {
     /// What goes when, legal holds, and destruction with a certificate
     #[command(subcommand)]
     Retention(retention::Retention),
+    /// One practice's records as a whole: handed over in files that anybody reads
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
     /// Permission to record: the law, and one call's
     #[command(subcommand)]
     Consent(Consent),
@@ -232,6 +236,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Calls(Calls::Show { id, who }) => calls::show(&who, &id),
         Command::Retention(command) => retention::retention(&command),
         Command::Audit(command) => audit::audit(&command),
+        Command::Tenant(command) => tenant::tenant(&command),
         Command::Evidence(Evidence::Pack(pack)) => evidence::pack(&pack),
         Command::Consent(Consent::Table) => {
             consent::table();

@@ -13,10 +13,12 @@ use std::process::ExitCode;
 
 const USE: &str = "nightdesk-verify FOLDER book.public [CHECKPOINTS]\n\
     nightdesk-verify EXPORT book.public [PROOF]\n\
-    nightdesk-verify CERTIFICATE book.public\n\n\
+    nightdesk-verify CERTIFICATE book.public\n\
+    nightdesk-verify PARCEL book.public\n\n\
     FOLDER       a copy of the engine's data folder\n\
     EXPORT       a file of `nightdesk audit export`\n\
     CERTIFICATE  a certificate of destruction\n\
+    PARCEL       a folder of `nightdesk tenant export`\n\
     book.public  the key that checks the book's signatures\n\
     CHECKPOINTS  lines of `nightdesk audit checkpoint` that were kept elsewhere: they tell whether the end was cut off\n\
     PROOF        what came beside the export; without it EXPORT.proof is read\n\n\
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
     };
     let judged = if Path::new(what).is_file() {
         judge_export(what, key, more)
+    } else if Path::new(what).join(ledger::PARCEL_LIST).exists() {
+        judge_parcel(what, key)
     } else {
         judge(what, key, more)
     };
@@ -61,6 +65,13 @@ fn judge(folder: &str, key: &str, known: Option<&str>) -> Result<Said, String> {
         None => Vec::new(),
     };
     let judged = ledger::judge(Path::new(folder), &key, &known).map_err(|fault| format!("{folder}: {fault}"))?;
+    let clean = judged.is_clean();
+    Ok((Box::new(judged), clean))
+}
+
+fn judge_parcel(folder: &str, key: &str) -> Result<Said, String> {
+    let judged =
+        ledger::judge_parcel(Path::new(folder), &verifier(key)?).map_err(|fault| format!("{folder}: {fault}"))?;
     let clean = judged.is_clean();
     Ok((Box::new(judged), clean))
 }

@@ -72,6 +72,16 @@ impl Destroyed {
         })
     }
 
+    /// What was destroyed of one practice, each with its certificate's name.
+    pub(crate) fn of_practice(&self, practice: &str) -> Vec<serde_json::Value> {
+        let own = self
+            .done
+            .iter()
+            .filter(|done| done.practice.as_deref() == Some(practice));
+        own.map(|done| serde_json::json!({"what": done.what, "on": done.on, "certificate": done.certificate}))
+            .collect()
+    }
+
     fn object(&self, name: &str) -> Option<&Done> {
         self.done.get(*self.by_object.get(name)?)
     }

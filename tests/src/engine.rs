@@ -120,7 +120,9 @@ impl Engine {
                 rows: ledger::Rows::default(),
                 locks: vec![seal::RecipientSecret::generate(1, &mut fill).public()].into(),
                 approvers: house.path().join("approvers"),
+                agreements: house.path().join("agreements.known"),
             },
+            alarms: None,
             drain: Duration::from_secs(1),
             clock_ahead: jiff::SignedDuration::ZERO,
         };

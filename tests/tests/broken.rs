@@ -116,6 +116,7 @@ fn the_practice_file_is_no_yaml_while_it_runs_and_at_the_next_start() {
 fn a_released_bundle_has_a_bad_signature() {
     let (house, phones) = cedar();
     edit(&house, "nightdesk.yaml", LAB, "");
+    house.people().agree(child::OWNER, "Cedar Family Medicine");
     let signer = seal::Signer::generate(&mut |bytes| bytes.fill(7));
     fs::create_dir_all(house.path("keys/approvers")).expect("room");
     let public = house.path("keys/approvers/ada.public");

@@ -24,6 +24,12 @@ const SECOND: &str = "Linh Nguyen MD";
 
 /// Cedar as a practice with patients: the engine's configuration calls it no lab, and its protocol is no sample.
 fn furnish(doctors: std::net::SocketAddr) -> House {
+    let house = without_agreement(doctors);
+    house.people().agree(child::OWNER, "Cedar Family Medicine");
+    house
+}
+
+fn without_agreement(doctors: std::net::SocketAddr) -> House {
     let house = House::furnish(doctors, "5 seconds");
     let file = house.path("nightdesk.yaml");
     let text = fs::read_to_string(&file).expect("a configuration");
@@ -42,7 +48,6 @@ fn furnish(doctors: std::net::SocketAddr) -> House {
         }
     });
     fs::write(&protocol, lines.collect::<Vec<_>>().join("\n") + "\n").expect("room");
-    house.people().agree(child::OWNER, "Cedar Family Medicine");
     // The gate goes by today, and this test is run on days to come.
     let review = jiff::Zoned::now().date().saturating_add(jiff::Span::new().days(60));
     for file in ["adult-symptoms.protocol.yaml", "after-hours.flow.yaml"] {
@@ -412,6 +417,111 @@ fn can_be_exported_and_asked_with_any_index(house: &House, call: &str, accessed:
         anomalies.contains("looks and refusals of 1 days gone through"),
         "{anomalies}"
     );
+}
+
+/// Proves ADM-01: without an agreement a practice's number says that it is not in service, rings nobody, and nothing of the
+/// call is written but that somebody was turned away; an agreement that comes or ends while the engine runs counts for the
+/// next caller, and a call in progress finishes.
+#[test]
+fn a_practice_is_in_service_while_an_agreement_holds() {
+    const NOT_IN_SERVICE: &str =
+        "The number you have called is not in service. If this is an emergency, hang up and dial 911";
+    let rung = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counted = rung.clone();
+    let callers = handset(&child::words(None), move |_| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Person::with([(Cue::Hears("Press 1 to take it now"), press("1"))]).0
+    });
+    callers.otherwise(switchboard::phone::Answering::Accepts);
+    let house = without_agreement(callers.address());
+    let rings = || rung.load(std::sync::atomic::Ordering::Relaxed);
+    let turned_away = |house: &House| {
+        let facts = house.facts();
+        let away = facts
+            .iter()
+            .filter(|stamped| matches!(stamped.fact, Fact::TurnedAway { .. }));
+        away.count()
+    };
+    let desk = house.start("info");
+    let away = listens(&callers, 1, desk.address);
+    away.waits_for(NOT_IN_SERVICE, SOON);
+    house.waits_for("the row of a caller turned away", SOON, |_| {
+        (turned_away(&house) == 1).then_some(())
+    });
+    std::thread::sleep(Duration::from_secs(1));
+    let facts = house.facts();
+    assert!(
+        away.when("Cedar").is_none() && away.when("message").is_none(),
+        "{}",
+        away.all()
+    );
+    assert_eq!(rings(), 0, "nobody is rung");
+    for stamped in &facts {
+        assert_eq!(stamped.call, None, "{:?}", stamped.fact);
+        let text = String::from_utf8(stamped.encode()).expect("JSON");
+        assert!(!text.contains("5125550181"), "{text}");
+    }
+    assert_eq!(
+        house.vault().list().map_or(0, |(kept, _)| kept.len()),
+        0,
+        "nothing is recorded"
+    );
+    let status = house.show(&["flow", "status"]);
+    for words in [
+        "that the number is not in service; nobody is rung, nothing is kept",
+        "no business associate agreement holds: none is on file",
+        "nightdesk agreements add NAME --practice \"Cedar Family Medicine\" … --file PAPER",
+    ] {
+        assert!(status.contains(words), "{words}: {status}");
+    }
+    assert!(
+        desk.err().contains("no business associate agreement holds"),
+        "{}",
+        desk.err()
+    );
+    assert!(!desk.err().contains("5125550181") && !desk.out().contains("5125550181"));
+
+    // It comes while the engine runs.
+    let says = |words: &'static str, times: usize| {
+        let is = move |stamped: &&switchboard::Stamped| matches!(&stamped.fact, Fact::Released { says, .. } if says.contains(words));
+        house.waits_for(words, SOON, |facts| {
+            (facts.iter().filter(is).count() == times).then_some(())
+        });
+    };
+    house.people().agree(child::OWNER, "Cedar Family Medicine");
+    says("the emergency notice alone", 1);
+    let served = listens(&callers, 2, desk.address);
+    served.waits_for("The usual service of this line", SOON);
+    house.waits_for("caller and doctor to be connected", SOON, |facts| {
+        let talks = |stamped: &switchboard::Stamped| matches!(stamped.fact, Fact::Bridged { .. });
+        facts.iter().any(talks).then_some(())
+    });
+    assert_eq!(rings(), 1);
+
+    // An office that cannot be read is no contract that ended: callers are served, and somebody is told.
+    fs::rename(house.path("data/office"), house.path("data/elsewhere")).expect("room");
+    house.waits_for("the alarm", SOON, |facts| {
+        let told = |stamped: &switchboard::Stamped| matches!(&stamped.fact, Fact::HouseAlarm { what } if what.contains("the office cannot be read"));
+        facts.iter().any(told).then_some(())
+    });
+    listens(&callers, 3, desk.address).waits_for("The usual service of this line", SOON);
+    fs::rename(house.path("data/elsewhere"), house.path("data/office")).expect("room");
+
+    // It ends, and who talks with the doctor goes on.
+    house.show(&["agreements", "end", "the-agreement", "--reason", "moved away"]);
+    says("not in service", 2);
+    let before = rings();
+    listens(&callers, 4, desk.address).waits_for(NOT_IN_SERVICE, SOON);
+    house.waits_for("the second row", SOON, |_| (turned_away(&house) == 2).then_some(()));
+    assert_eq!(rings(), before);
+    let talking = house.call_of("+15125550182").expect("it is in the book");
+    let over = |stamped: &switchboard::Stamped| {
+        stamped.call == Some(talking) && matches!(stamped.fact, Fact::CallEnded { .. })
+    };
+    assert!(!house.facts().iter().any(over), "{}", house.book());
+    let status = house.show(&["flow", "status"]);
+    assert!(status.contains("is the first day without it: moved away"), "{status}");
+    assert!(!status.contains("cannot be read"), "{status}");
 }
 
 /// P8: real calls, and a draft in which a fever is no longer urgent.

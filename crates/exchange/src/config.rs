@@ -39,7 +39,7 @@ pub struct Config {
     /// Folders of practices: each holds one, or folders that do.
     pub practices: Vec<PathBuf>,
     /// Practices among them, or folders of such, that have no patients: they are answered as they are written, signed or
-    /// not, until they are first released. It stands here, and not in a practice's own file, so that nobody who may only
+    /// not, until they are first released, and need no agreement. It stands here, and not in a practice's own file, so that nobody who may only
     /// edit a practice can put words on the air that nobody signed.
     pub labs: Vec<PathBuf>,
     /// Where the book, the recordings and the spoken words are kept.
@@ -50,12 +50,19 @@ pub struct Config {
     pub keys: Keys,
     /// The practices' records systems; [`NotConnected`](switchboard::records::NotConnected) where there are none.
     pub records: Arc<dyn Records>,
+    /// What the engine cannot see itself and somebody must be told of, such as keys that are missing: asked at the start and
+    /// every quarter of an hour.
+    pub alarms: Option<Alarms>,
     /// How long draining waits for calls before it ends them.
     pub drain: Duration,
     /// How far the clock that calls live by is ahead of the machine's. Zero, but where a scenario of another night is
     /// rehearsed.
     pub clock_ahead: SignedDuration,
 }
+
+/// What else somebody must be told of, in whole sentences without a word about any caller; each is told once while it stays
+/// the same.
+pub type Alarms = Arc<dyn Fn(jiff::Timestamp) -> Vec<String> + Send + Sync>;
 
 /// The media plane's part.
 #[derive(Debug, Clone)]
@@ -89,6 +96,9 @@ pub struct Keys {
     /// The folder of those whose signatures make a release, a file `NAME.public` each; it may yet come to be. Read anew with
     /// the practices.
     pub approvers: PathBuf,
+    /// The file in which the agreements known last are kept, for a night on which the office's book cannot be read. Not on the
+    /// data disk, which may be what is broken then.
+    pub agreements: PathBuf,
 }
 
 impl Media {

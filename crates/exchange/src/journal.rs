@@ -68,9 +68,12 @@ impl Owners {
             self.remember(call, practice);
         }
         let tenant = match (&stamped.fact, stamped.call) {
-            (Fact::Released { practice, .. } | Fact::PracticeAlarm { practice, .. }, _) => {
-                Some(Tenant::named(practice))
-            }
+            (
+                Fact::Released { practice, .. }
+                | Fact::PracticeAlarm { practice, .. }
+                | Fact::TurnedAway { practice, .. },
+                _,
+            ) => Some(Tenant::named(practice)),
             (_, Some(call)) => self.of.get(&call).copied(),
             (_, None) => None,
         };
@@ -221,6 +224,7 @@ fn log(stamped: &Stamped) {
         }
         Fact::CallBegan { .. }
         | Fact::CallRefused { .. }
+        | Fact::TurnedAway { .. }
         | Fact::Joined { .. }
         | Fact::CallMerged { .. }
         | Fact::WentElsewhere { .. }

@@ -24,6 +24,7 @@
     reason = "a shell: clock, sockets, threads, files and randomness of the telephone side live here and nowhere below"
 )]
 
+mod agreements;
 mod config;
 pub mod handset;
 mod history;
@@ -39,8 +40,9 @@ mod serve;
 mod signalling;
 mod trace;
 mod transport;
+mod watch;
 
-pub use config::{Config, Drill, Keys, Media};
+pub use config::{Alarms, Config, Drill, Keys, Media};
 pub use plane::give_way;
 pub use ports::{Pair, Ports};
 pub use practices::{

@@ -3,7 +3,8 @@
 //! A practice says what was released and signed ([`crate::releases`]); its practice file and its shift list are read as they
 //! are now. Only a practice that the engine's configuration calls a lab, and that was never released, says what stands in its
 //! folder. A practice that may say nothing of its own is stood in for ([`flow::stand_in()`]): its numbers are answered by the
-//! emergency notice and a person, never by silence.
+//! emergency notice and a person, never by silence. A practice that no agreement covers may hear nothing of a patient: its
+//! numbers say that they are not in service ([`flow::out_of_service`], ADM-01), until there is one.
 //!
 //! A folder with a `practice.yaml` (or `*.practice.yaml`) is a practice; any other folder is looked through for such
 //! folders, one level down. Beside the practice's files may lie `on-call.txt`, a plain shift list (`oncall::list`), and
@@ -22,7 +23,9 @@ use jiff::{SignedDuration, Timestamp};
 use media::Law;
 use switchboard::Released;
 
+use crate::agreements::Agreements;
 use crate::releases::{Bundle, FILES_MAX, Store, short, text, texts};
+use crate::watch::{Served, of_the_office};
 
 /// Practices of one exchange.
 const PRACTICES_MAX: usize = 10_000;
@@ -116,6 +119,8 @@ pub enum Says {
     AsWritten,
     /// The engine's own, and this ladder is rung, if there is one.
     StandIn(Option<String>),
+    /// That the number is not in service, and nothing else: no agreement with the practice holds.
+    NotInService,
     /// None: not a number of it is known.
     Nothing,
 }
@@ -132,6 +137,8 @@ pub struct Shelf {
     releases: Option<Store>,
     /// Folders whose practices may say what nobody signed.
     labs: Vec<PathBuf>,
+    /// Without them nobody asks whether a practice may be served: as without releases.
+    agreements: Option<Agreements>,
     running: BTreeMap<PathBuf, Reading>,
     /// Whose each number is that was ever answered, and which line of theirs.
     numbers: BTreeMap<String, (PathBuf, String)>,
@@ -146,6 +153,8 @@ struct Reading {
     says: Says,
     /// The believed bundle it was made of.
     bundle: Option<Bundle>,
+    /// Why it is not in service, when it is not. What it would say stays here, for the day on which it is.
+    barred: Option<String>,
 }
 
 /// What a practice depends on, as it was when last looked at: each file with its length and time, and what is in force.
@@ -165,6 +174,7 @@ impl Shelf {
             words: Vec::new(),
             releases: None,
             labs: Vec::new(),
+            agreements: None,
             running: BTreeMap::new(),
             numbers: BTreeMap::new(),
             retired: Vec::new(),
@@ -186,6 +196,46 @@ impl Shelf {
             labs,
             ..self
         }
+    }
+
+    /// The same shelf, where a practice that is no lab is served while an agreement with it holds.
+    #[must_use]
+    pub(crate) fn with_agreements(self, agreements: Agreements) -> Self {
+        Self {
+            agreements: Some(agreements),
+            ..self
+        }
+    }
+
+    /// Looks into the office, and says whether some practice came into service or went out of it since it was loaded: an
+    /// agreement was filed or ended, or its day has come.
+    pub(crate) fn is_overtaken(&mut self, now: Timestamp) -> bool {
+        if let Some(agreements) = &mut self.agreements {
+            agreements.look();
+        }
+        let mut running = self.running.iter();
+        running.any(|(folder, reading)| self.barred(folder, &reading.released.practice, now) != reading.barred)
+    }
+
+    /// What the office's book tells of the practices that were last loaded, and of itself.
+    pub(crate) fn alarms(&self, now: Timestamp) -> BTreeSet<String> {
+        let Some(agreements) = &self.agreements else {
+            return BTreeSet::new();
+        };
+        let patients = self.running.iter().filter(|(folder, _)| !self.is_lab(folder));
+        let served: Vec<Served> = patients
+            .map(|(_, reading)| Served {
+                practice: reading.released.practice.name.clone(),
+                zone: reading.released.practice.time_zone.clone(),
+            })
+            .collect();
+        of_the_office(agreements, &served, now)
+    }
+
+    /// Why callers of a practice may hear nothing but that its number is not in service.
+    fn barred(&self, folder: &Path, practice: &flow::Practice, now: Timestamp) -> Option<String> {
+        let agreements = self.agreements.as_ref().filter(|_| !self.is_lab(folder))?;
+        agreements.why_not(&practice.name, &practice.time_zone, now)
     }
 
     /// What would be read now. When it differs from what was seen before, something was edited or released, or the time of
@@ -225,6 +275,10 @@ impl Shelf {
     /// Reads everything anew. Takes as long as speaking new sentences takes: not for a thread that others wait for.
     pub fn load(&mut self) -> Result<Loaded, voice::VoiceFault> {
         let mut problems = Vec::new();
+        let now = Timestamp::now();
+        if let Some(agreements) = &mut self.agreements {
+            agreements.look();
+        }
         if let Some(store) = &self.releases {
             let (_, wrong) = store.approvers();
             problems.extend(wrong.into_iter().map(|what| Problem {
@@ -243,8 +297,10 @@ impl Shelf {
             let twin = first.filter(|first| *first != folder);
             let fresh = self.read(folder, twin.map(PathBuf::as_path), &mut problems);
             let reading = fresh
+                .and_then(|fresh| self.keeps_its_agreement(folder, fresh, now, &mut problems))
                 .or_else(|| self.running.get(folder).cloned())
-                .or_else(|| self.stand_in(folder, &mut problems));
+                .or_else(|| self.stand_in(folder, &mut problems))
+                .map(|reading| self.served(folder, reading, now, &mut problems));
             let told = problems.get(from..).unwrap_or_default();
             standings.push(standing_of(folder, reading.as_ref(), told));
             running.extend(reading.map(|reading| (folder.clone(), reading)));
@@ -258,12 +314,11 @@ impl Shelf {
                         .to_owned(),
                     serious: true,
                 });
-                standings.push(standing_of(
-                    folder,
-                    Some(reading),
-                    problems.last().map(std::slice::from_ref).unwrap_or_default(),
-                ));
-                running.insert(folder.clone(), reading.clone());
+                let from = problems.len() - 1;
+                let reading = self.served(folder, reading.clone(), now, &mut problems);
+                let told = problems.get(from..).unwrap_or_default();
+                standings.push(standing_of(folder, Some(&reading), told));
+                running.insert(folder.clone(), reading);
             }
         }
         let from = problems.len();
@@ -337,7 +392,7 @@ impl Shelf {
             standing.gaps = gaps_of(&gaps, &standing.folder);
         }
         Ok(Loaded {
-            released: self.running.values().map(|reading| reading.released.clone()).collect(),
+            released: self.running.values().map(Reading::heard).collect(),
             standings,
             clips: Arc::new(Clips(library.snapshot())),
             problems,
@@ -528,6 +583,7 @@ impl Shelf {
             released: Released::new(practice, Arc::new(roster)),
             says,
             bundle,
+            barred: None,
         })
     }
 
@@ -569,20 +625,72 @@ impl Shelf {
             problem("not a number of it is known: whoever calls is told that there is no such number".to_owned());
             return None;
         };
-        let rings = known
-            .rings
-            .as_ref()
-            .map_or("nobody is rung".to_owned(), |ladder| format!("`{ladder}` is rung"));
-        problem(format!(
-            "until then callers hear the emergency notice and nothing else of this practice, and {rings}"
-        ));
         let practice = known.practice.clone();
         let roster = roster(folder, &practice).or_else(|_| standing(&practice)).ok()?;
         Some(Reading {
             released: Released::new(practice, Arc::new(roster)),
             says: Says::StandIn(known.rings.clone()),
             bundle: None,
+            barred: None,
         })
+    }
+
+    /// A new name in the practice file is a practice without an agreement; a slip of the hand must take nobody off the air. So
+    /// the practice before it stays while its own agreement holds.
+    fn keeps_its_agreement(
+        &self,
+        folder: &Path,
+        fresh: Reading,
+        now: Timestamp,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Reading> {
+        let before = self.running.get(folder).map(|reading| &reading.released.practice);
+        let (old, new) = (before, &fresh.released.practice);
+        let covered = |practice: &flow::Practice| self.barred(folder, practice, now).is_none();
+        match old.filter(|old| old.name != new.name && covered(old) && !covered(new)) {
+            None => Some(fresh),
+            Some(old) => {
+                problems.push(Problem {
+                    folder: folder.to_owned(),
+                    what: format!(
+                        "it was called {} and is called {} now, with whom there is no agreement; callers hear what they heard before, \
+                        until the engine starts again: put the name back, or file an agreement with the new one",
+                        old.name, new.name
+                    ),
+                    serious: true,
+                });
+                None
+            }
+        }
+    }
+
+    /// Whether it is in service today, and what is to be done when it is not.
+    fn served(&self, folder: &Path, reading: Reading, now: Timestamp, problems: &mut Vec<Problem>) -> Reading {
+        let practice = &reading.released.practice;
+        let barred = self.barred(folder, practice, now);
+        let what = match (&barred, &reading.says) {
+            (Some(why), _) => Some(format!(
+                "no business associate agreement holds: {why}; callers hear that the number is not in service, nobody is rung and \
+                nothing is kept; file the signed one, and the next caller is served: `nightdesk agreements add NAME --practice \
+                \"{}\" … --file PAPER` (a practice without patients stands in `lab practices`)",
+                practice.name
+            )),
+            (None, Says::StandIn(rings)) => {
+                let rings = rings
+                    .as_ref()
+                    .map_or("nobody is rung".to_owned(), |ladder| format!("`{ladder}` is rung"));
+                Some(format!(
+                    "until then callers hear the emergency notice and nothing else of this practice, and {rings}"
+                ))
+            }
+            (None, _) => None,
+        };
+        problems.extend(what.map(|what| Problem {
+            folder: folder.to_owned(),
+            what,
+            serious: true,
+        }));
+        Reading { barred, ..reading }
     }
 
     /// The store, and the practice's name in it, once anything of it was released.
@@ -594,6 +702,20 @@ impl Shelf {
 
     fn is_lab(&self, folder: &Path) -> bool {
         is_lab(&self.labs, folder)
+    }
+}
+
+impl Reading {
+    /// What new callers get.
+    fn heard(&self) -> Released {
+        if self.barred.is_none() {
+            return self.released.clone();
+        }
+        Released {
+            practice: Arc::new(flow::out_of_service(&self.released.practice)),
+            in_service: false,
+            ..self.released.clone()
+        }
     }
 }
 
@@ -674,7 +796,10 @@ fn standing_of(folder: &Path, reading: Option<&Reading>, told: &[Problem]) -> St
     Standing {
         folder: folder.to_owned(),
         practice: reading.map_or_else(name, |reading| reading.released.practice.name.clone()),
-        says: reading.map_or(Says::Nothing, |reading| reading.says.clone()),
+        says: reading.map_or(Says::Nothing, |reading| match reading.barred {
+            Some(_) => Says::NotInService,
+            None => reading.says.clone(),
+        }),
         wrong: told
             .iter()
             .filter(|problem| problem.serious)
@@ -760,6 +885,7 @@ impl std::fmt::Display for Says {
             Says::AsWritten => write!(f, "what is written (a lab)"),
             Says::StandIn(Some(ladder)) => write!(f, "the emergency notice alone; `{ladder}` is rung"),
             Says::StandIn(None) => write!(f, "the emergency notice alone; nobody is rung"),
+            Says::NotInService => write!(f, "that the number is not in service; nobody is rung, nothing is kept"),
             Says::Nothing => write!(f, "nothing: no number of it is known"),
         }
     }
@@ -1120,6 +1246,85 @@ backup | Dr. Lindqvist | every Monday to Sunday 08:00 | 08:00
                 .iter()
                 .any(|problem| problem.what.contains("`lab practices` changes nothing"))
         );
+    }
+
+    /// Proves ADM-01: without an agreement a release is not heard, a lab is; a new name in the practice file is no way out of
+    /// service; what is filed counts at the next look.
+    #[test]
+    fn without_an_agreement_the_number_is_not_in_service() {
+        let (folder, practice, shelf, store, key) = released();
+        release(&practice, &store, &key);
+        let agreements = |known: &str| {
+            let kept = folder.path().join(known);
+            let key = seal::BookKey::generate(&mut |octets: &mut [u8]| octets.fill(3));
+            Agreements::new(folder.path().join("data"), key, kept)
+        };
+        let now = Timestamp::now();
+        let mut bare = shelf.with_agreements(agreements("nothing"));
+        let loaded = bare.load().expect("a cache folder");
+        assert_eq!(
+            says(&loaded),
+            ["that the number is not in service; nobody is rung, nothing is kept"]
+        );
+        let [barred] = loaded.released.as_slice() else {
+            panic!("one practice")
+        };
+        assert!(!barred.in_service && barred.numbers.contains_key("+15125550100"));
+        assert!(greeting(&loaded).contains("is not in service") && !greeting(&loaded).contains("Cedar"));
+        assert!(
+            serious(&loaded)[0].contains("none is on file; callers hear"),
+            "{:?}",
+            serious(&loaded)
+        );
+        assert!(!bare.is_overtaken(now));
+
+        let mut lab = shelf_of(&bare, &store, &practice).with_agreements(agreements("nothing"));
+        let loaded = lab.load().expect("a cache folder");
+        assert!(loaded.released[0].in_service && says(&loaded)[0].starts_with("release "));
+
+        // What was known of an office that is gone.
+        let known = format!(
+            r#"[{{"agreement":{{"id":"a","with":{{"practice":"Cedar Family Medicine"}},"parties":["Cedar","Us"],"signed":"2026-01-01","until":null,"scope":"s","permitted_uses":"u","safeguards":"g","breach_days":10,"termination":"t","liability":"l","file_hash":"{}"}},"by":"m","ended":null}}]"#,
+            "ab".repeat(32)
+        );
+        fs::write(folder.path().join("known"), known).expect("room");
+        let mut served = shelf_of(&bare, &store, Path::new("/nowhere")).with_agreements(agreements("known"));
+        let loaded = served.load().expect("a cache folder");
+        assert!(loaded.released[0].in_service, "{:?}", serious(&loaded));
+        let alarms = served.alarms(now);
+        assert!(
+            alarms.iter().any(|what| what.contains("the office cannot be read")),
+            "{alarms:?}"
+        );
+
+        let file = practice.join("practice.yaml");
+        let text = fs::read_to_string(&file).expect("shipped");
+        fs::write(
+            &file,
+            text.replace("practice: Cedar Family Medicine", "practice: Cedar"),
+        )
+        .expect("written");
+        let loaded = served.load().expect("a cache folder");
+        assert!(
+            loaded.released[0].in_service && loaded.released[0].practice.name == "Cedar Family Medicine",
+            "{:?}",
+            serious(&loaded)
+        );
+        assert!(
+            serious(&loaded)
+                .iter()
+                .any(|what| what.contains("with whom there is no agreement")),
+            "{:?}",
+            serious(&loaded)
+        );
+        fs::write(&file, text).expect("written");
+
+        // The day after its last.
+        let later = now + SignedDuration::from_hours(24);
+        served.agreements = Some(agreements("nothing"));
+        assert!(served.is_overtaken(later));
+        let loaded = served.load().expect("a cache folder");
+        assert!(!loaded.released[0].in_service && !served.is_overtaken(later));
     }
 
     /// Another engine over the same folders that calls one of them a lab.

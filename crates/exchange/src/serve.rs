@@ -20,7 +20,8 @@ use switchboard::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Drill, Keys};
+use crate::agreements::Agreements;
+use crate::config::{Alarms, Config, Drill, Keys};
 use crate::history;
 use crate::journal::{self, Journal, Owners};
 use crate::plane::{EVENTS, Figures, Gauges, Plane, TAP_FRAMES, figures};
@@ -84,6 +85,7 @@ pub struct Handle {
     control: mpsc::Sender<Control>,
     reload: std::sync::mpsc::SyncSender<Reload>,
     standings: watch::Receiver<Arc<[Standing]>>,
+    house: watch::Receiver<Arc<[String]>>,
     listeners: Arc<[Listener]>,
     trunks: Arc<[String]>,
     gauges: Arc<[Arc<Gauges>]>,
@@ -155,9 +157,11 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         speech,
         keys,
         records,
+        alarms,
         drain,
         clock_ahead,
     } = config;
+    let agreements = Agreements::new(data.clone(), keys.book.seal.clone(), keys.agreements.clone());
     let releases = Store::new(data.join("releases"), keys.approvers.clone());
     let ground = tokio::task::spawn_blocking(move || Ground::under(data)).await;
     let Ground {
@@ -165,7 +169,9 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         spoken,
         elsewhere,
     } = ground.map_err(|fault| Fault::Start(io::Error::other(fault)))??;
-    let shelf = Shelf::new(practices, spoken, speech).with_releases(releases, labs);
+    let shelf = Shelf::new(practices, spoken, speech)
+        .with_releases(releases, labs)
+        .with_agreements(agreements);
     // The report card speaks to engineers in words of its own.
     let shelf = if desk.trunks.iter().any(|trunk| trunk.report_card.is_some()) {
         shelf.with_words(switchboard::card::vocabulary())
@@ -222,6 +228,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     let mut desk = Desk::new(desk, draw(), draw(), Instant::now(), ahead(clock_ahead));
     let told = Told::default();
     let (said, told) = told.facts(&prepared.loaded);
+    let (house_sender, house) = watch::channel(Arc::from([]));
     let (standings_sender, standings) = watch::channel(prepared.loaded.standings.into());
     let answered = prepared.loaded.released.iter();
     let answered = answered.map(|one| one.practice.name.clone()).collect();
@@ -273,10 +280,20 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         settled: prepared.settled,
     };
     let signalling = tokio::spawn(signalling.run());
+    let reloading = Reloading {
+        shelf: prepared.shelf,
+        told,
+        standings: standings_sender,
+        house: house_sender,
+        certificates: certificates.clone(),
+        others: alarms,
+        others_said: Vec::new(),
+        control: control.clone(),
+    };
     let handle = Handle {
-        reload: reloader(prepared.shelf, prepared.seen, told, standings_sender, control.clone())
-            .map_err(Fault::Start)?,
+        reload: reloader(reloading, prepared.seen).map_err(Fault::Start)?,
         standings,
+        house,
         control,
         listeners: listeners.into(),
         trunks,
@@ -415,6 +432,12 @@ impl Handle {
     /// What callers of each practice hear now, and what keeps the last change of it from them.
     pub fn practices(&self) -> Arc<[Standing]> {
         self.standings.borrow().clone()
+    }
+
+    /// What somebody must see to that concerns the house, and no practice's words: agreements, keys and certificates that
+    /// end, broken glass, incidents.
+    pub fn alarms(&self) -> Arc<[String]> {
+        self.house.borrow().clone()
     }
 
     /// Reads certificates, keys and authorities again: handshakes from here on take them, connections that stand keep
@@ -640,28 +663,19 @@ const RELOADS: usize = 4;
 
 /// The thread that reads practices again: when asked, when a file was edited, when a release was made or its time has come.
 /// Speaking new sentences takes seconds, and here nobody waits for them.
-fn reloader(
-    shelf: Shelf,
-    seen: Seen,
-    told: Told,
-    standings: watch::Sender<Arc<[Standing]>>,
-    control: mpsc::Sender<Control>,
-) -> io::Result<std::sync::mpsc::SyncSender<Reload>> {
+fn reloader(mut reloading: Reloading, seen: Seen) -> io::Result<std::sync::mpsc::SyncSender<Reload>> {
     let (requests, asked) = sync_channel::<Reload>(RELOADS);
-    let mut reloading = Reloading {
-        shelf,
-        told,
-        standings,
-        control,
-    };
     std::thread::Builder::new().name("practices".into()).spawn(move || {
         let mut read = seen;
         let mut before = read.clone();
         let mut looked_ahead = Instant::now();
+        reloading.ask_others(Timestamp::now());
         while !reloading.control.is_closed() {
+            reloading.look_after_the_house(Timestamp::now());
             if looked_ahead.elapsed() >= LOOK_AHEAD_EVERY {
                 looked_ahead = Instant::now();
                 reloading.look_ahead(Timestamp::now());
+                reloading.ask_others(Timestamp::now());
             }
             match asked.recv_timeout(LOOK_EVERY) {
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -673,10 +687,11 @@ fn reloader(
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let now = reloading.shelf.look();
+                    let overtaken = reloading.shelf.is_overtaken(Timestamp::now());
                     // An editor may be in the middle of writing: only what has come to rest is read.
                     let at_rest = now == before;
                     before = now;
-                    if !at_rest || before == read {
+                    if !at_rest || (before == read && !overtaken) {
                         continue;
                     }
                     read = before.clone();
@@ -696,10 +711,37 @@ struct Reloading {
     shelf: Shelf,
     told: Told,
     standings: watch::Sender<Arc<[Standing]>>,
+    house: watch::Sender<Arc<[String]>>,
+    certificates: Arc<Certificates>,
+    /// Who knows what the engine cannot see itself.
+    others: Option<Alarms>,
+    /// What they said last.
+    others_said: Vec<String>,
     control: mpsc::Sender<Control>,
 }
 
 impl Reloading {
+    fn ask_others(&mut self, now: Timestamp) {
+        self.others_said = self.others.as_ref().map(|others| others(now)).unwrap_or_default();
+    }
+
+    /// What somebody must see to in the house: each is told once, and shown as long as it stands.
+    fn look_after_the_house(&mut self, now: Timestamp) {
+        let mut alarms = self.shelf.alarms(now);
+        alarms.extend(crate::watch::certificate(self.certificates.ends(), now));
+        alarms.extend(self.others_said.iter().cloned());
+        if alarms == self.told.house {
+            return;
+        }
+        let new = alarms.difference(&self.told.house);
+        let facts: Vec<Fact> = new.map(|what| Fact::HouseAlarm { what: what.clone() }).collect();
+        self.house.send_replace(alarms.iter().cloned().collect());
+        self.told.house = alarms;
+        if !facts.is_empty() && self.control.blocking_send(Control::Note(facts)).is_err() {
+            tracing::debug!("the exchange has ended meanwhile");
+        }
+    }
+
     fn reload(&mut self) -> Result<Vec<Problem>, voice::VoiceFault> {
         let loaded = self.shelf.load()?;
         let facts;
@@ -749,6 +791,7 @@ struct Told {
     says: BTreeMap<PathBuf, Says>,
     wrong: BTreeSet<(PathBuf, String)>,
     gaps: Vec<Gap>,
+    house: BTreeSet<String>,
 }
 
 impl Told {
@@ -798,6 +841,7 @@ impl Told {
             now.wrong.insert(known);
         }
         now.gaps = self.gaps;
+        now.house = self.house;
         facts.extend(now.gaps(loaded.gaps.clone()));
         (facts, now)
     }
@@ -898,6 +942,10 @@ backup | Dr. Lindqvist | every Monday to Sunday 08:00 | 08:00
             shelf,
             told: Told::default(),
             standings,
+            house: watch::channel(Arc::from([])).0,
+            certificates: Arc::new(Certificates::read(crate::transport::Tls::default()).expect("the system's")),
+            others: None,
+            others_said: Vec::new(),
             control,
         };
         reloading.reload().expect("a cache folder");

@@ -59,6 +59,6 @@ pub use run::{
     Heard, Message, MessageId, Note, Outcome, RecordsAnswer, RecordsAsk, Run, SEARCHES_MAX, STEPS_MAX, SayId,
     TALKED_AT_LEAST, Value, Visit, Why,
 };
-pub use stand_in::{StandIn, stand_in};
+pub use stand_in::{StandIn, out_of_service, stand_in};
 pub use verb::verbs;
 pub use words::{Fill, Language, Part, Piece, Words, sentence_hash, split, vocabulary};

@@ -311,6 +311,10 @@ phrases! {
     NotInService:
         "The usual service of this line is not available right now.",
         "El servicio habitual de esta línea no está disponible en este momento.";
+    /// No agreement with the practice holds: nobody is rung, nothing is kept (ADM-01). Said of any number, about nobody.
+    OutOfService:
+        "The number you have called is not in service. If this is an emergency, hang up and dial 911.",
+        "El número al que ha llamado no está en servicio. Si se trata de una emergencia, cuelgue y marque el 911.";
     /// Step budget or 60 minutes.
     TooLong:
         "This call has lasted a long time. I will try to reach a person for you now.",
@@ -382,6 +386,7 @@ impl Phrase {
         Self::WhisperTaken,
         Self::Trouble,
         Self::NotInService,
+        Self::OutOfService,
         Self::TooLong,
         Self::Goodbye,
     ];

@@ -3,6 +3,9 @@
 //! A number we own is always answered (T1). When a practice was never released, or no release of it can be believed, or its
 //! files cannot be read, its practice file alone still tells which numbers are its, and who is on duty. One thing to know:
 //! not a word of it is the practice's, so there is nothing in it that somebody would have had to sign.
+//!
+//! A practice that no agreement covers may hear nothing of a patient at all: [`out_of_service`] tells its callers that the
+//! number is not in service, rings nobody and asks nothing (ADM-01).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,6 +60,23 @@ pub fn stand_in(file: &str, text: &str) -> Option<StandIn> {
     })
 }
 
+/// The same practice while no agreement with it holds: each of its lines says that the number is not in service, twice, and
+/// hangs up. Its people and ladders stay, for a ladder that was begun before goes on.
+pub fn out_of_service(practice: &Practice) -> Practice {
+    let notice = || said(practice, Phrase::OutOfService);
+    let acts = vec![Act::Answer, notice(), notice(), Act::HangUp];
+    let net = vec![notice(), notice(), Act::HangUp];
+    let flows = practice.lines.keys().map(|line| {
+        let sections = (acts.clone(), net.clone());
+        Arc::new(of_two_sections("Out of service", practice, line, sections))
+    });
+    Practice {
+        flows: flows.collect(),
+        fingerprint: [0; 32],
+        ..practice.clone()
+    }
+}
+
 /// The ladder that tries hardest: a department's is shorter than the one for everybody.
 fn ladder(practice: &Practice) -> Option<String> {
     let climbs = practice.ladders.iter().filter(|(_, ladder)| !ladder.rungs.is_empty());
@@ -87,13 +107,18 @@ fn flow(practice: &Practice, line: &str, rings: Option<&str>) -> Flow {
     net.extend([said(practice, Phrase::Goodbye), Act::HangUp]);
     let mut start = net.clone();
     start.insert(0, Act::Answer);
+    of_two_sections("Not in service", practice, line, (start, net))
+}
+
+/// A flow that answers and then needs nothing but the telephone line.
+fn of_two_sections(name: &str, practice: &Practice, line: &str, (start, net): (Vec<Act>, Vec<Act>)) -> Flow {
     let section = |name: &str, acts: Vec<Act>| Section {
         name: name.to_owned(),
         steps: acts.into_iter().map(step).collect(),
     };
     let never = jiff::civil::Date::MAX;
     Flow {
-        name: "Not in service".to_owned(),
+        name: name.to_owned(),
         version: String::new(),
         file: String::new(),
         languages: languages(practice),
@@ -115,7 +140,7 @@ fn flow(practice: &Practice, line: &str, rings: Option<&str>) -> Flow {
         },
         if_the_caller_hangs_up: HangUpRule::SendWhatWeHave,
         start: SectionId(0),
-        sections: vec![section("not in service", start), section("safety net", net)],
+        sections: vec![section(&name.to_lowercase(), start), section("safety net", net)],
         safety_net: SectionId(1),
         messages: BTreeMap::new(),
     }
@@ -206,6 +231,30 @@ mod tests {
         );
         assert!(stand_in("practice.yaml", "practice: [").is_none());
         assert!(stand_in("practice.yaml", "practice: Nobody\n").is_none());
+    }
+
+    /// Proves ADM-01: who calls a practice without an agreement hears that the number is not in service; nobody is rung, and
+    /// nothing is asked, promised or left, whatever they press or say.
+    #[test]
+    fn out_of_service_rings_nobody_and_keeps_nothing() {
+        let alone = stand_in("practice.yaml", PEOPLE).expect("it names a number").practice;
+        let practice = Arc::new(out_of_service(&alone));
+        assert!(!practice.ladders.is_empty(), "a ladder that was begun goes on");
+        assert_eq!(practice.flows.len(), practice.lines.len());
+        let (suite, _) = Suite::parse(
+            "a.tests.yaml",
+            "tests for: a.flow.yaml\ngiven: {now: Saturday 2026-11-21 11:40 pm, on call: {primary: Dr. Okafor, backup: Dr. Lindqvist}}\nscenarios:\n  - name: One\n    caller: +1 512 555 0199\n    conversation:\n      - hears: is not in service\n      - hears: dial 911\n      - presses: 1\n    expect:\n      outcome: ended\n",
+        );
+        let rehearsed = solo::play(&practice, &practice.flows[0], &suite.expect("a suite").scenarios[0]);
+        assert!(
+            rehearsed.failures.is_empty(),
+            "{:?}\n{}",
+            rehearsed.failures,
+            rehearsed.page
+        );
+        for promised in ["rings", "Okafor", "message", "record"] {
+            assert!(!rehearsed.page.contains(promised), "{promised}: {}", rehearsed.page);
+        }
     }
 
     #[test]

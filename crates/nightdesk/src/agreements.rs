@@ -107,7 +107,10 @@ pub(crate) fn agreements(command: &Agreements) -> Result<(), Failure> {
                     let with = office.end_agreement(allowed, id, on, reason, now)?;
                     out!("{id} ends: {on} is the first day without it");
                     if let With::Practice(practice) = with {
-                        out!("{practice} releases nothing from then on");
+                        out!(
+                            "from then on callers of {practice} hear that the number is not in service, and nothing of it is \
+                             released; calls in progress finish"
+                        );
                     }
                     Ok(())
                 },
@@ -173,7 +176,9 @@ fn list(settings: &Settings) -> Result<(), Failure> {
             continue;
         };
         if state.agreement(&With::Practice(name.clone()), day).is_none() {
-            out!("MISSING        {name} has no agreement that holds: nothing of it is released");
+            out!(
+                "MISSING        {name} has no agreement that holds: it is not in service, and nothing of it is released"
+            );
         }
     }
     for record in &settings.trunks {

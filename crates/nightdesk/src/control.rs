@@ -37,6 +37,8 @@ const LINES_MAX: usize = 64;
 /// Faults told of a practice, and letters of one, so that all of them fit into a line of an answer.
 const FAULTS_MAX: usize = 16;
 const WORDS_MAX: usize = 512;
+/// Alarms of the house.
+const ALARMS_MAX: usize = 64;
 /// Gaps in the shifts of a practice.
 const GAPS_MAX: usize = 8;
 /// Whoever opens the door and says nothing is shown out.
@@ -104,6 +106,11 @@ pub(crate) enum Answer {
     TrunksTold,
     /// One practice; one line each.
     Practice(LivePractice),
+    /// Something in the house that somebody must see to; one line each.
+    House {
+        /// What.
+        what: String,
+    },
     /// That was every practice.
     PracticesTold,
     /// It cannot be done.
@@ -319,6 +326,12 @@ async fn serve(stream: tokio::net::UnixStream, handle: &exchange::Handle, traces
                         .collect(),
                 };
                 if !say(&mut writer, &Answer::Practice(live)).await {
+                    return;
+                }
+            }
+            for what in handle.alarms().iter().take(ALARMS_MAX) {
+                let what = what.chars().take(WORDS_MAX).collect();
+                if !say(&mut writer, &Answer::House { what }).await {
                     return;
                 }
             }

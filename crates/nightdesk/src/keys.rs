@@ -108,6 +108,7 @@ pub(crate) fn for_engine(folder: &Path) -> Result<exchange::Keys, Failure> {
         rows: rows(folder)?,
         locks: locks(folder)?,
         approvers: folder.join(APPROVERS),
+        agreements: folder.join(AGREEMENTS),
     })
 }
 
@@ -304,6 +305,9 @@ pub(crate) fn approver(file: &Path) -> Result<seal::Signer, Failure> {
         )
     })
 }
+
+/// Where the engine keeps the agreements it knew last.
+const AGREEMENTS: &str = "agreements.known";
 
 /// The folder of approvers' public keys, in the key folder.
 pub(crate) const APPROVERS: &str = "approvers";

@@ -102,6 +102,7 @@ pub(crate) fn exchange_config(settings: Settings) -> Result<exchange::Config, Fa
         keys,
         // No records system is spoken with yet: callers are told that they are down, and leave a message.
         records: std::sync::Arc::new(switchboard::records::NotConnected),
+        alarms: None,
         drain: settings.drain,
         clock_ahead: jiff::SignedDuration::ZERO,
     })

@@ -359,7 +359,11 @@ fn trace(trunk: Option<&str>, how_long: &str, file: &Path, numbers: Numbers, who
                 let fix = "`nightdesk trunk list` names the trunks that are served; of traces there is one at a time";
                 return Err(Failure::new(why, fix));
             }
-            Answer::Trunk(_) | Answer::TrunksTold | Answer::Practice(_) | Answer::PracticesTold => {
+            Answer::Trunk(_)
+            | Answer::TrunksTold
+            | Answer::Practice(_)
+            | Answer::House { .. }
+            | Answer::PracticesTold => {
                 return Err(Failure::new(
                     "the engine answered another question",
                     "it is of another version than this command: use its own",

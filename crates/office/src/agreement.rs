@@ -46,8 +46,11 @@ pub struct Agreement {
 /// A breach is told within 60 days at the latest, whatever was agreed (45 CFR 164.410(b)).
 pub const BREACH_DAYS_MAX: u16 = 60;
 
+/// SHA-256 of nothing: whoever filed that filed no paper.
+const OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// An agreement and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filed {
     /// As it was filed.
     pub agreement: Agreement,
@@ -60,9 +63,39 @@ pub struct Filed {
 impl Filed {
     /// Whether it holds on a day.
     pub fn holds(&self, today: Date) -> bool {
-        self.agreement.signed <= today
-            && self.agreement.until.is_none_or(|until| today <= until)
-            && self.ended.as_ref().is_none_or(|(on, _)| today < *on)
+        self.why_not(today).is_none()
+    }
+
+    /// Why it does not hold on a day, in words; none when it does.
+    pub fn why_not(&self, today: Date) -> Option<String> {
+        let own = &self.agreement;
+        let missing = own.missing();
+        if !missing.is_empty() {
+            return Some(format!("{} lacks: {}", own.id, missing.join(", ")));
+        }
+        if let Some((on, why)) = self.ended.as_ref().filter(|(on, _)| *on <= today) {
+            return Some(format!("{} ended, {on} is the first day without it: {why}", own.id));
+        }
+        if let Some(until) = own.until.filter(|until| *until < today) {
+            return Some(format!("{} ran out, {until} was its last day", own.id));
+        }
+        (today < own.signed).then(|| format!("{} begins on {} only", own.id, own.signed))
+    }
+
+    /// The last day on which it holds, as far as that is known.
+    pub fn last_day(&self) -> Option<Date> {
+        let ended = self.ended.as_ref().and_then(|(on, _)| on.yesterday().ok());
+        self.agreement.until.into_iter().chain(ended).min()
+    }
+}
+
+/// The newest agreement with somebody that holds on a day; or why none does, in words.
+pub fn covering<'a>(filed: &'a [Filed], with: &With, today: Date) -> Result<&'a Filed, String> {
+    let own = || filed.iter().rev().filter(|filed| filed.agreement.with == *with);
+    match (own().find(|filed| filed.holds(today)), own().next()) {
+        (Some(filed), _) => Ok(filed),
+        (None, Some(newest)) => Err(newest.why_not(today).unwrap_or_default()),
+        (None, None) => Err("none is on file".to_owned()),
     }
 }
 
@@ -86,6 +119,10 @@ impl Agreement {
         }
         if !(1..=BREACH_DAYS_MAX).contains(&self.breach_days) {
             missing.push("breach days from 1 to 60");
+        }
+        let is_hash = self.file_hash.len() == 64 && self.file_hash.bytes().all(|octet| octet.is_ascii_hexdigit());
+        if !is_hash || self.file_hash == OF_NOTHING {
+            missing.push("the hash of the signed paper");
         }
         missing
     }

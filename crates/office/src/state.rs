@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use seal::{Authenticator, Password};
 
-use crate::agreement::{Filed, With};
+use crate::agreement::{Filed, With, covering};
 use crate::fact::Fact;
 use crate::incident::{Incident, Scope, Stage};
 use crate::role::Role;
@@ -324,8 +324,7 @@ impl State {
 
     /// The agreement with somebody that holds on a day.
     pub fn agreement(&self, with: &With, today: Date) -> Option<&Filed> {
-        let holds = |filed: &&Filed| filed.agreement.with == *with && filed.holds(today);
-        self.agreements.iter().rev().find(holds)
+        covering(&self.agreements, with, today).ok()
     }
 
     /// An incident by its name.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use seal::{Authenticator, BookKey, Signer, TokenKey};
 
 use super::*;
-use crate::agreement::{Agreement, With};
+use crate::agreement::{Agreement, Filed, With};
 use crate::incident::{Factors, Scope, Stage};
 
 const PASSWORD: &str = "a fortnight of rain";
@@ -605,14 +605,16 @@ fn agreements_hold_between_their_days() {
         safeguards: String::new(),
         parties: vec!["Nightdesk".to_owned()],
         breach_days: 61,
+        // The hash of an empty file.
+        file_hash: seal::keys::hex(&seal::hash(b"")),
         ..agreement("cedar", cedar.clone())
     };
     let Err(Fault::RefusedAct(why)) = house.office.file_agreement(&allowed, lacking, at(0)) else {
-        panic!("it lacks three things");
+        panic!("it lacks four things");
     };
     assert_eq!(
         why,
-        "the agreement lacks: safeguards, two parties, breach days from 1 to 60"
+        "the agreement lacks: safeguards, two parties, breach days from 1 to 60, the hash of the signed paper"
     );
     let whole = agreement("cedar", cedar.clone());
     house
@@ -633,6 +635,31 @@ fn agreements_hold_between_their_days() {
     assert!(holds(&house, "2026-11-30") && !holds(&house, "2026-12-01"));
     let service = With::Service("trunk carrier".to_owned());
     assert!(house.office.state().agreement(&service, day("2026-11-30")).is_none());
+
+    // Why not, in words that somebody can act on; and what the engine keeps of it reads back.
+    let filed = house.office.state().agreements.clone();
+    assert_eq!(filed[0].last_day(), Some(day("2026-11-30")));
+    let why = |filed: &[Filed], with: &With, on: &str| agreement::covering(filed, with, day(on)).err();
+    assert_eq!(why(&filed, &service, "2026-11-30").as_deref(), Some("none is on file"));
+    assert_eq!(why(&filed, &cedar, "2026-06-01"), None);
+    assert_eq!(
+        why(&filed, &cedar, "2026-12-01").as_deref(),
+        Some("cedar ended, 2026-12-01 is the first day without it: moved away")
+    );
+    let wrong = |file_hash: &str| {
+        let mut filed = filed.clone();
+        filed[0].agreement.file_hash = file_hash.to_owned();
+        why(&filed, &cedar, "2026-06-01")
+    };
+    for hash in ["", "00", &"zz".repeat(32), &seal::keys::hex(&seal::hash(b""))] {
+        assert_eq!(
+            wrong(hash).as_deref(),
+            Some("cedar lacks: the hash of the signed paper"),
+            "{hash}"
+        );
+    }
+    let text = serde_json::to_string(&filed).expect("plain");
+    assert_eq!(serde_json::from_str::<Vec<Filed>>(&text).expect("its own"), filed);
 }
 
 /// Proves ADM-09, ADM-10, ADM-11: the clocks run from discovery, are told at half their time, and nothing is closed that was

@@ -70,7 +70,8 @@ pub(crate) struct Wires {
     draw: sip::Draw,
     ports: VecDeque<u16>,
     sessions: HashMap<sip::SessionId, (CallId, LegId)>,
-    legs: HashMap<LegId, (CallId, String)>,
+    /// The call, and how the book calls the party; it says nothing of one without a name.
+    legs: HashMap<LegId, (CallId, Option<String>)>,
     /// Recordings and clips that are not sealed yet; a clip knows the field it answers.
     recordings: HashMap<RecordingId, (CallId, Option<String>)>,
     tickets: BTreeMap<Ticket, (CallId, Instant)>,
@@ -425,6 +426,7 @@ impl Desk {
                     if self.visits.contains_key(&call) {
                         return self.visit_media(now, call, event);
                     }
+                    let Some(party) = party else { return };
                     let fact = Fact::Quality {
                         party,
                         sent: quality.sent,
@@ -721,7 +723,12 @@ impl Wires {
 
     /// The media of a leg is opened: until its `Closed` comes back, its events find their call.
     pub(crate) fn own_leg(&mut self, leg: LegId, call: CallId, party: &str) {
-        self.legs.insert(leg, (call, party.to_owned()));
+        self.legs.insert(leg, (call, Some(party.to_owned())));
+    }
+
+    /// The same for a party whom the book is to know nothing of.
+    pub(crate) fn own_nameless_leg(&mut self, leg: LegId, call: CallId) {
+        self.legs.insert(leg, (call, None));
     }
 
     /// A recording begins, or a clip that answers `field`: until it is sealed, its end finds its call.

@@ -144,6 +144,9 @@ pub struct Released {
     pub roster: Arc<oncall::Roster>,
     /// The numbers that reach it, in E.164, and which of its lines each is.
     pub numbers: BTreeMap<String, String>,
+    /// False while no agreement with it holds: its callers are turned away, and of a call nothing is kept but that it was
+    /// (ADM-01). Its flows say so: [`flow::out_of_service`].
+    pub in_service: bool,
 }
 
 impl Released {
@@ -155,6 +158,7 @@ impl Released {
             practice,
             roster,
             numbers,
+            in_service: true,
         }
     }
 }

@@ -73,6 +73,16 @@ pub enum Fact {
         /// From the table of faults.
         why: String,
     },
+    /// A caller heard that the number is not in service, for no agreement with the practice holds. There is no other row
+    /// of that call: nobody may know who it was (ADM-01).
+    TurnedAway {
+        /// The practice called.
+        practice: String,
+        /// The line of the practice file.
+        line: String,
+        /// The carrier that brought it.
+        trunk: String,
+    },
     /// An INVITE was a call that has already come, by another edge of its trunk; it is answered 482 and is no call.
     CallMerged {
         /// The carrier that brought it.
@@ -459,6 +469,7 @@ impl Fact {
             | Fact::TraceBegan { .. }
             | Fact::TraceEnded { .. } => Retention::Audit,
             Fact::CallBegan { .. }
+            | Fact::TurnedAway { .. }
             | Fact::Verdict { .. }
             | Fact::WentElsewhere { .. }
             | Fact::NeverDialled { .. }
@@ -495,6 +506,7 @@ impl Fact {
         match self {
             Fact::CallBegan { .. } => "call began",
             Fact::CallRefused { .. } => "call refused",
+            Fact::TurnedAway { .. } => "turned away",
             Fact::CallMerged { .. } => "call merged",
             Fact::Verdict { .. } => "verdict",
             Fact::TrunkUp { .. } => "trunk up",

@@ -40,6 +40,9 @@ pub fn line(fact: &Fact) -> String {
             )
         }
         Fact::CallRefused { trunk, status, why } => format!("trunk {trunk} ◀── {status} ── desk   {why}"),
+        Fact::TurnedAway { practice, line, trunk } => {
+            format!("turned away: {practice}, {line}, by trunk {trunk}: not in service without an agreement")
+        }
         Fact::CallMerged { trunk } => {
             format!("trunk {trunk} ◀── 482 ── desk   a call that is already here, by another edge")
         }

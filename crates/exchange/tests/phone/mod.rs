@@ -63,8 +63,10 @@ pub(crate) fn config(data: &Path, practices: &Path) -> Config {
             rows: ledger::Rows::default(),
             locks: vec![seal::RecipientSecret::generate(1, &mut |b| b.fill(9)).public()].into(),
             approvers: data.join("approvers"),
+            agreements: data.join("agreements.known"),
         },
         records: std::sync::Arc::new(switchboard::records::NotConnected),
+        alarms: None,
         clock_ahead: jiff::SignedDuration::ZERO,
         drain: PATIENCE,
     }

@@ -291,6 +291,7 @@ pub(crate) fn status(status: &Status) -> Result<(), Failure> {
                     out!("  on call       {what}");
                 }
             }
+            Answer::House { what } => out!("ALARM           {what}"),
             Answer::Refused { why } => return Err(Failure::new(why, "ask again in a moment")),
             _ => return Ok(()),
         }

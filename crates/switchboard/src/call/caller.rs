@@ -174,7 +174,11 @@ impl Call {
             Answer::Agreed { body, stream } => (body, Some(stream)),
             Answer::Offer { body } => (body, None),
         };
-        wires.own_leg(leg, self.id, "caller");
+        if self.turned_away {
+            wires.own_nameless_leg(leg, self.id);
+        } else {
+            wires.own_leg(leg, self.id, "caller");
+        }
         let agreed = stream.is_some();
         let codec = stream.as_ref().map_or_else(|| "not yet agreed".to_owned(), codec_name);
         let encrypted = stream.as_ref().is_some_and(is_protected);

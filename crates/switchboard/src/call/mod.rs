@@ -75,6 +75,8 @@ pub(crate) struct Call {
     faults: u8,
     /// We have hung up on the caller; what is left is the endpoint's business.
     hanging_up: bool,
+    /// The practice was not in service as it came: nothing of it goes into the book but that (ADM-01).
+    turned_away: bool,
     ended_by: &'static str,
     ended: bool,
 }
@@ -158,6 +160,9 @@ impl Call {
         let Some(flow) = released.practice.flow_for(&line, wall).cloned() else {
             return Err(sip::fault::Fault::UnknownNumber);
         };
+        let turned_away = !released.in_service;
+        // Nobody may know who called; nor is it asked.
+        let number = number.filter(|_| !turned_away);
         let call_back = Phi::new(number.as_ref().map(|number| number.expose().clone()));
         let beforehand = flow::Beforehand {
             nobody_on_call: Some(nobody_on_call(&released, wall)),
@@ -193,12 +198,21 @@ impl Call {
         };
         let max_forwards = invite.request.max_forwards().unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS);
         let caller = Caller::arrive(now, wires, id, session, &invite, &trunk)?;
-        wires.fact(Some(id), wall, began);
-        if let Some(verdict) = verdict.filter(|verdict| verdict.said_by.is_some()) {
-            wires.fact(Some(id), wall, verdict_fact(&verdict));
+        if turned_away {
+            let practice = released.practice.name.clone();
+            let (line, trunk) = (line.clone(), trunk.clone());
+            wires.fact(None, wall, Fact::TurnedAway { practice, line, trunk });
+        } else {
+            wires.fact(Some(id), wall, began);
+            if let Some(verdict) = verdict.filter(|verdict| verdict.said_by.is_some()) {
+                wires.fact(Some(id), wall, verdict_fact(&verdict));
+            }
+            wires.fact(Some(id), wall, signal("caller", false, "INVITE"));
         }
-        wires.fact(Some(id), wall, signal("caller", false, "INVITE"));
         Ok(Box::new(Self {
+            turned_away,
+            // Its one row is written.
+            ended: turned_away,
             trunk,
             line,
             caller,
@@ -257,6 +271,7 @@ impl Call {
             story: Story::default(),
             faults: 0,
             hanging_up: false,
+            turned_away: false,
             ended_by: "us",
             ended: false,
         }
@@ -467,7 +482,9 @@ impl Call {
     }
 
     fn note(&self, now: Instant, wires: &mut Wires, fact: Fact) {
-        wires.fact(Some(self.id), self.wall(now), fact);
+        if !self.turned_away {
+            wires.fact(Some(self.id), self.wall(now), fact);
+        }
     }
 
     /// The flow hears something, and what it wants is done. A fault in the flow's run is contained here: the caller gets

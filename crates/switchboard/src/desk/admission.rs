@@ -175,6 +175,7 @@ impl Desk {
         let verdict = Some(seen.verdict).filter(|_| believes);
         let called_lately = caller
             .as_ref()
+            .filter(|_| released.in_service)
             .map(|number| self.called_lately(now, &released.practice.name, number));
         let arrival = crate::call::Arrival {
             id,

@@ -257,6 +257,60 @@ fn a_caller_who_sends_no_audio_is_asked_for_and_not_hung_up() {
     assert_eq!(bench.outcomes(), 1);
 }
 
+/// Proves ADM-01: who calls a practice that is not in service is answered and told so; the book has one row, without a number,
+/// and no telephone rings. A call that began before goes on as it was.
+#[test]
+fn of_a_caller_turned_away_the_book_knows_nothing() {
+    let mut bench = Bench::new(16);
+    bench.invite("before", OFFER);
+    bench.wait(Duration::from_secs(1));
+    let (calls, began) = (bench.facts_of("call began"), bench.facts.len());
+    let [released] = bench.desk.practices.as_slice() else {
+        panic!("one practice");
+    };
+    let barred = Released {
+        practice: Arc::new(flow::out_of_service(&released.practice)),
+        in_service: false,
+        ..released.clone()
+    };
+    bench.desk.handle(bench.now, Input::Practices(vec![barred]));
+    bench.media.clear();
+    bench.invite("after", OFFER);
+    bench.wait(Duration::from_secs(2));
+    let ok = bench.sent("SIP/2.0 200").expect("answered");
+    assert!(ok.contains("Call-ID: after"), "{ok}");
+    bench.ack("after", &ok, "");
+    let said = bench.media.iter().find_map(|order| match order {
+        MediaCommand::Play { words, leg, id, .. } => Some((words.text(), *leg, *id)),
+        _ => None,
+    });
+    let (said, leg, mut id) = said.expect("it says something");
+    assert!(said.contains("is not in service"), "{said}");
+    while bench.sent("BYE ").is_none() {
+        bench
+            .desk
+            .handle(bench.now, Input::Media(MediaEvent::Played { leg, id, whole: true }));
+        bench.drain();
+        id += 1;
+        assert!(id < 20, "it never ends");
+    }
+    let closed = MediaEvent::Closed {
+        leg,
+        quality: media::Quality::default(),
+    };
+    bench.desk.handle(bench.now, Input::Media(closed));
+    bench.drain();
+    let news: Vec<&Fact> = bench.facts.iter().skip(began).collect();
+    let away = Fact::TurnedAway {
+        practice: "Cedar Family Medicine".into(),
+        line: "main line".into(),
+        trunk: "carrier".into(),
+    };
+    assert_eq!(news, [&away]);
+    assert_eq!((bench.facts_of("call began"), bench.outcomes()), (calls, 0));
+    assert_eq!(bench.desk.counts().calls, 1, "the one before goes on");
+}
+
 /// A desk whose wire, book and media plane are this test.
 pub(super) struct Bench {
     pub(super) desk: Desk,

@@ -122,6 +122,7 @@ impl Engine {
                 approvers: house.path().join("approvers"),
                 agreements: house.path().join("agreements.known"),
             },
+            services: Vec::new(),
             alarms: None,
             drain: Duration::from_secs(1),
             clock_ahead: jiff::SignedDuration::ZERO,

@@ -59,10 +59,16 @@ impl People {
 
     /// Files an agreement with a practice, signed on the first day of the year.
     pub fn agree(&self, by: &str, practice: &str) {
+        self.agree_as(by, "the-agreement", ["--practice", practice]);
+    }
+
+    /// The same under a name of its own: with `["--service", …]` or `["--practice", …]`.
+    pub fn agree_as(&self, by: &str, id: &str, with: [&str; 2]) {
         let paper = self.folder.join("agreement.txt");
         std::fs::write(&paper, "signed by both").expect("room");
-        let mut add = vec!["agreements", "add", "the-agreement", "--practice", practice];
-        add.extend(["--party", practice, "--party", "Nightdesk", "--signed", "2026-01-01"]);
+        let mut add = vec!["agreements", "add", id];
+        add.extend(with);
+        add.extend(["--party", with[1], "--party", "Nightdesk", "--signed", "2026-01-01"]);
         add.extend(["--scope", "after-hours telephone", "--permitted-uses", "answering"]);
         add.extend(["--safeguards", "the security rule", "--breach-days", "10"]);
         add.extend([

@@ -26,6 +26,10 @@ const SECOND: &str = "Linh Nguyen MD";
 fn furnish(doctors: std::net::SocketAddr) -> House {
     let house = without_agreement(doctors);
     house.people().agree(child::OWNER, "Cedar Family Medicine");
+    // Cedar's file names records.
+    house
+        .people()
+        .agree_as(child::OWNER, "records-2026", ["--service", "athenahealth"]);
     house
 }
 
@@ -520,8 +524,94 @@ fn a_practice_is_in_service_while_an_agreement_holds() {
     };
     assert!(!house.facts().iter().any(over), "{}", house.book());
     let status = house.show(&["flow", "status"]);
-    assert!(status.contains("is the first day without it: moved away"), "{status}");
+    assert!(
+        status.contains("the-agreement ended, ") && !status.contains("moved away"),
+        "{status}"
+    );
     assert!(!status.contains("cannot be read"), "{status}");
+}
+
+/// Proves ADM-03: a service is told of patients while the agreement that the configuration names for it holds: without one its
+/// copies of calls are masked, with one they are not, and from its end on they are masked again; the alarm says so.
+#[test]
+fn a_service_is_told_of_patients_under_its_agreement_only() {
+    let collector = std::net::UdpSocket::bind((child::LOOPBACK, 0)).expect("a port");
+    collector
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .expect("a socket");
+    let callers = handset(&child::words(None), |_| Person::with([]).0);
+    let house = House::furnish(callers.address(), "5 seconds");
+    let file = house.path("nightdesk.yaml");
+    let text = fs::read_to_string(&file).expect("a configuration");
+    let port = collector.local_addr().expect("bound").port();
+    let homer = |more: &str| format!("{text}homer: {{to: udp 127.0.0.1:{port}, numbers: shown{more}}}\n");
+    let people = house.people();
+    // Nothing is begun where no agreement is named.
+    fs::write(&file, homer("")).expect("room");
+    let refused = nightdesk(&house, &["serve"]);
+    assert!(
+        !refused.status.success() && said(&refused).contains("N018") && said(&refused).contains("baa: NAME"),
+        "{}",
+        said(&refused)
+    );
+    let with = homer(", baa: homer-2026").replace(
+        "    from: [127.0.0.0/8]\n",
+        "    from: [127.0.0.0/8]\n    baa: carrier-2026\n",
+    );
+    fs::write(&file, with).expect("room");
+    let desk = house.start("info");
+    let packets = || {
+        let mut all = Vec::new();
+        let mut packet = vec![0; 65_536];
+        while let Ok(length) = collector.recv(&mut packet) {
+            all.extend_from_slice(&packet[..length]);
+        }
+        String::from_utf8_lossy(&all).into_owned()
+    };
+    let told = |line: u64| {
+        packets();
+        let diary = listens(&callers, line, desk.address);
+        diary.waits_for("Thank you for calling Cedar", SOON);
+        let text = packets();
+        assert!(text.contains("INVITE sip:"), "a copy of the call comes: {text}");
+        text.contains(&format!("512555018{line}"))
+    };
+    let became = |shown: bool, times: usize| {
+        let is = move |stamped: &&switchboard::Stamped| matches!(&stamped.fact, Fact::TraceBegan { into, numbers_shown, .. } if into == "collector" && *numbers_shown == shown);
+        house.waits_for("the collector to be told otherwise", SOON, |facts| {
+            (facts.iter().filter(is).count() == times).then_some(())
+        });
+    };
+    became(false, 1);
+    assert!(!told(1), "no agreement is on file");
+    let status = house.show(&["flow", "status"]);
+    for alarm in [
+        "homer: the agreement with it does not hold (homer-2026 is not on file)",
+        "trunk loopback: the agreement",
+    ] {
+        assert!(status.contains(alarm), "{alarm}: {status}");
+    }
+    // The engine that sees the second has seen the first.
+    people.agree_as(child::OWNER, "carrier-2026", ["--service", "trunk loopback"]);
+    people.agree_as(child::OWNER, "homer-2026", ["--service", "homer"]);
+    became(true, 1);
+    assert!(told(2), "it may know");
+    let list = house.show(&["agreements", "list"]);
+    assert!(
+        list.contains("homer: callers' numbers, by homer-2026")
+            && list.contains("trunk loopback: voices that pass, by carrier-2026"),
+        "{list}"
+    );
+    let status = house.show(&["flow", "status"]);
+    assert!(!status.contains("ALARM"), "{status}");
+    house.show(&["agreements", "end", "homer-2026", "--reason", "another collector"]);
+    house.show(&["agreements", "end", "carrier-2026", "--reason", "another carrier"]);
+    became(false, 2);
+    assert!(!told(3), "it may not know any more");
+    house.waits_for("the carrier's alarm", SOON, |facts| {
+        let is = |stamped: &switchboard::Stamped| matches!(&stamped.fact, Fact::HouseAlarm { what } if what.starts_with("trunk loopback: ") && what.contains("carrier-2026 ended") && what.contains("its calls go on"));
+        facts.iter().any(is).then_some(())
+    });
 }
 
 /// P8: real calls, and a draft in which a fever is no longer urgent.

@@ -201,19 +201,19 @@ fn keep(kept: &Path, filed: &[Filed]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use office::Fact;
     use office::agreement::Agreement;
 
     const CEDAR: &str = "Cedar Family Medicine";
 
-    fn key() -> BookKey {
+    pub(crate) fn key() -> BookKey {
         BookKey::generate(&mut |octets: &mut [u8]| octets.fill(3))
     }
 
     /// Writes rows into the office of a data folder.
-    fn write(data: &Path, facts: &[Fact]) {
+    pub(crate) fn write(data: &Path, facts: &[Fact]) {
         let keys = ledger::BookKeys {
             seal: key(),
             sign: seal::Signer::generate(&mut |octets: &mut [u8]| octets.fill(4)),

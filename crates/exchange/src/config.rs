@@ -50,6 +50,8 @@ pub struct Config {
     pub keys: Keys,
     /// The practices' records systems; [`NotConnected`](switchboard::records::NotConnected) where there are none.
     pub records: Arc<dyn Records>,
+    /// Outside services whose agreements somebody must be told of when they do not hold.
+    pub services: Vec<Service>,
     /// What the engine cannot see itself and somebody must be told of, such as keys that are missing: asked at the start and
     /// every quarter of an hour.
     pub alarms: Option<Alarms>,
@@ -60,9 +62,20 @@ pub struct Config {
     pub clock_ahead: SignedDuration,
 }
 
-/// What else somebody must be told of, in whole sentences without a word about any caller; each is told once while it stays
-/// the same.
-pub type Alarms = Arc<dyn Fn(jiff::Timestamp) -> Vec<String> + Send + Sync>;
+/// What else somebody must be told of, given the names of the practices with patients: whole sentences without a word about
+/// any caller; each is told once while it stays the same.
+pub type Alarms = Arc<dyn Fn(&[String], jiff::Timestamp) -> Vec<String> + Send + Sync>;
+
+/// An outside service that something of a patient may reach, under the agreement that the configuration names for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// As people call it: `trunk carrier`.
+    pub name: String,
+    /// The agreement, by its name in the office.
+    pub agreement: String,
+    /// What becomes of it while that does not hold, for a person to read.
+    pub without: String,
+}
 
 /// The media plane's part.
 #[derive(Debug, Clone)]

@@ -42,7 +42,7 @@ mod trace;
 mod transport;
 mod watch;
 
-pub use config::{Alarms, Config, Drill, Keys, Media};
+pub use config::{Alarms, Config, Drill, Keys, Media, Service};
 pub use plane::give_way;
 pub use ports::{Pair, Ports};
 pub use practices::{

@@ -24,8 +24,10 @@ use media::Law;
 use switchboard::Released;
 
 use crate::agreements::Agreements;
+use crate::config::Service;
 use crate::releases::{Bundle, FILES_MAX, Store, short, text, texts};
 use crate::watch::{Served, of_the_office};
+use office::agreement::service_why_not;
 
 /// Practices of one exchange.
 const PRACTICES_MAX: usize = 10_000;
@@ -57,6 +59,8 @@ pub struct Clips(voice::Snapshot);
 pub struct Loaded {
     /// Those that work, or worked when they were last read.
     pub released: Vec<Released>,
+    /// Whose records may be asked, by the names of the practices.
+    pub(crate) asking: Vec<String>,
     /// What callers of each practice hear.
     pub standings: Vec<Standing>,
     /// All their words.
@@ -155,6 +159,8 @@ struct Reading {
     bundle: Option<Bundle>,
     /// Why it is not in service, when it is not. What it would say stays here, for the day on which it is.
     barred: Option<String>,
+    /// Why its records are not asked, when it has some.
+    unasked: Option<String>,
 }
 
 /// What a practice depends on, as it was when last looked at: each file with its length and time, and what is in force.
@@ -214,11 +220,31 @@ impl Shelf {
             agreements.look();
         }
         let mut running = self.running.iter();
-        running.any(|(folder, reading)| self.barred(folder, &reading.released.practice, now) != reading.barred)
+        running.any(|(folder, reading)| {
+            let practice = &reading.released.practice;
+            self.barred(folder, practice, now) != reading.barred
+                || self.unasked(folder, practice, now) != reading.unasked
+        })
+    }
+
+    /// Whether an outside service may carry something of a patient now. Where nobody asks for agreements, it may.
+    pub(crate) fn may_carry(&self, agreement: Option<&str>, now: Timestamp) -> bool {
+        let today = now.to_zoned(TimeZone::UTC).date();
+        self.agreements.as_ref().is_none_or(|agreements| {
+            agreement.is_some_and(|named| service_why_not(agreements.filed(), Some(named), "", today).is_none())
+        })
+    }
+
+    /// The practices that were last loaded, without labs.
+    pub(crate) fn with_patients(&self) -> Vec<String> {
+        let patients = self.running.iter().filter(|(folder, _)| !self.is_lab(folder));
+        patients
+            .map(|(_, reading)| reading.released.practice.name.clone())
+            .collect()
     }
 
     /// What the office's book tells of the practices that were last loaded, and of itself.
-    pub(crate) fn alarms(&self, now: Timestamp) -> BTreeSet<String> {
+    pub(crate) fn alarms(&self, services: &[Service], now: Timestamp) -> BTreeSet<String> {
         let Some(agreements) = &self.agreements else {
             return BTreeSet::new();
         };
@@ -229,13 +255,21 @@ impl Shelf {
                 zone: reading.released.practice.time_zone.clone(),
             })
             .collect();
-        of_the_office(agreements, &served, now)
+        of_the_office(agreements, &served, services, now)
     }
 
     /// Why callers of a practice may hear nothing but that its number is not in service.
     fn barred(&self, folder: &Path, practice: &flow::Practice, now: Timestamp) -> Option<String> {
         let agreements = self.agreements.as_ref().filter(|_| !self.is_lab(folder))?;
         agreements.why_not(&practice.name, &practice.time_zone, now)
+    }
+
+    /// Why the records of a practice may not be asked, when it has some (ADM-03).
+    fn unasked(&self, folder: &Path, practice: &flow::Practice, now: Timestamp) -> Option<String> {
+        let agreements = self.agreements.as_ref().filter(|_| !self.is_lab(folder))?;
+        let records = practice.records.as_ref()?;
+        let today = now.to_zoned(practice.time_zone.clone()).date();
+        service_why_not(agreements.filed(), records.agreement.as_deref(), &records.system, today)
     }
 
     /// What would be read now. When it differs from what was seen before, something was edited or released, or the time of
@@ -392,6 +426,12 @@ impl Shelf {
             standing.gaps = gaps_of(&gaps, &standing.folder);
         }
         Ok(Loaded {
+            asking: self
+                .running
+                .values()
+                .filter(|reading| reading.barred.is_none() && reading.unasked.is_none())
+                .map(|reading| reading.released.practice.name.clone())
+                .collect(),
             released: self.running.values().map(Reading::heard).collect(),
             standings,
             clips: Arc::new(Clips(library.snapshot())),
@@ -584,6 +624,7 @@ impl Shelf {
             says,
             bundle,
             barred: None,
+            unasked: None,
         })
     }
 
@@ -632,6 +673,7 @@ impl Shelf {
             says: Says::StandIn(known.rings.clone()),
             bundle: None,
             barred: None,
+            unasked: None,
         })
     }
 
@@ -668,6 +710,15 @@ impl Shelf {
     fn served(&self, folder: &Path, reading: Reading, now: Timestamp, problems: &mut Vec<Problem>) -> Reading {
         let practice = &reading.released.practice;
         let barred = self.barred(folder, practice, now);
+        let unasked = self.unasked(folder, practice, now);
+        let system = practice.records.as_ref().map_or("", |records| records.system.as_str());
+        let records = unasked.as_ref().filter(|_| barred.is_none()).map(|why| {
+            format!(
+                "its records ({system}) are not asked, for no agreement with whoever runs them holds: {why}; callers who want an \
+                 appointment leave a message, and a person calls them; file it with `nightdesk agreements add NAME --service \"{system}\" …` \
+                 or take `records:` out of the practice file"
+            )
+        });
         let what = match (&barred, &reading.says) {
             (Some(why), _) => Some(format!(
                 "no business associate agreement holds: {why}; callers hear that the number is not in service, nobody is rung and \
@@ -685,12 +736,16 @@ impl Shelf {
             }
             (None, _) => None,
         };
-        problems.extend(what.map(|what| Problem {
+        problems.extend(what.into_iter().chain(records).map(|what| Problem {
             folder: folder.to_owned(),
             what,
             serious: true,
         }));
-        Reading { barred, ..reading }
+        Reading {
+            barred,
+            unasked,
+            ..reading
+        }
     }
 
     /// The store, and the practice's name in it, once anything of it was released.
@@ -1248,8 +1303,8 @@ backup | Dr. Lindqvist | every Monday to Sunday 08:00 | 08:00
         );
     }
 
-    /// Proves ADM-01: without an agreement a release is not heard, a lab is; a new name in the practice file is no way out of
-    /// service; what is filed counts at the next look.
+    /// Proves ADM-01, ADM-03: without an agreement a release is not heard, a lab is; a new name in the practice file is no way out of
+    /// service; what is filed counts at the next look. Records are asked, and services carry, under agreements of their own.
     #[test]
     fn without_an_agreement_the_number_is_not_in_service() {
         let (folder, practice, shelf, store, key) = released();
@@ -1291,7 +1346,7 @@ backup | Dr. Lindqvist | every Monday to Sunday 08:00 | 08:00
         let mut served = shelf_of(&bare, &store, Path::new("/nowhere")).with_agreements(agreements("known"));
         let loaded = served.load().expect("a cache folder");
         assert!(loaded.released[0].in_service, "{:?}", serious(&loaded));
-        let alarms = served.alarms(now);
+        let alarms = served.alarms(&[], now);
         assert!(
             alarms.iter().any(|what| what.contains("the office cannot be read")),
             "{alarms:?}"
@@ -1318,6 +1373,52 @@ backup | Dr. Lindqvist | every Monday to Sunday 08:00 | 08:00
             serious(&loaded)
         );
         fs::write(&file, text).expect("written");
+
+        // Its records are asked under an agreement of their own.
+        let its_records = |loaded: &Loaded| serious(loaded).iter().any(|what| what.contains("are not asked"));
+        assert!(
+            its_records(&loaded) && loaded.asking.is_empty(),
+            "{:?}",
+            serious(&loaded)
+        );
+        let both = fs::read_to_string(folder.path().join("known")).expect("written");
+        let one = both.trim_start_matches('[').trim_end_matches(']');
+        let second = one.replace(r#""id":"a""#, r#""id":"athenahealth-2026""#).replace(
+            r#"{"practice":"Cedar Family Medicine"}"#,
+            r#"{"service":"athenahealth"}"#,
+        );
+        fs::write(folder.path().join("both"), format!("[{one},{second}]")).expect("room");
+        let mut asks = shelf_of(&bare, &store, Path::new("/nowhere")).with_agreements(agreements("both"));
+        let loaded = asks.load().expect("a cache folder");
+        assert!(
+            !its_records(&loaded) && loaded.asking == ["Cedar Family Medicine"],
+            "{:?}",
+            serious(&loaded)
+        );
+        let carrier = |agreement: &str| Service {
+            name: "trunk carrier".to_owned(),
+            agreement: agreement.to_owned(),
+            without: "it goes on".to_owned(),
+        };
+        for (id, why) in [
+            ("c", "c is not on file"),
+            ("a", "a is with a practice, and not with a service"),
+        ] {
+            let alarms = asks.alarms(&[carrier(id)], now);
+            assert!(
+                alarms
+                    .iter()
+                    .any(|what| what.starts_with("trunk carrier: ") && what.contains(why)),
+                "{alarms:?}"
+            );
+            assert!(!asks.may_carry(Some(id), now));
+        }
+        assert!(asks.may_carry(Some("athenahealth-2026"), now) && !asks.may_carry(None, now));
+        assert!(
+            asks.alarms(&[carrier("athenahealth-2026")], now)
+                .iter()
+                .all(|what| !what.contains("carrier"))
+        );
 
         // The day after its last.
         let later = now + SignedDuration::from_hours(24);

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::agreements::Agreements;
-use crate::config::{Alarms, Config, Drill, Keys};
+use crate::config::{Alarms, Config, Drill, Keys, Service};
 use crate::history;
 use crate::journal::{self, Journal, Owners};
 use crate::plane::{EVENTS, Figures, Gauges, Plane, TAP_FRAMES, figures};
@@ -31,7 +31,7 @@ use crate::recorder::Recorder;
 use crate::releases::Store;
 use crate::resolver::Names;
 use crate::signalling::{Control, Held, Loop, Tracing};
-use crate::trace::{Numbers, Tap, Trace, TraceFault, TraceFigures};
+use crate::trace::{Hep, Numbers, Tap, Trace, TraceFault, TraceFigures};
 use crate::transport::{Certificates, Counters, FloodLimits, Origins, Peer, TlsFault, Transports, Wires};
 
 /// Requests to the loop from outside.
@@ -157,6 +157,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         speech,
         keys,
         records,
+        services,
         alarms,
         drain,
         clock_ahead,
@@ -191,6 +192,16 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     let gauges: Arc<[Arc<Gauges>]> = plane.gauges().into();
 
     let certificates = Arc::new(Certificates::read(tls.unwrap_or_default())?);
+    // A collector is told numbers while the agreement with it holds (ADM-03).
+    let wants_numbers = hep.clone().filter(|hep| hep.numbers == Numbers::Shown);
+    let collector = wants_numbers.map(|hep| {
+        let shown = prepared.shelf.may_carry(hep.agreement.as_deref(), Timestamp::now());
+        (hep, shown)
+    });
+    let hep = match &collector {
+        Some((hep, shown)) => Some(told_as(hep, *shown)),
+        None => hep,
+    };
     let traced: Vec<Fact> = trace
         .iter()
         .map(|trace| ("files", trace.numbers, trace.trunk.clone()))
@@ -230,8 +241,6 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
     let (said, told) = told.facts(&prepared.loaded);
     let (house_sender, house) = watch::channel(Arc::from([]));
     let (standings_sender, standings) = watch::channel(prepared.loaded.standings.into());
-    let answered = prepared.loaded.released.iter();
-    let answered = answered.map(|one| one.practice.name.clone()).collect();
     desk.handle(Instant::now(), Input::Practices(prepared.loaded.released));
 
     let (control, controls) = mpsc::channel(CONTROLS);
@@ -257,7 +266,7 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         records_answered,
         records_answers,
         records_of: std::collections::BTreeSet::new(),
-        practices: answered,
+        practices: prepared.loaded.asking,
         arrivals,
         plane: Some(plane),
         recorder,
@@ -286,6 +295,8 @@ pub async fn serve(config: Config) -> Result<Running, Fault> {
         standings: standings_sender,
         house: house_sender,
         certificates: certificates.clone(),
+        services,
+        collector,
         others: alarms,
         others_said: Vec::new(),
         control: control.clone(),
@@ -684,6 +695,8 @@ fn reloader(mut reloading: Reloading, seen: Seen) -> io::Result<std::sync::mpsc:
                     read = before.clone();
                     // Whoever asked may not wait for the answer.
                     let _ = answer.send(reloading.reload());
+                    // Keys may have been provisioned.
+                    reloading.ask_others(Timestamp::now());
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let now = reloading.shelf.look();
@@ -713,6 +726,9 @@ struct Reloading {
     standings: watch::Sender<Arc<[Standing]>>,
     house: watch::Sender<Arc<[String]>>,
     certificates: Arc<Certificates>,
+    services: Vec<Service>,
+    /// A collector that is to see numbers, and whether it does.
+    collector: Option<(Hep, bool)>,
     /// Who knows what the engine cannot see itself.
     others: Option<Alarms>,
     /// What they said last.
@@ -722,12 +738,41 @@ struct Reloading {
 
 impl Reloading {
     fn ask_others(&mut self, now: Timestamp) {
-        self.others_said = self.others.as_ref().map(|others| others(now)).unwrap_or_default();
+        self.others_said = self
+            .others
+            .as_ref()
+            .map(|others| others(&self.shelf.with_patients(), now))
+            .unwrap_or_default();
+    }
+
+    /// Numbers are masked from the moment on at which nobody vouches any more for who sees them.
+    fn look_after_the_collector(&mut self, now: Timestamp) {
+        let Some((hep, shown)) = &mut self.collector else {
+            return;
+        };
+        let may = self.shelf.may_carry(hep.agreement.as_deref(), now);
+        if may == *shown {
+            return;
+        }
+        match Tap::collector(told_as(hep, may)) {
+            Ok(tap) => {
+                *shown = may;
+                let changed = Control::Collector {
+                    tap,
+                    numbers_shown: may,
+                };
+                if self.control.blocking_send(changed).is_err() {
+                    tracing::debug!("the exchange has ended meanwhile");
+                }
+            }
+            Err(fault) => tracing::error!(%fault, "the collector is sent what it was sent before"),
+        }
     }
 
     /// What somebody must see to in the house: each is told once, and shown as long as it stands.
     fn look_after_the_house(&mut self, now: Timestamp) {
-        let mut alarms = self.shelf.alarms(now);
+        self.look_after_the_collector(now);
+        let mut alarms = self.shelf.alarms(&self.services, now);
         alarms.extend(crate::watch::certificate(self.certificates.ends(), now));
         alarms.extend(self.others_said.iter().cloned());
         if alarms == self.told.house {
@@ -748,6 +793,7 @@ impl Reloading {
         (facts, self.told) = std::mem::take(&mut self.told).facts(&loaded);
         let Loaded {
             released,
+            asking,
             standings,
             clips,
             problems,
@@ -757,6 +803,7 @@ impl Reloading {
         // Nothing at all to say is a slip of the hand on the folder, not a wish to answer nobody.
         let release = Control::Release {
             practices: Some(released).filter(|released| !released.is_empty()),
+            asking,
             clips,
             facts,
         };
@@ -782,6 +829,14 @@ impl Reloading {
         if !facts.is_empty() && self.control.blocking_send(Control::Note(facts)).is_err() {
             tracing::debug!("the exchange has ended meanwhile");
         }
+    }
+}
+
+/// A collector that may see numbers, or may not.
+fn told_as(hep: &Hep, shown: bool) -> Hep {
+    Hep {
+        numbers: if shown { Numbers::Shown } else { Numbers::Masked },
+        ..hep.clone()
     }
 }
 
@@ -944,6 +999,8 @@ backup | Dr. Lindqvist | every Monday to Sunday 08:00 | 08:00
             standings,
             house: watch::channel(Arc::from([])).0,
             certificates: Arc::new(Certificates::read(crate::transport::Tls::default()).expect("the system's")),
+            services: Vec::new(),
+            collector: None,
             others: None,
             others_said: Vec::new(),
             control,

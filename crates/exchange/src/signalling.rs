@@ -44,12 +44,16 @@ pub(crate) enum Control {
     Release {
         /// None: nothing at all could be read, and everything stays.
         practices: Option<Vec<Released>>,
+        /// Those whose records may be asked.
+        asking: Vec<String>,
         clips: Arc<Clips>,
         /// What the book is to know of it.
         facts: Vec<Fact>,
     },
     /// The book is to know of this.
     Note(Vec<Fact>),
+    /// Copies for the collector go this way from now on.
+    Collector { tap: Tap, numbers_shown: bool },
     /// Take no new calls.
     Drain,
     /// Behave as if this were broken: rehearsals prove what callers get then.
@@ -104,7 +108,7 @@ pub(crate) struct Loop {
     pub(crate) records_answers: mpsc::Receiver<(CallId, flow::AskId, flow::RecordsAnswer)>,
     /// Whose records can be asked, as the desk was told last.
     pub(crate) records_of: BTreeSet<String>,
-    /// The practices that are answered.
+    /// The practices whose records may be asked, when there are any to ask.
     pub(crate) practices: Vec<String>,
     pub(crate) arrivals: Arrivals,
     /// Where a copy of every message goes: files, a collector.
@@ -381,18 +385,32 @@ impl Loop {
         match control {
             Control::Release {
                 practices,
+                asking,
                 clips,
                 facts,
             } => {
                 if let Some(practices) = practices {
                     self.clips = clips;
-                    self.practices = practices.iter().map(|one| one.practice.name.clone()).collect();
+                    self.practices = asking;
                     self.handle(Input::Practices(practices));
                     self.tell_records();
                 }
                 facts.into_iter().for_each(|fact| self.note(fact));
             }
             Control::Note(facts) => facts.into_iter().for_each(|fact| self.note(fact)),
+            Control::Collector { tap, numbers_shown } => {
+                let before = self.hep.replace(tap);
+                if let Some(before) = before {
+                    self.note(ended(&before));
+                    // What it still has to send was told to whoever may know it; nobody here waits for that.
+                    tokio::task::spawn_blocking(move || before.end());
+                }
+                self.note(Fact::TraceBegan {
+                    into: "collector".into(),
+                    numbers_shown,
+                    trunk: None,
+                });
+            }
             Control::Drain => {
                 self.draining = true;
                 self.handle(Input::Drain);

@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use office::State;
-use office::agreement::With;
+use office::agreement::{With, service_why_not};
 
 use crate::agreements::{Agreements, ends_within};
+use crate::config::Service;
 
 /// An agreement that ends is told so many days before: a contract takes its time.
 const AGREEMENT_ENDS_DAYS: i32 = 30;
@@ -26,7 +27,12 @@ pub(crate) struct Served {
 }
 
 /// Everything that the office's book tells now.
-pub(crate) fn of_the_office(agreements: &Agreements, served: &[Served], now: Timestamp) -> BTreeSet<String> {
+pub(crate) fn of_the_office(
+    agreements: &Agreements,
+    served: &[Served],
+    services: &[Service],
+    now: Timestamp,
+) -> BTreeSet<String> {
     let mut alarms: BTreeSet<String> = agreements.trouble().map(str::to_owned).into_iter().collect();
     for Served { practice, zone } in served {
         let today = now.to_zoned(zone.clone()).date();
@@ -35,6 +41,20 @@ pub(crate) fn of_the_office(agreements: &Agreements, served: &[Served], now: Tim
             alarms.insert(format!(
                 "{practice}: the agreement {id} holds until {last} only; from the next day on its callers hear that the number is not \
                  in service: file the one that follows with `nightdesk agreements add`"
+            ));
+        }
+    }
+    let today = now.to_zoned(TimeZone::UTC).date();
+    for Service {
+        name,
+        agreement,
+        without,
+    } in services
+    {
+        if let Some(why) = service_why_not(agreements.filed(), Some(agreement), name, today) {
+            alarms.insert(format!(
+                "{name}: the agreement with it does not hold ({why}): {without}; file one with `nightdesk agreements add NAME --service \
+                 \"{name}\" …` and name it: `baa: NAME`"
             ));
         }
     }
@@ -103,4 +123,103 @@ pub(crate) fn certificate(ends: Option<Timestamp>, now: Timestamp) -> Option<Str
 fn day_and_time(at_ms: i64) -> String {
     let at = Timestamp::from_millisecond(at_ms).unwrap_or_default();
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agreements::tests::{key, write};
+    use office::Fact;
+
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(ms).expect("in range")
+    }
+
+    /// Proves ADM-09: a clock of an incident is told at half its time and when it is over, broken glass at once and when nobody
+    /// judges it, each in a sentence that stays; none repeats what a person wrote, and each goes with its cause.
+    #[test]
+    fn clocks_and_broken_glass_are_told_without_a_word_of_anybody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        let told = |day: i64| {
+            let mut agreements = Agreements::new(data.clone(), key(), folder.path().join("known"));
+            agreements.look();
+            assert_eq!(agreements.trouble(), None);
+            let alarms = of_the_office(&agreements, &[], &[], at(day * DAY_MS));
+            alarms.into_iter().collect::<Vec<_>>()
+        };
+        let opened = Fact::IncidentOpened {
+            incident: "1970-001".to_owned(),
+            what: "Ana Rivera's message went to a wrong number".to_owned(),
+            practice: "Cedar".to_owned(),
+            discovered_ms: 0,
+            agreement_days: Some(10),
+            by: "marisol".to_owned(),
+        };
+        let broken = Fact::GlassBroken {
+            glass: "abc".to_owned(),
+            id: "nina".to_owned(),
+            reason: "Ana Rivera collapsed".to_owned(),
+            until_ms: 60_000,
+        };
+        write(&data, &[opened, broken]);
+        let glass = "the glass was broken (abc, 1970-01-01 00:00 UTC): see who opened what with `nightdesk glass list`, and judge it \
+                     with `nightdesk glass review abc --finding …`";
+        assert_eq!(told(0), [glass], "the rows' time is zero");
+        let day_5 = told(5);
+        assert_eq!(day_5.len(), 3, "{day_5:?}");
+        assert_eq!(
+            day_5[0],
+            "incident 1970-001: half of the time for notice as agreed is over, it is due on 1970-01-11 00:00 UTC: see `nightdesk incident \
+             list`"
+        );
+        assert!(
+            day_5[1].starts_with("nobody has judged the broken glass abc in 72 hours"),
+            "{day_5:?}"
+        );
+        assert_eq!(told(9), day_5, "a sentence stays the same while its cause lasts");
+        let day_31 = told(31);
+        let over: Vec<&str> = day_31.iter().filter_map(|what| what.split(" is over").next()).collect();
+        assert_eq!(
+            over[..3],
+            [
+                "incident 1970-001: half of the time for notice by law",
+                "incident 1970-001: the time for correction",
+                "incident 1970-001: the time for notice as agreed"
+            ]
+        );
+        for what in told(0).iter().chain(&day_5).chain(&day_31) {
+            assert!(
+                !["Ana", "Rivera", "nina", "collapsed", "wrong number"]
+                    .iter()
+                    .any(|word| what.contains(word)),
+                "{what}"
+            );
+        }
+        let reviewed = Fact::GlassReviewed {
+            glass: "abc".to_owned(),
+            finding: "right".to_owned(),
+            by: "marisol".to_owned(),
+        };
+        let closed = Fact::IncidentClosed {
+            incident: "1970-001".to_owned(),
+            outcome: "low probability".to_owned(),
+            by: "marisol".to_owned(),
+        };
+        write(&data, &[reviewed, closed]);
+        assert_eq!(told(31), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_certificate_is_told_three_weeks_before_its_end() {
+        let ends = Some(at(100 * DAY_MS));
+        let told = |day: i64| certificate(ends, at(day * DAY_MS));
+        assert_eq!(told(78), None);
+        assert!(told(79).is_some_and(|what| what.starts_with("our certificate ends on 1970-04-11")));
+        assert_eq!(told(79), told(99));
+        assert!(told(101).is_some_and(|what| what.starts_with("our certificate ended on")));
+        assert_eq!(certificate(None, at(0)), None);
+    }
 }

@@ -234,7 +234,7 @@ mod tests {
     }
 
     /// Proves ADM-01: who calls a practice without an agreement hears that the number is not in service; nobody is rung, and
-    /// nothing is asked, promised or left, whatever they press or say.
+    /// nothing is asked, promised or left.
     #[test]
     fn out_of_service_rings_nobody_and_keeps_nothing() {
         let alone = stand_in("practice.yaml", PEOPLE).expect("it names a number").practice;
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(practice.flows.len(), practice.lines.len());
         let (suite, _) = Suite::parse(
             "a.tests.yaml",
-            "tests for: a.flow.yaml\ngiven: {now: Saturday 2026-11-21 11:40 pm, on call: {primary: Dr. Okafor, backup: Dr. Lindqvist}}\nscenarios:\n  - name: One\n    caller: +1 512 555 0199\n    conversation:\n      - hears: is not in service\n      - hears: dial 911\n      - presses: 1\n    expect:\n      outcome: ended\n",
+            "tests for: a.flow.yaml\ngiven: {now: Saturday 2026-11-21 11:40 pm, on call: {primary: Dr. Okafor, backup: Dr. Lindqvist}}\nscenarios:\n  - name: One\n    caller: +1 512 555 0199\n    conversation:\n      - hears: is not in service\n      - hears: dial 911\n    expect:\n      outcome: ended\n",
         );
         let rehearsed = solo::play(&practice, &practice.flows[0], &suite.expect("a suite").scenarios[0]);
         assert!(

@@ -105,6 +105,9 @@ fn every_setting_of_a_practice_is_what_is_written() {
         "writes: [appointments, documents]" => "writes: [appointments], places: [the Elm Street office]",
             |p: &Practice| p.records.as_ref().map(|records| format!("{:?} {:?}", records.writes, records.places)).unwrap_or_default(),
             "[\"appointments\", \"documents\"] []" => "[\"appointments\"] [\"the Elm Street office\"]";
+        "baa: athenahealth-2026" => "baa: athenahealth-2027",
+            |p: &Practice| p.records.as_ref().and_then(|records| records.agreement.clone()).unwrap_or_default(),
+            "athenahealth-2026" => "athenahealth-2027";
         "messages: 7 years" => "messages: 8 years",
             |p: &Practice| format!("{:?}", p.keep.messages), "Years(7)" => "Years(8)";
         "recordings: 30 days" => "recordings: 2 months",

@@ -1,11 +1,13 @@
 //! `nightdesk agreements`: business associate agreements with practices and with outside services (ADM-01 to ADM-03).
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use office::agreement::{Agreement, Filed, With};
+use jiff::tz::TimeZone;
+use office::agreement::{Agreement, Filed, With, covering, service_why_not};
 
 use crate::config::Settings;
 use crate::gate::{About, Gate};
@@ -98,25 +100,42 @@ pub(crate) fn agreements(command: &Agreements) -> Result<(), Failure> {
         Agreements::List { config } => list(&serve::settings(config)?),
         Agreements::End { id, on, reason, config } => {
             let detail = format!("{id}: {reason}");
-            act(
-                &serve::settings(config)?,
-                "agreements end",
-                &detail,
-                |office, allowed, now| {
-                    let on = on.unwrap_or_else(|| today(now));
-                    let with = office.end_agreement(allowed, id, on, reason, now)?;
-                    out!("{id} ends: {on} is the first day without it");
-                    if let With::Practice(practice) = with {
-                        out!(
-                            "from then on callers of {practice} hear that the number is not in service, and nothing of it is \
+            let settings = serve::settings(config)?;
+            let zones = zones(&settings);
+            act(&settings, "agreements end", &detail, |office, allowed, now| {
+                let own = office.state().agreements.iter().find(|filed| filed.agreement.id == *id);
+                let own_day = own.map_or_else(|| today(now), |own| day_of(&own.agreement.with, &zones, now));
+                let on = on.unwrap_or(own_day);
+                let with = office.end_agreement(allowed, id, on, reason, now)?;
+                out!("{id} ends: {on} is the first day without it");
+                if let With::Practice(practice) = with {
+                    out!(
+                        "from then on callers of {practice} hear that the number is not in service, and nothing of it is \
                              released; calls in progress finish"
-                        );
-                    }
-                    Ok(())
-                },
-            )
+                    );
+                }
+                Ok(())
+            })
         }
     }
+}
+
+/// Where the days of a practice begin.
+fn zones(settings: &Settings) -> BTreeMap<String, TimeZone> {
+    let practices = exchange::practices_in(&settings.practices).into_iter();
+    practices
+        .filter_map(|folder| crate::flows::source(&folder).ok()?.practice)
+        .map(|practice| (practice.name.clone(), practice.time_zone.clone()))
+        .collect()
+}
+
+/// Which day it is for an agreement: where its practice is. A service is nowhere in particular.
+fn day_of(with: &With, zones: &BTreeMap<String, TimeZone>, now: Timestamp) -> Date {
+    let zone = match with {
+        With::Practice(name) => zones.get(name),
+        With::Service(_) => None,
+    };
+    now.to_zoned(zone.cloned().unwrap_or(TimeZone::UTC)).date()
 }
 
 fn file(add: &Add) -> Result<(), Failure> {
@@ -154,7 +173,8 @@ fn file(add: &Add) -> Result<(), Failure> {
 
 fn list(settings: &Settings) -> Result<(), Failure> {
     let (allowed, office) = Gate::new(settings).enter("agreements list", &About::default(), "")?;
-    let day = today(Timestamp::now());
+    let now = Timestamp::now();
+    let (day, zones) = (today(now), zones(settings));
     let state = office.state();
     for filed in &state.agreements {
         if let With::Practice(practice) = &filed.agreement.with
@@ -162,7 +182,8 @@ fn list(settings: &Settings) -> Result<(), Failure> {
         {
             continue;
         }
-        let holds = if filed.holds(day) { "holds" } else { "DOES NOT HOLD" };
+        let own_day = day_of(&filed.agreement.with, &zones, now);
+        let holds = if filed.holds(own_day) { "holds" } else { "DOES NOT HOLD" };
         out!("{holds:<14} {}", line(filed));
     }
     for folder in exchange::practices_in(&settings.practices) {
@@ -175,17 +196,16 @@ fn list(settings: &Settings) -> Result<(), Failure> {
         let Some(name) = name.filter(|name| allowed.sees(Some(name))) else {
             continue;
         };
-        if state.agreement(&With::Practice(name.clone()), day).is_none() {
+        let with = With::Practice(name.clone());
+        let own_day = day_of(&with, &zones, now);
+        if state.agreement(&with, own_day).is_none() {
             out!(
                 "MISSING        {name} has no agreement that holds: it is not in service, and nothing of it is released"
             );
         }
     }
-    for record in &settings.trunks {
-        let service = format!("trunk {}", record.trunk.id);
-        if record.agreement.is_none() && state.agreement(&With::Service(service.clone()), day).is_none() {
-            out!("MISSING        {service} names no agreement: a carrier beyond a mere conduit needs one");
-        }
+    for line in crate::services::told(settings, state, day) {
+        out!("service        {line}");
     }
     office.close().map_err(Failure::office)
 }
@@ -211,16 +231,32 @@ fn line(filed: &Filed) -> String {
     )
 }
 
-/// Whether a practice may be released today (45 CFR 164.502(e)): with an agreement that holds.
-pub(crate) fn holds(settings: &Settings, practice: &str) -> Result<(), Failure> {
+/// Whether a practice may be released on its own today (45 CFR 164.502(e), 164.308(b)): with an agreement that holds, and
+/// another one with whoever runs the records it names.
+pub(crate) fn holds(settings: &Settings, practice: &flow::Practice, today: Date) -> Result<(), Failure> {
+    let records = practice.records.as_ref();
+    let practice = practice.name.as_str();
     let state = office::read(&settings.data, crate::keys::book_key(&settings.keys)?).map_err(Failure::office)?;
     let with = With::Practice(practice.to_owned());
-    if state.agreement(&with, today(Timestamp::now())).is_some() {
-        return Ok(());
-    }
+    let Err(why) = covering(&state.agreements, &with, today) else {
+        let Some(records) = records else { return Ok(()) };
+        let (named, system) = (records.agreement.as_deref(), records.system.as_str());
+        return service_why_not(&state.agreements, named, system, today).map_or(Ok(()), |why| {
+            Err(Failure::new(
+                format!(
+                    "{practice} looks patients up in {system}, and no agreement with whoever runs it holds today ({why}): nothing of a \
+                     patient may go there"
+                ),
+                format!(
+                    "file the signed one: `nightdesk agreements add NAME --service \"{system}\" …`; or take `records:` out of the \
+                     practice file, which needs no signature"
+                ),
+            ))
+        });
+    };
     Err(Failure::new(
         format!(
-            "{practice} has no business associate agreement that holds today: no patient's word may be kept for it"
+            "{practice} has no business associate agreement that holds today ({why}): no patient's word may be kept for it"
         ),
         format!(
             "file the signed one: `nightdesk agreements add NAME --practice \"{practice}\" …`; a practice without patients stands in `lab practices`"
@@ -228,6 +264,6 @@ pub(crate) fn holds(settings: &Settings, practice: &str) -> Result<(), Failure> 
     ))
 }
 
-pub(crate) fn today(now: Timestamp) -> Date {
+fn today(now: Timestamp) -> Date {
     now.to_zoned(jiff::tz::TimeZone::UTC).date()
 }

@@ -207,7 +207,9 @@ pub(crate) fn audit(command: &Audit) -> Result<(), Failure> {
             if !allowed.sees(None) {
                 return Err(of_every_practice());
             }
-            anomalies(&archive, *days, &zone)
+            let office =
+                office::read(&settings.data, crate::keys::book_key(&settings.keys)?).map_err(Failure::office)?;
+            anomalies(&archive, &office, *days, &zone)
         }
         Audit::Export(export) => export.write(),
         Audit::Reindex { config } => {
@@ -261,7 +263,7 @@ struct Printed<'a> {
 }
 
 /// Every look, every refusal, by the rules.
-fn anomalies(archive: &Archive, days: u16, zone: &jiff::tz::TimeZone) -> Result<(), Failure> {
+fn anomalies(archive: &Archive, office: &office::State, days: u16, zone: &jiff::tz::TimeZone) -> Result<(), Failure> {
     let views = archive.views()?;
     let mut practices = BTreeMap::new();
     let mut events = Vec::new();
@@ -272,7 +274,7 @@ fn anomalies(archive: &Archive, days: u16, zone: &jiff::tz::TimeZone) -> Result<
         }
         let practice = match access.call {
             Some(call) => practice_of(&views, &mut practices, CallId(call))?,
-            None => None,
+            None => access.practice.clone(),
         };
         events.push(anomalies::Event {
             row: (book, row.position.sequence),
@@ -304,7 +306,9 @@ fn anomalies(archive: &Archive, days: u16, zone: &jiff::tz::TimeZone) -> Result<
     );
     events.sort_by_key(|event| event.at);
     let since = Timestamp::now() - SignedDuration::from_hours(24 * i64::from(days));
-    let found = anomalies::find(&events, since, zone, |_, _| None);
+    let found = anomalies::find(&events, since, zone, |person, practice| {
+        office.works_for(person, practice)
+    });
     for anomaly in &found {
         let (book, row) = anomaly.row;
         out!(

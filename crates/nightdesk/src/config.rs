@@ -1,7 +1,8 @@
 //! The configuration file: YAML read by the same reader as the flows, with the same kind of diagnostics.
 //!
 //! Every name below is one a person who knows telephones would use; every mistake names the line, what would not work,
-//! and one fix. Codes N001 (no such setting), N002 (not a value), N003 (missing), N017 (a lab that is no practice here); those
+//! and one fix. Codes N001 (no such setting), N002 (not a value), N003 (missing), N017 (a lab that is no practice here), N018 (patients'
+//! numbers for a collector without an agreement); those
 //! of trunks stand in [`trunk`]. Nothing here can turn sealing, the book or consent off (SEC-09), nor TLS below 1.2 on (SEC-02).
 
 mod reader;
@@ -20,7 +21,7 @@ pub(crate) use reader::socket;
 use reader::{At, Reader, words_of};
 #[cfg(test)]
 pub(crate) use trunk::IN_A_TRUNK;
-pub(crate) use trunk::{Record, is_e164};
+pub(crate) use trunk::{Baa, Record, is_e164};
 
 /// What the file said, with paths made absolute against its folder.
 pub(crate) struct Settings {
@@ -87,7 +88,7 @@ const TOP: &[&str] = &[
 ];
 
 const IN_CERTIFICATE: &[&str] = &["chain", "key", "client ca", "carrier ca"];
-const IN_HOMER: &[&str] = &["to", "node", "numbers", "password file"];
+const IN_HOMER: &[&str] = &["to", "node", "numbers", "password file", "baa"];
 
 /// Reads a configuration. What is wrong stands in the diagnostics; with an error among them there are no settings.
 pub(crate) fn read(file: &Path, text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
@@ -392,6 +393,17 @@ impl Reader {
             )?,
             None => exchange::Numbers::Masked,
         };
+        let agreement = node.entry("baa").and_then(Node::text).map(str::to_owned);
+        if numbers == exchange::Numbers::Shown && agreement.is_none() {
+            self.say(
+                "N018",
+                Severity::Error,
+                At::Value(node.entry("numbers").unwrap_or(node)),
+                "patients' numbers would go to a service with which no agreement is named".into(),
+                "whoever runs the collector would know who called a doctor at night (45 CFR 164.308(b))",
+                "name the agreement that the office has on file, `baa: NAME`, or write `numbers: masked`",
+            );
+        }
         let password = match node.entry("password file") {
             Some(file) => Some(self.secret(file)?),
             None => None,
@@ -404,6 +416,7 @@ impl Reader {
                 capture_id: capture_id.and_then(|id| u32::try_from(id).ok()).unwrap_or(HOMER_NODE),
                 password,
                 numbers,
+                agreement,
             }),
             _ => {
                 self.wrong(

@@ -29,6 +29,7 @@ mod people;
 mod recordings;
 mod retention;
 mod serve;
+mod services;
 mod tenant;
 mod trunk;
 mod views;

@@ -243,6 +243,7 @@ impl Stage {
                 Some(records) => Arc::new(OnPaper(Mutex::new(records))),
                 None => Arc::new(switchboard::records::NotConnected),
             },
+            services: Vec::new(),
             alarms: None,
             drain: serve::SHORT_DRAIN,
             clock_ahead: self.until(scenario),

@@ -89,7 +89,7 @@ pub(crate) fn exchange_config(settings: Settings) -> Result<exchange::Config, Fa
             ..exchange::Resolver::default()
         },
         trace: None,
-        hep: settings.homer,
+        hep: settings.homer.clone(),
         media: exchange::Media {
             bind: settings.media_bind,
             ports: settings.rtp_ports,
@@ -102,7 +102,8 @@ pub(crate) fn exchange_config(settings: Settings) -> Result<exchange::Config, Fa
         keys,
         // No records system is spoken with yet: callers are told that they are down, and leave a message.
         records: std::sync::Arc::new(switchboard::records::NotConnected),
-        alarms: None,
+        services: crate::services::watched(&settings.trunks, settings.homer.as_ref()),
+        alarms: Some(crate::services::alarms(&settings.keys)),
         drain: settings.drain,
         clock_ahead: jiff::SignedDuration::ZERO,
     })

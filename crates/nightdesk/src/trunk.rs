@@ -24,7 +24,7 @@ use switchboard::card::{Card, Grade, Line, printable};
 use switchboard::trunk::{CallerId, Outbound, Security, Target};
 
 use crate::archive::Archive;
-use crate::config::{Record, Settings, is_e164};
+use crate::config::{Baa, Record, Settings, is_e164};
 use crate::control::{self, Answer, Ask, Caller, Live, LiveRegistration};
 use crate::gate::{self, About, Gate};
 use crate::{Failure, keys, out, serve};
@@ -300,8 +300,10 @@ fn describe(record: &Record, live: Option<&Live>) -> String {
         "\n  audio      encryption {encryption}; {}",
         codecs.join(", ")
     ));
-    if let Some(agreement) = &record.agreement {
-        text.push_str(&format!("\n  agreement  {agreement}"));
+    match &record.agreement {
+        Some(Baa::Named(agreement)) => text.push_str(&format!("\n  agreement  {agreement}")),
+        Some(Baa::Conduit) => text.push_str("\n  agreement  none: a mere conduit"),
+        None => {}
     }
     if trunk.report_card.is_some() {
         text.push_str("\n  card       its engineers have a number for their report card");

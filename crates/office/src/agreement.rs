@@ -73,8 +73,9 @@ impl Filed {
         if !missing.is_empty() {
             return Some(format!("{} lacks: {}", own.id, missing.join(", ")));
         }
-        if let Some((on, why)) = self.ended.as_ref().filter(|(on, _)| *on <= today) {
-            return Some(format!("{} ended, {on} is the first day without it: {why}", own.id));
+        // Alarms say this in the log, where nothing stands that a person wrote; the reason is in `agreements list`.
+        if let Some((on, _)) = self.ended.as_ref().filter(|(on, _)| *on <= today) {
+            return Some(format!("{} ended, {on} is the first day without it", own.id));
         }
         if let Some(until) = own.until.filter(|until| *until < today) {
             return Some(format!("{} ran out, {until} was its last day", own.id));
@@ -96,6 +97,21 @@ pub fn covering<'a>(filed: &'a [Filed], with: &With, today: Date) -> Result<&'a 
         (Some(filed), _) => Ok(filed),
         (None, Some(newest)) => Err(newest.why_not(today).unwrap_or_default()),
         (None, None) => Err("none is on file".to_owned()),
+    }
+}
+
+/// Why an outside service may carry nothing of a patient on a day: by the agreement named for it, or, where none is named, by
+/// any that is filed with a service of its name. None when it may.
+pub fn service_why_not(filed: &[Filed], named: Option<&str>, service: &str, today: Date) -> Option<String> {
+    let Some(named) = named else {
+        return covering(filed, &With::Service(service.to_owned()), today).err();
+    };
+    match filed.iter().find(|filed| filed.agreement.id == named) {
+        None => Some(format!("{named} is not on file")),
+        Some(filed) if !matches!(filed.agreement.with, With::Service(_)) => {
+            Some(format!("{named} is with a practice, and not with a service"))
+        }
+        Some(filed) => filed.why_not(today),
     }
 }
 

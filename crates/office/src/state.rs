@@ -327,6 +327,11 @@ impl State {
         covering(&self.agreements, with, today).ok()
     }
 
+    /// Whether somebody works for a practice, by the list of people; none for whoever was never on it.
+    pub fn works_for(&self, person: &str, practice: &str) -> Option<bool> {
+        self.people.get(person).map(|person| person.is_of(practice))
+    }
+
     /// An incident by its name.
     pub fn incident(&self, id: &str) -> Option<&Incident> {
         self.incidents.iter().find(|incident| incident.id == id)

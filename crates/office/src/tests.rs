@@ -231,6 +231,10 @@ fn every_role_gets_what_the_table_gives_it_and_nothing_else() {
 fn a_practice_is_a_bound() {
     let mut house = House::new();
     let (nurse, _) = house.comes("nina", Role::Nurse, &["Cedar"]);
+    let works_for = |house: &House, person: &str, practice: &str| house.office.state().works_for(person, practice);
+    assert_eq!(works_for(&house, "nina", "Cedar"), Some(true));
+    assert_eq!(works_for(&house, "nina", "Maple"), Some(false));
+    assert_eq!(works_for(&house, "nobody", "Maple"), None);
     house.train("nina");
     assert!(house.asks(&nurse, Permission::OpenCall, Some("Cedar"), 1_000).is_ok());
     assert_eq!(
@@ -644,7 +648,7 @@ fn agreements_hold_between_their_days() {
     assert_eq!(why(&filed, &cedar, "2026-06-01"), None);
     assert_eq!(
         why(&filed, &cedar, "2026-12-01").as_deref(),
-        Some("cedar ended, 2026-12-01 is the first day without it: moved away")
+        Some("cedar ended, 2026-12-01 is the first day without it")
     );
     let wrong = |file_hash: &str| {
         let mut filed = filed.clone();

@@ -86,8 +86,10 @@ pub struct Hep {
     pub capture_id: u32,
     /// What it wants to be told first.
     pub password: Option<String>,
-    /// Numbers and names.
+    /// Numbers and names. They are shown while the agreement with whoever runs it holds, and masked otherwise (ADM-03).
     pub numbers: Numbers,
+    /// That agreement, by its name in the office.
+    pub agreement: Option<String>,
 }
 
 impl fmt::Debug for Hep {
@@ -600,6 +602,7 @@ mod tests {
             capture_id: 7,
             password: Some("home".into()),
             numbers: Numbers::Masked,
+            agreement: None,
         };
         assert!(!format!("{hep:?}").contains("home"));
         let tap = Tap::collector(hep).expect("a socket");

@@ -66,6 +66,7 @@ pub(crate) fn config(data: &Path, practices: &Path) -> Config {
             agreements: data.join("agreements.known"),
         },
         records: std::sync::Arc::new(switchboard::records::NotConnected),
+        services: Vec::new(),
         alarms: None,
         clock_ahead: jiff::SignedDuration::ZERO,
         drain: PATIENCE,

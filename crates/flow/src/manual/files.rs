@@ -366,6 +366,11 @@ pub const PRACTICE: &[Entry] = &[
                 Holds::List(Takes::Words("the Main Street office")),
                 "Its names of the places appointments are at, as callers hear them after “at”.",
             ),
+            may(
+                "baa",
+                words("athenahealth-2026"),
+                "The agreement with whoever runs it, by its name in the office, where it is not filed under the system's name; without one that holds it is not asked.",
+            ),
         ]),
         "The practice's records system.",
     ),

@@ -349,6 +349,9 @@ pub struct Records {
     pub writes: Vec<String>,
     /// Its names of the places appointments are at; no other is said to a caller.
     pub places: Vec<String>,
+    /// The business associate agreement with whoever runs it, by its name in the office; none: any with a service of the
+    /// system's name. Without one that holds it is not asked (ADM-03).
+    pub agreement: Option<String>,
 }
 
 /// `keep:`

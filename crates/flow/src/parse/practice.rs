@@ -809,12 +809,17 @@ fn records(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Records> {
         })
     };
     let (reads, writes, places) = (list("reads", out), list("writes", out), list("places", out));
+    let agreement = settings
+        .take("baa")
+        .and_then(|node| words(node, "baa", out))
+        .map(normalized);
     settings.finish(out);
     Some(Records {
         system: system?,
         reads,
         writes,
         places,
+        agreement,
     })
 }
 

@@ -561,6 +561,10 @@ pub(crate) const SHOWN: &[(&str, &str)] = &[
         "settings: every_setting_of_a_practice_is_what_is_written + files: every_wrong_file_is_told_what_is_wrong",
     ),
     (
+        "(practice) / records / baa",
+        "settings: every_setting_of_a_practice_is_what_is_written + files: every_wrong_file_is_told_what_is_wrong",
+    ),
+    (
         "(practice) / records / places",
         "settings: every_setting_of_a_practice_is_what_is_written + appointments: a_place_is_said_where_the_practice_knows_its_name_and_left_out_elsewhere",
     ),

@@ -27,6 +27,8 @@ fn read_file(path: &Path) -> (Option<Settings>, Vec<flow::Diagnostic>) {
     read(Path::new(path.file_name().expect("a name")), &text)
 }
 
+/// Proves ADM-03: a service that would be told callers' numbers and names no agreement is refused when the configuration is
+/// read, with the fix.
 #[test]
 fn wrong_configurations_are_told_what_is_wrong() {
     let mut said = String::new();
@@ -58,6 +60,7 @@ fn wrong_configurations_are_told_what_is_wrong() {
     insta::assert_snapshot!(said);
     let every = [
         "N001", "N002", "N003", "N004", "N005", "N006", "N007", "N008", "N010", "N011", "N012", "N013", "N014", "N017",
+        "N018",
     ];
     for code in every {
         assert!(codes.contains(code), "no fixture shows {code}");
@@ -145,7 +148,7 @@ fn every_preset_becomes_a_trunk() {
         let text = format!(
             "listen: [udp 0.0.0.0:5060, tls 0.0.0.0:5061]\ncertificate: {{chain: chain.pem, key: key.pem}}\ntrunks:\n  \
              carrier:\n    preset: {preset}\n{from}    outbound: tls sip.example.com\n    user: cedar\n    password file: \
-             secret\n    agreement: 2026-01-05\npractices: [f]\ndata: d\nkeys: k\n"
+             secret\n    baa: conduit\npractices: [f]\ndata: d\nkeys: k\n"
         );
         let (settings, diagnostics) = read(&folder.path().join("c.yaml"), &text);
         let worse: Vec<_> = diagnostics.iter().filter(|d| d.severity != Severity::Advice).collect();

@@ -14,7 +14,7 @@
 //! | N013 | a password stands in the configuration itself (warning) |
 //! | N014 | a trunk believes everybody |
 //! | N015 | values of the preset that nobody has checked (advice) |
-//! | N016 | no business associate agreement is on file (advice) |
+//! | N016 | neither an agreement nor that it is a mere conduit is said (warning) |
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub(crate) const IN_A_TRUNK: &[&str] = &[
     "tls names",
     "digest in",
     "country",
-    "agreement",
+    "baa",
     "outbound",
     "user",
     "password",
@@ -79,8 +79,17 @@ pub(crate) struct Record {
     pub(crate) trunk: Trunk,
     /// Whose habits it has.
     pub(crate) preset: Option<&'static str>,
-    /// When the business associate agreement was signed, and where it lies.
-    pub(crate) agreement: Option<String>,
+    /// Under what it carries calls, where that is said.
+    pub(crate) agreement: Option<Baa>,
+}
+
+/// Under what a carrier carries patients' calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Baa {
+    /// It passes voice on and keeps nothing: no business associate (45 CFR 160.103, 78 FR 5571).
+    Conduit,
+    /// The agreement, by its name in the office.
+    Named(String),
 }
 
 /// What a person wrote, and behind it what the preset knows.
@@ -648,20 +657,24 @@ fn limits(reader: &mut Reader, layers: &Layers<'_>) -> TrunkLimits {
     }
 }
 
-/// 45 CFR 164.308(b): whoever carries patients' calls for us has signed for it.
-fn agreement(reader: &mut Reader, written: &Node, carrier: bool, id: &str) -> Option<String> {
-    let agreement = written.entry("agreement").and_then(Node::text).map(str::to_owned);
+/// 45 CFR 164.308(b): whoever carries patients' calls for us and keeps something of them has signed for it. What goes by a
+/// trunk is no more than a conduit sees: our own number, and voices that pass.
+fn agreement(reader: &mut Reader, written: &Node, carrier: bool, id: &str) -> Option<Baa> {
+    let agreement = written.entry("baa").and_then(Node::text);
     if agreement.is_none() && carrier {
         reader.say(
             "N016",
-            Severity::Advice,
+            Severity::Warning,
             At::Value(written.entry("preset").unwrap_or(written)),
-            format!("no business associate agreement is on file for `{id}`"),
-            "a carrier that stores recordings or messages of patients needs one (45 CFR 164.308(b))",
-            "write when it was signed and where it lies: `agreement: 2026-01-05, contracts/carrier.pdf`",
+            format!("`{id}` names no agreement, and is not said to be a mere conduit"),
+            "a carrier that stores recordings or messages of patients needs an agreement (45 CFR 164.308(b))",
+            "name the one that the office has on file, `baa: NAME`, or, where the carrier keeps nothing, write `baa: conduit`",
         );
     }
-    agreement
+    agreement.map(|text| match text {
+        "conduit" => Baa::Conduit,
+        named => Baa::Named(named.to_owned()),
+    })
 }
 
 fn numbers(reader: &mut Reader, node: Option<&Node>) -> Vec<String> {

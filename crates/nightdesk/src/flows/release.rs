@@ -135,7 +135,7 @@ pub(crate) fn release(release: &Release) -> Result<(), Failure> {
         ));
     }
     if !house.is_lab {
-        crate::agreements::holds(&house.settings, &practice.name)?;
+        crate::agreements::holds(&house.settings, &practice, today(&practice))?;
     }
     overdue(&release.folder, &source.files, &practice)?;
     no_samples(&practice)?;

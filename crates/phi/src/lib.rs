@@ -52,12 +52,44 @@ impl<T> fmt::Debug for Phi<T> {
     }
 }
 
-/// ```compile_fail
-/// let name = phi::Phi::new("Ana Rivera");
+/// What must not compile, each beside what does. A log, a metric's label, a notice, a title and a panic all want text, and there
+/// is no way to text but [`Phi::expose`]. `tests/tests/phi.rs` says the same of each trait, in every test run.
+///
+/// ```
+/// let name = phi::Phi::new(String::from("Ana Rivera"));
+/// println!("{name:?}, {}", name.expose());
+/// ```
+/// Formatted, and so printed, logged or put into an error's text:
+/// ```compile_fail,E0277
+/// let name = phi::Phi::new(String::from("Ana Rivera"));
 /// println!("{name}");
 /// ```
+/// In a panic's message:
+/// ```compile_fail,E0277
+/// let name = phi::Phi::new(String::from("Ana Rivera"));
+/// panic!("no such patient: {name}");
+/// ```
+/// As text for a notice or a title:
+/// ```compile_fail,E0277
+/// fn title(of: impl Into<String>) -> String { of.into() }
+/// title(phi::Phi::new(String::from("Ana Rivera")));
+/// ```
+/// As a label of a metric:
+/// ```compile_fail,E0308
+/// fn count(label: &str) {}
+/// count(&phi::Phi::new(String::from("Ana Rivera")));
+/// ```
+/// Put behind another text:
+/// ```compile_fail,E0308
+/// let name = phi::Phi::new(String::from("Ana Rivera"));
+/// let notice = String::from("a call from ") + &name;
+/// ```
+/// Written as octets:
+/// ```compile_fail,E0277
+/// std::fs::write("/tmp/note", phi::Phi::new(String::from("Ana Rivera")));
+/// ```
 #[cfg(doctest)]
-struct CannotBeDisplayed;
+struct CannotBeWritten;
 
 #[cfg(test)]
 mod tests {

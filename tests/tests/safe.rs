@@ -355,3 +355,174 @@ fn a_practice_takes_its_records_along() {
         said(&output)
     );
 }
+
+/// Proves RET-02, RET-04, RET-05: a practice is destroyed after its agreement ended, its days of grace are over and nothing is held, by
+/// two owners; no key of it is left but of who did what, no backup of the data opens, the certificate is good elsewhere, the
+/// book still verifies, and the engine goes on.
+#[test]
+fn a_practice_is_destroyed_when_its_contract_is_over() {
+    let (house, call) = lived();
+    let people = house.people();
+    let (recording, _) = recorded(&house, call);
+    let cedar = "Cedar Family Medicine";
+    people.joins(OWNER, "otto", "owner", &[]);
+    people.joins(OWNER, "mara", "manager", &[]);
+    people.agree(OWNER, cedar);
+    let backup = house.path("backup");
+    child::copy(&house.path("data"), &backup);
+    let destroy = ["tenant", "destroy", cedar, "--reason", "contract ended"];
+    let refused = |id: &str, why: &str| {
+        let output = people.run(id, &destroy, &[]);
+        assert!(
+            !output.status.success() && said(&output).contains(why),
+            "{why}: {}",
+            said(&output)
+        );
+    };
+    refused("mara", "your role may not do that");
+    refused(OWNER, "has not ended: `the-agreement` holds");
+    let day = |days: i64| {
+        let day = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * days);
+        day.strftime("%Y-%m-%d").to_string()
+    };
+    let ended = [
+        "agreements",
+        "end",
+        "the-agreement",
+        "--on",
+        &day(10),
+        "--reason",
+        "moved away",
+    ];
+    people.done(OWNER, &ended, &[]);
+    refused(OWNER, "to take its records along: 30 days");
+    let file = house.path("practice/practice.yaml");
+    let text = fs::read_to_string(&file).expect("a practice");
+    let shorter = text.replace(
+        "recordings: 90 days}",
+        "recordings: 90 days, after the contract ends: 5 days}",
+    );
+    assert_ne!(text, shorter);
+    fs::write(&file, shorter).expect("room");
+    let hold = [
+        "retention",
+        "hold",
+        "add",
+        "State v. Cedar",
+        "--practice",
+        cedar,
+        "--reason",
+        "a letter",
+    ];
+    people.done(OWNER, &hold, &[]);
+    refused(OWNER, "it is held: State v. Cedar");
+    people.done(
+        OWNER,
+        &["retention", "hold", "lift", "State v. Cedar", "--reason", "settled"],
+        &[],
+    );
+
+    let told = people.done("mara", &["tenant", "report", cedar], &[]);
+    for line in [
+        "termination_grace_days  5",
+        &format!("may be destroyed from    {}", day(5)),
+        "taken along             NEVER",
+        "3 sealed files",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    let told = people.done(OWNER, &[destroy.as_slice(), &["--dry-run"]].concat(), &[]);
+    assert!(told.contains("nothing was destroyed"), "{told}");
+    // One owner is one, however often.
+    for _ in 0..2 {
+        let told = people.done(OWNER, &destroy, &[]);
+        assert!(told.contains("nothing is destroyed before a second owner"), "{told}");
+    }
+    let told = people.done("otto", &destroy, &[]);
+    let certificate = told.trim().rsplit(' ').next().expect("its id").to_owned();
+    refused(
+        "otto",
+        "there is nothing of Cedar Family Medicine that could be destroyed",
+    );
+
+    // What is left of its keys is of who did what.
+    let months = house.path("keys/months").join(seal::Tenant::named(cedar).to_string());
+    let mut kept = 0;
+    for month in fs::read_dir(&months).expect("months").flatten() {
+        for key in fs::read_dir(month.path()).expect("keys").flatten() {
+            let name = key.file_name().to_string_lossy().into_owned();
+            assert!(name.starts_with("audit."), "{name}");
+            kept += 1;
+        }
+    }
+    assert!(kept > 0);
+    let month = jiff::Timestamp::now().strftime("%Y-%m").to_string();
+    let shares = fs::read_dir(house.path("keys/shares").join(month)).map_or(0, |shares| shares.count());
+    assert_eq!(shares, 0);
+
+    let gone = format!("(certificate {certificate})");
+    let list = people.done(OWNER, &["calls", "list"], &[]);
+    let line = list
+        .lines()
+        .find(|line| line.starts_with(&call.to_string()))
+        .unwrap_or_default();
+    assert!(line.contains(cedar) && line.contains(&gone), "{list}");
+    let list = people.done(OWNER, &["recordings", "list"], &[]);
+    assert!(list.matches(&gone).count() == 3 && list.contains(&recording), "{list}");
+
+    // The backup of before, put back under the keys of today.
+    let text = fs::read_to_string(house.path("nightdesk.yaml")).expect("ours");
+    let restored = house.path("restored.yaml");
+    fs::write(&restored, text.replace("data: data", "data: backup")).expect("room");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(child::target().join("debug/nightdesk"))
+            .args(arguments)
+            .arg("--config")
+            .arg(&restored)
+            .env("NIGHTDESK_SESSION", people.session(OWNER))
+            .output()
+            .expect("the binary was just built");
+        (output.status.success(), said(&output))
+    };
+    let wav = house.path("heard.wav");
+    let wav = wav.to_str().expect("plain");
+    let (heard, told) = run(&["recordings", "export", &recording, "--wav", wav, "--reason", "x"]);
+    assert!(!heard && told.contains("is not in the keyring"), "{told}");
+    let (_, told) = run(&["calls", "show", &call.to_string(), "--reason", "x"]);
+    assert!(told.contains("cannot be read") && !told.contains("Cedar"), "{told}");
+
+    // Elsewhere.
+    let printed = people.done(OWNER, &["retention", "certificate", &certificate], &[]);
+    assert!(
+        printed.contains("by marisol and otto") && printed.contains("every month"),
+        "{printed}"
+    );
+    assert!(printed.contains(&format!("object file:{recording} ")), "{printed}");
+    let elsewhere = tempfile::tempdir().expect("another machine");
+    let (paper, key) = (
+        elsewhere.path().join("certificate"),
+        elsewhere.path().join("book.public"),
+    );
+    fs::copy(house.path("keys/book.public"), &key).expect("room");
+    fs::write(&paper, printed.trim_end()).expect("room");
+    let (status, told) = verify(&paper, &key, None);
+    assert!(status == Some(0) && told.contains("good"), "{told}");
+    let (status, told) = verify(&house.path("data"), &key, None);
+    assert!(status == Some(0), "a destruction is no tampering: {told}");
+
+    // The engine goes on; it is a lab, so that its number is still answered, and nothing of the new call hangs on a key that is gone.
+    let callers = handset(&child::words(None), |_| panic!("nobody is rung"));
+    let mut desk = house.start("info");
+    let (party, diary) = Person::with([]);
+    callers.call(1, desk.address, NUMBER, Some("+15125550187"), party);
+    diary.waits_for("For English, press 1", WITHIN);
+    callers.hang_up(1);
+    house.waits_for("the new call's end", WITHIN, |facts| {
+        facts
+            .iter()
+            .any(|stamped| matches!(stamped.fact, Fact::CallEnded { .. }))
+            .then_some(())
+    });
+    desk.signal("TERM");
+    assert!(desk.ends(WITHIN).success(), "{}{}", desk.out(), desk.err());
+}

@@ -82,6 +82,9 @@ pub(crate) const GUARDS: &[(&str, Guard)] = &[
     ("retention destroy", Needs(Permission::Destroy)),
     ("retention certificate", Needs(Permission::SeeRetention)),
     ("tenant export", Needs(Permission::ExportPractice)),
+    ("tenant report", Needs(Permission::SeeRetention)),
+    // Two people, each of whom may.
+    ("tenant destroy", Needs(Permission::Destroy)),
     (
         "tenant verify",
         Open("a folder of one's own, and the public key: it shows hashes"),

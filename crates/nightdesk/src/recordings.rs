@@ -1,6 +1,6 @@
 //! `nightdesk recordings`: what is in the vault, and one of them as WAV for whoever may listen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use switchboard::{CallId, Fact};
@@ -182,12 +182,27 @@ pub(crate) fn verify(settings: &Settings) -> Result<(), Failure> {
     let mut bad = 0;
     // What the book says each was when it was sealed, or found after a stop of the engine.
     let mut sealed = BTreeMap::new();
+    // Everything that was kept once; what is left of it at the end is missing.
+    let mut missing = BTreeSet::new();
     archive.each_fact(|stamped| match stamped.fact {
-        Fact::RecordingSealed { recording, sha256, .. } => drop(sealed.insert(recording.0, (true, sha256))),
-        Fact::RecordingInterrupted { recording, sha256, .. } => drop(sealed.insert(recording.0, (false, sha256))),
+        Fact::RecordingSealed { recording, sha256, .. } => {
+            missing.insert(recording.0);
+            sealed.insert(recording.0, (true, sha256));
+        }
+        Fact::RecordingInterrupted { recording, sha256, .. } => {
+            missing.insert(recording.0);
+            sealed.insert(recording.0, (false, sha256));
+        }
+        Fact::ClipKept { recording, .. } => drop(missing.insert(recording.0)),
         _ => {}
     })?;
-    for recording in vault.list().map_err(Failure::vault)?.0 {
+    let (recordings, troubles) = vault.list().map_err(Failure::vault)?;
+    for trouble in &troubles {
+        bad += 1;
+        out!("not a recording: {}: {}", trouble.path.display(), trouble.fault);
+    }
+    for recording in recordings {
+        missing.remove(&recording.id.0);
         let key = match listener.key(&recording) {
             Ok(key) => key,
             Err(failure) => {
@@ -211,9 +226,22 @@ pub(crate) fn verify(settings: &Settings) -> Result<(), Failure> {
         }
         out!("{}  {verdict:?}", recording.id);
     }
+    let destroyed = Destroyed::of(settings)?;
+    for id in missing {
+        match destroyed.file(&id) {
+            Some(done) => out!("{}  {done}", vault::FileId(id)),
+            None => {
+                bad += 1;
+                out!(
+                    "{}  MISSING: it was kept, and nothing says that it was destroyed",
+                    vault::FileId(id)
+                );
+            }
+        }
+    }
     if bad > 0 {
         return Err(Failure::new(
-            format!("{bad} recordings are not what was written, or cannot be opened"),
+            format!("{bad} recordings are not what was written, are gone, or cannot be opened"),
             "keep the disk as it is, and open an incident",
         ));
     }

@@ -8,6 +8,7 @@
 mod destroyed;
 mod plan;
 mod store;
+pub(crate) mod tenant;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,12 +28,16 @@ pub(crate) use destroyed::{Destroyed, Done};
 use plan::{Held, Item, Kept};
 use store::{Hold, Order, Over, Store, What};
 
-/// Objects that one row of the book names; more are named by one hash over all of them.
+/// Objects that one row of the book names. An order has more rows then; a certificate names the files by one hash.
 const OBJECTS_IN_ROW_MAX: usize = 1500;
 
 /// What a month goes by.
 const MONTH_METHOD: &str = "cryptographic erase (NIST SP 800-88 Rev. 1): the month's wrapped keys and its files' shares were overwritten, \
      synced and unlinked, the sealed files removed; backups of keys end within 30 days";
+/// What a practice goes by.
+const TENANT_METHOD: &str = "cryptographic erase (NIST SP 800-88 Rev. 1): the wrapped keys of every month, past and to come, and the shares of \
+     its files were overwritten, synced and unlinked, the sealed files removed; backups of keys end within 30 days; who did what is kept six \
+     years (45 CFR 164.316) and holds nothing of a patient";
 /// What one recording goes by.
 const ITEM_METHOD: &str = "cryptographic erase (NIST SP 800-88 Rev. 1): the file's share of its key was overwritten, synced and unlinked, the \
      sealed file removed; backups of shares end within 30 days";
@@ -575,17 +580,11 @@ impl Room {
                 Some(seal::keys::hex(&seal::hash(&octets))),
             ));
         }
-        if objects.len() > OBJECTS_IN_ROW_MAX {
-            let list: String = objects.iter().map(|(id, hash)| format!("{id} {hash:?}\n")).collect();
-            let all = seal::keys::hex(&seal::hash(list.as_bytes()));
-            objects = vec![(format!("all-{}", objects.len()), Some(all))];
-        }
-        // Keys are few, and each is named: whoever meets a row under one is told how it went.
-        if let Some(place) = what.place() {
-            let ring = keys::rows(&self.settings.keys)?.now();
-            let rows = ring.iter().filter(|(_, of, _)| *of == place);
-            objects.extend(rows.map(|(id, ..)| (destroyed::rows(&id), None)));
-        }
+        // Whoever meets a row under one of these keys is told how it went.
+        let places = self.places_of(&what)?;
+        let ring = keys::rows(&self.settings.keys)?.now();
+        let rows = ring.iter().filter(|(_, of, _)| places.contains(of));
+        objects.extend(rows.map(|(id, ..)| (destroyed::rows(&id), None)));
         let order = Order {
             id: seal::keys::hex(&keys::draw()()),
             what,
@@ -597,10 +596,22 @@ impl Room {
         Ok(order)
     }
 
+    /// The places of keys an order takes away, as far as they are still there.
+    fn places_of(&self, what: &What) -> Result<Vec<Place>, Failure> {
+        let mut places = self.places()?;
+        places.retain(|place| match (what.place(), what.tenant()) {
+            (Some(one), _) => *place == one,
+            // Who did what is kept for six years, whoever asks (45 CFR 164.316(b)(2)(i)).
+            (None, Some(tenant)) => place.tenant == tenant && place.class != Class::Audit,
+            (None, None) => false,
+        });
+        Ok(places)
+    }
+
     /// The sealed files an order takes away.
     fn files_of(&self, what: &What) -> Result<Vec<vault::Listed>, Failure> {
         let (all, _) = self.vault()?.list().map_err(Failure::vault)?;
-        let place = what.place();
+        let (place, whose) = (what.place(), what.tenant());
         let one = what.recording();
         let meant = |found: &vault::Listed| {
             let class = match found.kind {
@@ -612,7 +623,7 @@ impl Room {
                 class,
                 month: Month::of_unix_ms(found.fixed.start_ms),
             };
-            place == Some(of) || one.is_some_and(|(id, _)| id == found.id.0)
+            place == Some(of) || whose == Some(of.tenant) || one.is_some_and(|(id, _)| id == found.id.0)
         };
         Ok(all.into_iter().filter(meant).collect())
     }
@@ -628,17 +639,19 @@ impl Room {
         let keyring = keyring::Keyring::at(&self.settings.keys);
         let shares = keyring.shares();
         // The keys first: from then on whatever is left is ciphertext.
-        let method = match (order.what.place(), order.what.recording()) {
-            (Some(place), _) => {
-                keyring.destroy(place).map_err(keyring_fault)?;
-                keys::forget(&self.settings.keys, place)?;
-                MONTH_METHOD
-            }
-            (None, Some((id, month))) => {
+        let places = self.places_of(&order.what)?;
+        for place in &places {
+            keyring.destroy(*place).map_err(keyring_fault)?;
+            keys::forget(&self.settings.keys, *place)?;
+        }
+        let method = match (&order.what, order.what.recording()) {
+            (What::Month { .. }, _) => MONTH_METHOD,
+            (What::Tenant { .. }, _) => TENANT_METHOD,
+            (What::Recording { .. }, Some((id, month))) => {
                 shares.wipe(month, &id).map_err(keyring_fault)?;
                 ITEM_METHOD
             }
-            (None, None) => {
+            (What::Recording { .. }, None) => {
                 return Err(Failure::new(
                     format!("order {} is not understood", order.id),
                     "finish it with the version that gave it",
@@ -658,9 +671,7 @@ impl Room {
                 }
             }
         }
-        if let Some(place) = order.what.place()
-            && self.places()?.contains(&place)
-        {
+        if !self.places_of(&order.what)?.is_empty() {
             return Err(Failure::new(
                 format!("a key of {} is still there", order.what),
                 "look for another process that provisions, and destroy again",
@@ -673,7 +684,7 @@ impl Room {
             reason: order.reason.clone(),
             at: Timestamp::now().to_string(),
             method: method.to_owned(),
-            objects: order.objects.clone(),
+            objects: certified(&order.objects),
         };
         let signed = certificate.sign(&keys::for_book(&self.settings.keys)?.sign);
         self.store.certify(&signed)?;
@@ -696,6 +707,21 @@ fn whose(views: &Views, call: CallId) -> Result<Option<(Tenant, Month, Month)>, 
     Ok(practice
         .zip(span)
         .map(|(tenant, (from, through))| (tenant, from, through)))
+}
+
+/// What a certificate names: everything, or one hash over the files where they are too many for a row. Keys are few.
+fn certified(objects: &[(String, Option<String>)]) -> Vec<(String, Option<String>)> {
+    if objects.len() <= OBJECTS_IN_ROW_MAX {
+        return objects.to_vec();
+    }
+    let is_file = |(_, hash): &&(String, Option<String>)| hash.is_some();
+    let files = objects.iter().filter(is_file);
+    let list: String = files.clone().map(|(id, hash)| format!("{id} {hash:?}\n")).collect();
+    let all = seal::keys::hex(&seal::hash(list.as_bytes()));
+    let rest = objects.iter().filter(|(_, hash)| hash.is_none()).cloned();
+    std::iter::once((format!("all-{}", files.count()), Some(all)))
+        .chain(rest)
+        .collect()
 }
 
 fn of_month(item: &Item) -> What {

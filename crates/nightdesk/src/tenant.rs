@@ -1,4 +1,5 @@
-//! `nightdesk tenant`: everything of one practice, handed over at the end of its contract (RET-04).
+//! `nightdesk tenant`: everything of one practice, handed over at the end of its contract and then
+//! destroyed (RET-04, RET-05).
 
 mod export;
 
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use crate::{Failure, out};
+use crate::{Failure, Who, out, retention};
 
 /// `nightdesk tenant`
 #[derive(Subcommand)]
@@ -29,11 +30,34 @@ pub(crate) enum Tenant {
         #[arg(long)]
         key: PathBuf,
     },
+    /// How the contract with a practice stands: agreement, termination_grace_days, holds, whether its records were taken along
+    Report {
+        /// The practice, as its file names it
+        practice: String,
+        /// Configuration file
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Destroy everything of a practice whose contract is over: two owners, each runs it; there is no way back, and a certificate
+    #[command(
+        after_help = "Example: nightdesk tenant destroy \"Cedar Family Medicine\" --dry-run --config nightdesk.yaml --reason \"contract ended\""
+    )]
+    Destroy {
+        /// The practice, as its file names it
+        practice: String,
+        /// Only say what would go, and what stands in the way
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        who: Who,
+    },
 }
 
 pub(crate) fn tenant(command: &Tenant) -> Result<(), Failure> {
     match command {
         Tenant::Export(export) => export.write(),
+        Tenant::Report { practice, config } => retention::tenant::report(config, practice),
+        Tenant::Destroy { practice, dry_run, who } => retention::tenant::destroy(who, practice, *dry_run),
         Tenant::Verify { folder, key } => {
             let octets = std::fs::read(key).map_err(Failure::file(key))?;
             let public = seal::Verifier::from_bytes(&octets).map_err(|fault| {

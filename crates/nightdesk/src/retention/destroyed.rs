@@ -38,7 +38,7 @@ impl Destroyed {
                 continue;
             };
             let practice = match &order.what {
-                What::Month { practice, .. } => Some(practice.clone()),
+                What::Month { practice, .. } | What::Tenant { practice, .. } => Some(practice.clone()),
                 What::Recording { .. } => None,
             };
             for (object, _) in &order.objects {

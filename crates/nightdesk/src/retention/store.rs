@@ -17,7 +17,10 @@ use crate::{Failure, keys};
 pub(crate) const BOOK: &str = "retention";
 const HOLD: &str = "hold";
 const LIFTED: &str = "hold lifted";
+const ASKED: &str = "destruction asked for";
 const ORDER: &str = "to destroy";
+/// Objects of an order that follows.
+const PIECE: &str = "part of what is to be destroyed";
 const DONE: &str = "destroyed";
 /// Another command writes this book for no longer than that.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -73,6 +76,13 @@ pub(super) enum What {
         /// Which class.
         class: String,
     },
+    /// Everything of a practice but who did what.
+    Tenant {
+        /// The practice's name.
+        practice: String,
+        /// As keys know it, in hexadecimal.
+        tenant: String,
+    },
     /// One recording or clip.
     Recording {
         /// Its id.
@@ -80,6 +90,19 @@ pub(super) enum What {
         /// The month its share lies under.
         month: String,
     },
+}
+
+/// The first of the two people who destroy a practice.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Asked {
+    /// Which practice.
+    pub(super) practice: String,
+    /// Who asked.
+    pub(super) by: String,
+    /// Why.
+    pub(super) reason: String,
+    /// When, RFC 3339.
+    pub(super) at: String,
 }
 
 /// An order to destroy.
@@ -94,8 +117,11 @@ pub(super) struct Order {
     /// Why.
     pub(super) reason: String,
     /// What will be opened no more: id, and the hash of the sealed octets.
-    pub(super) objects: Vec<(String, Option<String>)>,
+    pub(super) objects: Objects,
 }
+
+/// Ids, with the hashes of sealed octets.
+pub(super) type Objects = Vec<(String, Option<String>)>;
 
 impl What {
     /// The place of keys that goes, when it is a month.
@@ -108,7 +134,15 @@ impl What {
                 month: month.parse().ok()?,
                 class: Retention::named(class)?,
             }),
-            What::Recording { .. } => None,
+            What::Recording { .. } | What::Tenant { .. } => None,
+        }
+    }
+
+    /// Whose everything goes, when it is a practice's.
+    pub(super) fn tenant(&self) -> Option<Tenant> {
+        match self {
+            What::Tenant { tenant, .. } => seal::keys::unhex(tenant).map(Tenant),
+            What::Month { .. } | What::Recording { .. } => None,
         }
     }
 
@@ -116,7 +150,7 @@ impl What {
     pub(super) fn recording(&self) -> Option<([u8; 16], Month)> {
         match self {
             What::Recording { recording, month } => Some((seal::keys::unhex(recording)?, month.parse().ok()?)),
-            What::Month { .. } => None,
+            What::Month { .. } | What::Tenant { .. } => None,
         }
     }
 }
@@ -127,6 +161,9 @@ impl std::fmt::Display for What {
             What::Month {
                 practice, month, class, ..
             } => write!(f, "{class} of {practice}, {month}"),
+            What::Tenant { practice, .. } => {
+                write!(f, "sound, messages, keys pressed and calls of {practice}, every month")
+            }
             What::Recording { recording, .. } => write!(f, "recording {recording}"),
         }
     }
@@ -138,6 +175,10 @@ pub(super) struct Store {
     keys: PathBuf,
     /// Holds in force, by name.
     pub(super) holds: BTreeMap<String, Hold>,
+    /// Practices somebody asked to be destroyed, until a second person does.
+    pub(super) asked: BTreeMap<String, Asked>,
+    /// Objects of orders that have not been given yet.
+    pieces: BTreeMap<String, Objects>,
     /// Orders, in the order they were given.
     pub(super) orders: Vec<Order>,
     /// Certificates, by name.
@@ -149,6 +190,8 @@ impl Store {
     pub(super) fn open(data: PathBuf, keys: PathBuf) -> Result<Self, Failure> {
         let mut store = Self {
             holds: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            pieces: BTreeMap::new(),
             orders: Vec::new(),
             certificates: BTreeMap::new(),
             data,
@@ -187,8 +230,23 @@ impl Store {
         self.write(LIFTED, serde_json::to_vec(&lifted).unwrap_or_default())
     }
 
+    pub(super) fn ask(&mut self, asked: &Asked) -> Result<(), Failure> {
+        self.write(ASKED, serde_json::to_vec(asked).unwrap_or_default())
+    }
+
+    /// With as many rows as its objects need; the last is the order, and nothing counts before that.
     pub(super) fn order(&mut self, order: &Order) -> Result<(), Failure> {
-        self.write(ORDER, serde_json::to_vec(order).unwrap_or_default())
+        let mut pieces = order.objects.chunks(super::OBJECTS_IN_ROW_MAX).rev();
+        let last = pieces.next().unwrap_or_default();
+        for objects in pieces {
+            let piece = (&order.id, objects);
+            self.write(PIECE, serde_json::to_vec(&piece).unwrap_or_default())?;
+        }
+        let last = Order {
+            objects: last.to_vec(),
+            ..order.clone()
+        };
+        self.write(ORDER, serde_json::to_vec(&last).unwrap_or_default())
     }
 
     pub(super) fn certify(&mut self, certificate: &SignedCertificate) -> Result<(), Failure> {
@@ -235,7 +293,26 @@ impl Store {
                     self.holds.remove(&lifted.name);
                 }
             }
-            ORDER => self.orders.extend(serde_json::from_slice::<Order>(body).ok()),
+            ASKED => {
+                if let Ok(asked) = serde_json::from_slice::<Asked>(body) {
+                    self.asked.insert(asked.practice.clone(), asked);
+                }
+            }
+            PIECE => {
+                if let Ok((id, objects)) = serde_json::from_slice::<(String, Objects)>(body) {
+                    self.pieces.entry(id).or_default().extend(objects);
+                }
+            }
+            ORDER => {
+                let mut order = serde_json::from_slice::<Order>(body).ok();
+                if let Some(order) = &mut order {
+                    order.objects.extend(self.pieces.remove(&order.id).unwrap_or_default());
+                }
+                if let Some(What::Tenant { practice, .. }) = order.as_ref().map(|order| &order.what) {
+                    self.asked.remove(practice);
+                }
+                self.orders.extend(order);
+            }
             DONE => {
                 let text = String::from_utf8_lossy(body);
                 if let Some(signed) = SignedCertificate::parse(&text) {

@@ -210,7 +210,7 @@ impl House {
     /// What the book says so far, in order. A row at its end that is still being written is left for next time.
     pub fn facts(&self) -> Vec<Stamped> {
         let rows = self.reader().map_while(Result::ok);
-        rows.filter(|row| row.class == ledger::Class::Fact)
+        rows.filter(|row| row.class == ledger::Class::Fact && !row.lost)
             .map(|row| Stamped::decode(&row.body).expect("a fact of this version"))
             .collect()
     }

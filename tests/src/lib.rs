@@ -19,6 +19,7 @@ pub mod linphone;
 pub mod peers;
 pub mod people;
 pub mod phone;
+pub mod planted;
 pub mod raw;
 pub mod sipp;
 pub mod sound;

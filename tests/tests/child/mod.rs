@@ -112,6 +112,11 @@ impl House {
         self.people().session(OWNER)
     }
 
+    /// The program.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     /// A file or folder of the house.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -297,6 +302,33 @@ impl House {
     /// The recordings.
     pub fn vault(&self) -> vault::Vault {
         vault::Vault::open(self.path("data/recordings"), Vec::new(), draw()).expect("recordings")
+    }
+
+    /// Keys as octets: some of those an engine works with, and those it never has (the root's, practices', secret halves, shares).
+    pub fn secrets(&self) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let engine = seal::RecipientSecret::from_engine_bytes(&self.key("engine.secret")).expect("a key");
+        let given = keyring::engine_keys(&self.path("keys"), &engine)
+            .expect("its own")
+            .expect("provisioned");
+        // A month's worth is enough to be found; a search for all of them takes minutes.
+        let some = given.rows.iter().take(20);
+        let mut has: Vec<Vec<u8>> = some.map(|(_, _, key)| key.secret().to_vec()).collect();
+        has.push(engine.secret().to_vec());
+        let keyring = keyring::Keyring::at(self.path("keys"));
+        let unlocked = keyring.unlock(&mut |_| Ok("".to_owned().into())).expect("a plain root");
+        let mut never = Vec::new();
+        for listed in self.vault().list().expect("recordings").0 {
+            let secret = unlocked.recipient(&listed.header).expect("its month's key");
+            never.push(secret.secret().to_vec());
+            let month = seal::Month::of_unix_ms(listed.fixed.start_ms);
+            let share = keyring
+                .shares()
+                .find(month, &listed.id.0)
+                .expect("readable")
+                .expect("kept");
+            never.push(share.secret().to_vec());
+        }
+        (has, never)
     }
 
     fn reader(&self) -> ledger::Reader {

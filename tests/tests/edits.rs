@@ -258,6 +258,10 @@ fn furnish(doctors: std::net::SocketAddr) -> House {
         house.run(&["flow", "sign", &plain("signed"), "--as", name, "--key", &key]);
     }
     house.people().agree(child::OWNER, "Cedar Family Medicine");
+    // Cedar's file names records.
+    house
+        .people()
+        .agree_as(child::OWNER, "records-2026", ["--service", "athenahealth"]);
     house.show(&["flow", "release", &plain("signed")]);
     house
 }

@@ -10,7 +10,7 @@
 mod child;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -525,4 +525,303 @@ fn a_practice_is_destroyed_when_its_contract_is_over() {
     });
     desk.signal("TERM");
     assert!(desk.ends(WITHIN).success(), "{}{}", desk.out(), desk.err());
+}
+
+/// The records of a segment: where each begins and ends.
+fn records(segment: &Path) -> Vec<(usize, usize)> {
+    let bytes = fs::read(segment).expect("readable");
+    let mut records = Vec::new();
+    let mut at = 144;
+    while let Some(length) = bytes.get(at..at + 4) {
+        let length = 4 + u32::from_be_bytes(length.try_into().expect("four")) as usize;
+        records.push((at, at + length));
+        at += length;
+    }
+    records
+}
+
+/// The segments of a book, in order.
+fn segments(book: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(book).expect("a book").flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> = entries
+        .filter(|path| fs::read(path).is_ok_and(|bytes| bytes.get(1..7) == Some(b"NDBOOK")))
+        .collect();
+    found.sort();
+    found
+}
+
+fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).expect("readable");
+    change(&mut bytes);
+    fs::write(path, bytes).expect("the test's folder");
+}
+
+type Tampering = fn(&Path);
+
+/// What is done to a copy of the data folder, and how the small verifier names it.
+const BOOKS: [(&str, Tampering, &str); 11] = [
+    (
+        "an octet of a row",
+        |data| {
+            let segment = &segments(&data.join("book"))[0];
+            let row = records(segment)[7];
+            change(segment, |bytes| bytes[row.0 + 60] ^= 1);
+        },
+        "row 8 (segment 1,",
+    ),
+    (
+        "a row dropped",
+        |data| {
+            let segment = &segments(&data.join("book"))[0];
+            let row = records(segment)[5];
+            change(segment, |bytes| drop(bytes.drain(row.0..row.1)));
+        },
+        "missing: row 6 should stand before it",
+    ),
+    (
+        "two rows swapped",
+        |data| {
+            let segment = &segments(&data.join("book"))[0];
+            let rows = records(segment);
+            change(segment, |bytes| {
+                bytes[rows[4].0..rows[5].1].rotate_left(rows[4].1 - rows[4].0)
+            });
+        },
+        "out of order or repeated",
+    ),
+    (
+        "a row inserted again",
+        |data| {
+            let segment = &segments(&data.join("book"))[0];
+            let row = records(segment)[9];
+            change(segment, |bytes| {
+                let again = bytes[row.0..row.1].to_vec();
+                bytes.splice(row.1..row.1, again);
+            });
+        },
+        "out of order or repeated: row 11 belongs here",
+    ),
+    (
+        "a row of another book",
+        |data| {
+            let other = &segments(&data.join("office"))[0];
+            let row = records(other)[0];
+            let foreign = fs::read(other).expect("readable")[row.0..row.1].to_vec();
+            let segment = &segments(&data.join("book"))[0];
+            let row = records(segment)[0];
+            change(segment, |bytes| drop(bytes.splice(row.0..row.1, foreign)));
+        },
+        "row 1 (segment 1, octet 144)",
+    ),
+    (
+        "the end cut off",
+        |data| {
+            let segment = &segments(&data.join("book"))[0];
+            let row = records(segment)[20];
+            change(segment, |bytes| bytes.truncate(row.0));
+        },
+        "was signed elsewhere and is gone",
+    ),
+    (
+        "a segment taken away",
+        |data| fs::remove_file(&segments(&data.join("readers"))[1]).expect("ours"),
+        "missing: the segment does not go on where the one before it ended",
+    ),
+    (
+        "a segment renamed",
+        |data| {
+            let segment = &segments(&data.join("readers"))[1];
+            let name = segment.file_name().expect("a name").to_string_lossy().into_owned();
+            let other = format!("{}{}", if name.starts_with('0') { "9" } else { "0" }, &name[1..]);
+            fs::rename(segment, segment.with_file_name(other)).expect("ours");
+        },
+        "missing: the segment does not go on where the one before it ended",
+    ),
+    (
+        "a signature",
+        |data| {
+            let segment = &segments(&data.join("book"))[0];
+            let last = records(segment).pop().expect("signed at its end");
+            change(segment, |bytes| bytes[last.0 + 70] ^= 1);
+        },
+        "NOT what was written",
+    ),
+    (
+        "the head of a segment",
+        |data| change(&segments(&data.join("office"))[0], |bytes| bytes[45] ^= 4),
+        "the head of the segment is not what was written",
+    ),
+    (
+        "a book taken away",
+        |data| fs::remove_dir_all(data.join("office")).expect("ours"),
+        "gone: a book that was signed through row",
+    ),
+];
+
+/// Proves AUD-01, AUD-02, AUD-03, SEC-17: the reviewer's journey (J4): she logs in, finds last night's call, reads it, hears it with a
+/// reason, and that stands in the trail at once; rows leave with their proof; a copy of the data folder with any of eleven kinds
+/// of tampering, or put back older than it was, is named with the public key alone, and a changed recording by whoever has
+/// the keys.
+#[test]
+fn a_reviewer_goes_through_last_night() {
+    let (house, call) = lived();
+    let people = house.people();
+    let (recording, clips) = recorded(&house, call);
+    let older = house.path("older");
+    child::copy(&house.path("data"), &older);
+    people.joins(OWNER, "olga", "ops-reviewer", &[]);
+    people.joins(OWNER, "amal", "auditor", &[]);
+    let id = call.to_string();
+    let list = people.done("olga", &["calls", "list"], &[]);
+    assert!(
+        list.contains(&id) && list.contains("message in front desk inbox"),
+        "{list}"
+    );
+    let shown = people.done("olga", &["calls", "show", &id, "--reason", "review of the night"], &[]);
+    assert!(
+        shown.contains("call for Cedar Family Medicine") && !shown.contains("5550199"),
+        "{shown}"
+    );
+    let wav = house.path("night.wav");
+    let play = [
+        "recordings",
+        "export",
+        &recording,
+        "--wav",
+        wav.to_str().expect("plain"),
+        "--reason",
+        "review",
+    ];
+    let refused = people.run("amal", &play, &[]);
+    assert!(
+        said(&refused).contains("your role may not do that"),
+        "{}",
+        said(&refused)
+    );
+    let unexplained = people.run("olga", &play[..5], &[]);
+    assert!(
+        said(&unexplained).contains("without saying why"),
+        "{}",
+        said(&unexplained)
+    );
+    people.done("olga", &play, &[]);
+    assert!(fs::read(&wav).is_ok_and(|sound| sound.starts_with(b"RIFF")));
+    let told = people.done(
+        "amal",
+        &["audit", "who-accessed", "--caller", CALLER, "--reason", "she asked"],
+        &[],
+    );
+    for look in ["recordings export", "calls show", "olga", "your role may not do that"] {
+        assert!(told.contains(look), "{look}: {told}");
+    }
+    let told = people.done("olga", &["consent", "explain", &id, "--reason", "she asked"], &[]);
+    assert!(told.contains("and said yes") && told.contains("rule:"), "{told}");
+    let told = people.done("olga", &["recordings", "verify"], &[]);
+    assert!(told.contains("Good"), "{told}");
+    people.done("olga", &["retention", "plan"], &[]);
+    people.done(
+        OWNER,
+        &["retention", "hold", "add", "Doe", "--call", &id, "--reason", "counsel"],
+        &[],
+    );
+
+    // What leaves the house to be judged: rows with their proof, signatures, and later the data.
+    let elsewhere = tempfile::tempdir().expect("another machine");
+    let key = elsewhere.path().join("book.public");
+    fs::copy(house.path("keys/book.public"), &key).expect("room");
+    let rows = elsewhere.path().join("looks.csv");
+    let export = [
+        "audit",
+        "export",
+        "--what",
+        "looks",
+        "--into",
+        rows.to_str().expect("plain"),
+    ];
+    people.done("amal", &[export.as_slice(), &["--reason", "accounting"]].concat(), &[]);
+    let (status, told) = verify(&rows, &key, None);
+    assert_eq!(status, Some(0), "{told}");
+    let (data, public) = (house.path("data"), house.path("keys/book.public"));
+    let signatures = house.run(&[
+        "audit",
+        "checkpoint",
+        data.to_str().expect("plain"),
+        "--key",
+        public.to_str().expect("plain"),
+    ]);
+    let known = elsewhere.path().join("checkpoints");
+    fs::write(&known, &signatures).expect("room");
+    let (status, told) = verify(&data, &key, Some(&known));
+    assert!(status == Some(0) && told.contains("good"), "{told}");
+    let (status, told) = verify(&older, &key, None);
+    assert_eq!(status, Some(0), "by itself an old copy is as good as it was: {told}");
+    let (status, told) = verify(&older, &key, Some(&known));
+    assert!(
+        status == Some(1) && told.contains("was signed elsewhere and is gone"),
+        "{told}"
+    );
+    for (number, (kind, tamper, named)) in BOOKS.into_iter().enumerate() {
+        let copy = elsewhere.path().join(format!("copy-{number}"));
+        child::copy(&data, &copy);
+        tamper(&copy);
+        let (status, told) = verify(&copy, &key, Some(&known));
+        assert_eq!(status, Some(1), "{kind}: {told}");
+        assert!(
+            told.contains(named) && told.contains("NOT what was written"),
+            "{kind}: {told}"
+        );
+    }
+
+    // Recordings are judged where the keys are.
+    let of = |data: &Path, id: &str| {
+        let months = fs::read_dir(data.join("recordings")).expect("months").flatten();
+        let mut files = months.map(|month| month.path().join(format!("{id}.ndrec")));
+        files.find(|path| path.exists()).expect("a recording")
+    };
+    let text = fs::read_to_string(house.path("nightdesk.yaml")).expect("ours");
+    let judged = |number: usize, tamper: &dyn Fn(&Path)| {
+        let name = format!("tampered-{number}");
+        child::copy(&data, &house.path(&name));
+        tamper(&house.path(&name));
+        let config = house.path("tampered.yaml");
+        fs::write(&config, text.replace("data: data", &format!("data: {name}"))).expect("room");
+        let output = Command::new(child::target().join("debug/nightdesk"))
+            .args(["recordings", "verify", "--config"])
+            .arg(config)
+            .env("NIGHTDESK_SESSION", people.session("olga"))
+            .output()
+            .expect("the binary was just built");
+        assert!(!output.status.success(), "{number}: {}", said(&output));
+        said(&output)
+    };
+    let told = judged(0, &|data| {
+        change(&of(data, &recording), |bytes| bytes[1056 + 8016 + 9] ^= 1)
+    });
+    assert!(
+        told.contains(&format!("{recording}  ChangedChunk {{ index: 1 }}")),
+        "{told}"
+    );
+    let told = judged(1, &|data| {
+        change(&of(data, &recording), |bytes| bytes.truncate(1056 + 2 * 8016))
+    });
+    assert!(told.contains(&format!("{recording}  Changed")), "{told}");
+    let told = judged(2, &|data| {
+        let (one, other) = (of(data, &clips[0]), of(data, &clips[1]));
+        let head = fs::read(&other).expect("readable")[..1056].to_vec();
+        change(&one, |bytes| bytes[..1056].copy_from_slice(&head));
+    });
+    assert!(
+        told.contains("another file's name") && told.contains(&format!("{}  MISSING", clips[0])),
+        "{told}"
+    );
+    let told = judged(3, &|data| fs::remove_file(of(data, &clips[0])).expect("ours"));
+    assert!(told.contains(&format!("{}  MISSING", clips[0])), "{told}");
+    let told = judged(4, &|data| {
+        let file = of(data, &clips[0]);
+        fs::rename(&file, file.with_file_name(format!("{}.ndrec", "ab".repeat(16)))).expect("ours");
+    });
+    assert!(
+        told.contains("another file's name") && told.contains("MISSING"),
+        "{told}"
+    );
 }

@@ -399,6 +399,15 @@ impl Handle {
         let _ = self.control.send(Control::Drill(broken)).await;
     }
 
+    /// Writes into the book that the house cannot do something it should, from a thread that may wait for it.
+    pub fn alarm(&self, what: String) {
+        tracing::error!(%what, "alarm");
+        let note = Control::Note(vec![Fact::HouseAlarm { what }]);
+        if self.control.blocking_send(note).is_err() {
+            tracing::debug!("the exchange has ended meanwhile");
+        }
+    }
+
     /// Figures for metrics.
     pub fn snapshot(&self) -> Snapshot {
         use std::sync::atomic::Ordering::Relaxed;

@@ -20,7 +20,7 @@ use switchboard::{DeskConfig, Listener};
 pub(crate) use reader::socket;
 use reader::{At, Reader, words_of};
 #[cfg(test)]
-pub(crate) use trunk::IN_A_TRUNK;
+pub(crate) use trunk::{IN_A_TRUNK, IN_DIGEST};
 pub(crate) use trunk::{Baa, Record, is_e164};
 
 /// What the file said, with paths made absolute against its folder.
@@ -62,7 +62,7 @@ pub(crate) struct Settings {
 }
 
 /// Names that may stand at the top, with what each is for.
-const TOP: &[&str] = &[
+pub(crate) const TOP: &[&str] = &[
     "listen",
     "external address",
     "certificate",
@@ -87,8 +87,10 @@ const TOP: &[&str] = &[
     "homer",
 ];
 
-const IN_CERTIFICATE: &[&str] = &["chain", "key", "client ca", "carrier ca"];
-const IN_HOMER: &[&str] = &["to", "node", "numbers", "password file", "baa"];
+/// Names of `certificate`.
+pub(crate) const IN_CERTIFICATE: &[&str] = &["chain", "key", "client ca", "carrier ca"];
+/// Names of `homer`.
+pub(crate) const IN_HOMER: &[&str] = &["to", "node", "numbers", "password file", "baa"];
 
 /// Reads a configuration. What is wrong stands in the diagnostics; with an error among them there are no settings.
 pub(crate) fn read(file: &Path, text: &str) -> (Option<Settings>, Vec<Diagnostic>) {

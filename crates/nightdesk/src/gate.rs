@@ -33,6 +33,10 @@ pub(crate) const GUARDS: &[(&str, Guard)] = &[
     ),
     ("demo", Open("a practice without patients; it logs its own person in")),
     ("dial", Open("a telephone of one's own")),
+    (
+        "config dump",
+        Open("files that whoever runs it can read already; what is secret in them is not shown"),
+    ),
     ("flow check", Open(DRAFT)),
     ("flow new", Open(DRAFT)),
     ("flow read", Open(DRAFT)),

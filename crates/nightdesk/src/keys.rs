@@ -2,6 +2,7 @@
 
 mod ask;
 pub(crate) mod commands;
+pub(crate) mod watch;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -329,11 +330,6 @@ pub(crate) fn book_key(folder: &Path) -> Result<seal::BookKey, Failure> {
 /// provisioned.
 pub(crate) fn rows(folder: &Path) -> Result<ledger::Rows, Failure> {
     Ok(engine_keys(folder)?.map_or_else(ledger::Rows::default, |keys| ledger::Rows::new(keys.rows)))
-}
-
-/// When the engine's bundle was last written.
-pub(crate) fn changed(folder: &Path) -> Option<std::time::SystemTime> {
-    fs::metadata(folder.join(BUNDLE)).ok()?.modified().ok()
 }
 
 /// The practices, months and classes that recordings are sealed for.

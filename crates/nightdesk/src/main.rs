@@ -15,6 +15,7 @@ mod consent;
 mod control;
 mod demo;
 mod dial;
+mod effective;
 mod evidence;
 mod failure;
 mod flows;
@@ -95,6 +96,9 @@ enum Command {
     /// The Security Rule, paragraph by paragraph: what stands for it, and the tests that show it
     #[command(subcommand)]
     Evidence(Evidence),
+    /// The settings in force
+    #[command(subcommand)]
+    Config(effective::Config),
     /// Carriers: list, test, check, trace
     #[command(subcommand)]
     Trunk(trunk::Trunk),
@@ -251,6 +255,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Incident(command) => incident::incident(&command),
         Command::Glass(command) => incident::glass(&command),
         Command::Authenticator(authenticator) => login::authenticator(&authenticator),
+        Command::Config(command) => effective::config(&command),
         Command::Trunk(command) => trunk::trunk(&command),
         Command::Keys(command) => keys::commands::keys(command),
     }

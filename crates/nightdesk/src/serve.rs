@@ -1,7 +1,7 @@
 //! `nightdesk serve`: answer until told to stop, then drain.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flow::Severity;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,43 +25,23 @@ pub(crate) fn settings(path: &Path) -> Result<Settings, Failure> {
     })
 }
 
-/// How often the engine looks whether keys were provisioned or destroyed by somebody else.
-const KEYS_EVERY: Duration = Duration::from_secs(30);
 /// How often what is due is destroyed: the first time as the engine starts.
 const DESTROY_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The thread that destroys what is due, and completes what a crash interrupted (RET-02, RET-03). Calls do not wait for it, and it
 /// holds nothing that has to be put away: it ends with the process.
-fn retention(config: PathBuf, key_folder: PathBuf, rows: ledger::Rows) {
+fn retention(config: PathBuf) {
     let body = move || {
-        let mut destroyed: Option<Instant> = None;
-        let mut known = None;
         loop {
-            if destroyed.is_none_or(|at| at.elapsed() >= DESTROY_EVERY) {
-                destroyed = Some(Instant::now());
-                let done = settings(&config).and_then(|settings| {
-                    let by_itself = !settings.destroyed_by_a_person;
-                    crate::retention::daily(settings, by_itself)
-                });
-                match done {
-                    Ok(certificates) => tracing::info!(destroyed = certificates.len(), "retention was looked at"),
-                    Err(failure) => tracing::error!(%failure, "what is due was not destroyed"),
-                }
+            let done = settings(&config).and_then(|settings| {
+                let by_itself = !settings.destroyed_by_a_person;
+                crate::retention::daily(settings, by_itself)
+            });
+            match done {
+                Ok(certificates) => tracing::info!(destroyed = certificates.len(), "retention was looked at"),
+                Err(failure) => tracing::error!(%failure, "what is due was not destroyed"),
             }
-            // Whatever is destroyed, by us or by a command, is opened from memory no more.
-            let changed = keys::changed(&key_folder);
-            if changed != known {
-                match keys::rows(&key_folder) {
-                    Ok(ring) => {
-                        rows.replace(ring.now());
-                        known = changed;
-                    }
-                    Err(failure) => {
-                        tracing::error!(%failure, "the keys of rows were not read again; the old ones stay")
-                    }
-                }
-            }
-            std::thread::sleep(KEYS_EVERY);
+            std::thread::sleep(DESTROY_EVERY);
         }
     };
     if let Err(fault) = std::thread::Builder::new().name("retention".into()).spawn(body) {
@@ -142,7 +122,10 @@ pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
         for listener in running.handle().listeners() {
             out!("listening on {} {}", listener.transport.name(), listener.local);
         }
-        retention(path.to_owned(), key_folder.clone(), rows);
+        retention(path.to_owned());
+        let told = running.handle();
+        // Whatever is provisioned, rotated or destroyed, by us or by a command, counts from here on without a restart.
+        keys::watch::Watch::new(&key_folder, locks.clone(), rows).begin(move |what| told.alarm(what));
         // Callers matter more than whoever looks on: without a door the engine serves all the same.
         let _door = control::open(&data, &running.handle())
             .map_err(|failure| out!("{failure}"))

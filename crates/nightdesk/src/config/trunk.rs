@@ -67,7 +67,8 @@ pub(crate) const IN_A_TRUNK: &[&str] = &[
     "report card",
 ];
 
-const IN_DIGEST: &[&str] = &["realm", "user", "password", "password file"];
+/// What may stand in `digest in`.
+pub(crate) const IN_DIGEST: &[&str] = &["realm", "user", "password", "password file"];
 
 /// RFC 4028 §4: no interval is shorter than this.
 const SESSION_S_MIN: u32 = 90;

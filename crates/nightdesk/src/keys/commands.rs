@@ -319,7 +319,7 @@ fn provision(settings: &Settings, months: u16) -> Result<(), Failure> {
         "{made} keys made; {} practices and the house are provisioned until {until}",
         names.len()
     );
-    out!("a running engine takes them on SIGHUP");
+    out!("a running engine takes them by itself within seconds");
     Ok(())
 }
 
@@ -389,7 +389,10 @@ fn rotate(
             done.wrapped,
             done.left
         );
-        out!("a running engine takes them on SIGHUP; what it recorded until then is wrapped by the same command again");
+        out!(
+            "a running engine takes them by itself within seconds; what it recorded until then opens all the same, and is wrapped for \
+             the new keys by the same command again"
+        );
     }
     Ok(())
 }
@@ -669,7 +672,7 @@ fn this_month() -> Month {
 }
 
 /// Every file below a folder, by name; none where there is no folder.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {

@@ -68,6 +68,9 @@ fn keys_are_rotated_while_calls_are_recorded() {
     house.people();
     let mut desk = house.start("info");
     logs(&desk, "keys were read", 1);
+    // Until now the house had keys, and Cedar none of its own.
+    house.show(&["keys", "provision"]);
+    logs(&desk, "keys were read", 2);
     let clip = noise(11, 60);
     let diaries: Vec<Diary> = (0..3).map(|line| talks(&callers, line, desk.address, &clip)).collect();
     for diary in &diaries {
@@ -78,10 +81,10 @@ fn keys_are_rotated_while_calls_are_recorded() {
     let month = jiff::Timestamp::now().strftime("%Y-%m").to_string();
     let said = house.show(&["keys", "rotate", "--months-from", &month]);
     assert!(said.contains("within seconds"), "{said}");
-    logs(&desk, "keys were read", 2);
+    logs(&desk, "keys were read", 3);
     house.show(&["keys", "rotate", "--practice", "Cedar Family Medicine"]);
     house.show(&["keys", "provision", "--months", "30"]);
-    logs(&desk, "keys were read", 3);
+    logs(&desk, "keys were read", 4);
     for line in 3..5 {
         talks(&callers, line, desk.address, &clip).waits_for("[speaks]", Duration::from_secs(60));
     }
@@ -98,7 +101,7 @@ fn keys_are_rotated_while_calls_are_recorded() {
     logs(&desk, "were not read again", 1);
     talks(&callers, 5, desk.address, &clip).waits_for("[speaks]", Duration::from_secs(60));
     fs::write(&bundle, good).expect("room");
-    logs(&desk, "keys were read", 4);
+    logs(&desk, "keys were read", 5);
     std::thread::sleep(Duration::from_secs(1));
     (0..6).for_each(|line| callers.hang_up(line));
     recorded(&house, 6);
@@ -122,13 +125,10 @@ fn keys_are_rotated_while_calls_are_recorded() {
         for one in calls {
             let audio = house.listen(one.id);
             let heard: Vec<u8> = audio.caller().collect();
-            // A second of what was said, wherever in it the recording began.
-            let piece = &clip[800..960];
-            assert!(
-                heard.windows(160).any(|part| part == piece),
-                "{} holds something else",
-                one.id
-            );
+            // On a busy machine some of it is lost; half a second of it is not heard by chance.
+            let known: HashSet<&[u8]> = heard.windows(8).collect();
+            let pieces = clip.chunks_exact(160).filter(|piece| known.contains(&piece[..8]));
+            assert!(pieces.count() >= 25, "{} holds something else", one.id);
         }
     };
     opens();

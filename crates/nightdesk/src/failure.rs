@@ -83,6 +83,11 @@ impl Failure {
                 fault.to_string(),
                 "see `nightdesk people list`, and `--help` of the command",
             ),
+            Fault::RefusedPasskey => Self::new(
+                fault.to_string(),
+                "try again; a device that does not ask for your fingerprint, face or PIN is not enough. With password and code: \
+                 `nightdesk login ID`, and `nightdesk people passkey add` makes another",
+            ),
             Fault::RefusedPassword(_) => Self::new(
                 fault.to_string(),
                 "take four words that have nothing to do with each other, or let a password manager draw one",

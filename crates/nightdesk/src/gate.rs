@@ -165,6 +165,8 @@ pub(crate) const GUARDS: &[(&str, Guard)] = &[
     ("people roles", Open("the table of roles and permissions")),
     ("people password", Proves),
     ("people second-factor", Proves),
+    ("people passkey add", Proves),
+    ("people passkey remove", Proves),
 ];
 
 /// What stands before a command; one that is not in the table is nobody's.

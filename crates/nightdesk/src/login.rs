@@ -14,7 +14,7 @@ use office::Token;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::config::Settings;
-use crate::{Failure, gate, out, serve};
+use crate::{Failure, gate, out, passkey, serve};
 
 /// `nightdesk login`
 #[derive(clap::Args)]
@@ -24,6 +24,12 @@ use crate::{Failure, gate, out, serve};
 pub(crate) struct Login {
     /// Who you are
     id: String,
+    /// By a passkey, on a page in a browser of this machine
+    #[arg(long)]
+    passkey: bool,
+    /// The page's port; any when it is left out
+    #[arg(long, requires = "passkey", default_value_t = 0)]
+    port: u16,
     /// Configuration file
     #[arg(long)]
     config: PathBuf,
@@ -51,24 +57,40 @@ const LINE_MAX: u64 = 1_024;
 /// Lets somebody in.
 pub(crate) fn login(login: &Login) -> Result<(), Failure> {
     let settings = serve::settings(&login.config)?;
+    if login.passkey {
+        return passkey::let_in(settings, &login.id, login.port);
+    }
     let password = hidden("password")?;
     let code = hidden("code of your authenticator")?;
-    let mut office = gate::open(&settings)?;
-    let let_in = office.log_in(&login.id, &password, &code, Timestamp::now());
-    let let_in = let_in.map_err(Failure::office);
-    let name = office.state().people.get(&login.id).map(|person| person.name.clone());
-    if let (Ok(_), Some(person)) = (&let_in, office.state().people.get(&login.id)) {
+    let office = gate::open(&settings)?;
+    let (_, said) = entered(&settings, office, &login.id, |office| {
+        office.log_in(&login.id, &password, &code, Timestamp::now())
+    })?;
+    out!("{said}");
+    Ok(())
+}
+
+/// Whoever proves who they are gets a session on this machine. Gives its token, and what they are told.
+pub(crate) fn entered(
+    settings: &Settings,
+    mut office: office::Office,
+    id: &str,
+    prove: impl FnOnce(&mut office::Office) -> Result<(Token, office::Session), office::Fault>,
+) -> Result<(Token, String), Failure> {
+    let let_in = prove(&mut office).map_err(Failure::office);
+    let name = office.state().people.get(id).map(|person| person.name.clone());
+    if let (Ok(_), Some(person)) = (&let_in, office.state().people.get(id)) {
         crate::incident::waiting(office.state(), person.role, Timestamp::now());
     }
     office.close().map_err(Failure::office)?;
     let (token, _) = let_in?;
     keep(&settings.data, &token)?;
-    out!(
+    let said = format!(
         "{} is logged in; {} minutes without a command or twelve hours end it, and so does `nightdesk logout`",
         name.unwrap_or_default(),
         settings.log_off.as_secs() / 60
     );
-    Ok(())
+    Ok((token, said))
 }
 
 /// Ends the session of whoever runs this.

@@ -26,6 +26,7 @@ mod login;
 mod memory;
 mod over_sip;
 mod panics;
+mod passkey;
 mod people;
 mod recordings;
 mod retention;

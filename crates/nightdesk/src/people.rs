@@ -12,7 +12,7 @@ use crate::audit::cell;
 use crate::config::Settings;
 use crate::gate::{About, Gate};
 use crate::login::hidden;
-use crate::{Failure, gate, out, serve};
+use crate::{Failure, gate, out, passkey, serve};
 
 /// Who works here.
 #[derive(Subcommand)]
@@ -134,6 +134,9 @@ pub(crate) enum People {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Your own passkeys: fingerprint, face or PIN of a device instead of password and code
+    #[command(subcommand)]
+    Passkey(passkey::Passkey),
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -264,6 +267,7 @@ pub(crate) fn people(command: &People) -> Result<(), Failure> {
             out!("your password is changed; log in again");
             Ok(())
         }
+        People::Passkey(command) => passkey::passkey(command),
         People::SecondFactor { id, config } => {
             let settings = serve::settings(config)?;
             let password = hidden("your password")?;

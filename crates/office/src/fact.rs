@@ -94,6 +94,42 @@ pub enum Fact {
         /// The authenticator's secret.
         authenticator: Secret,
     },
+    /// Somebody has a passkey, having proved that they are themselves.
+    PasskeyAdded {
+        /// Whose.
+        id: String,
+        /// What they call it.
+        name: String,
+        /// The credential's id.
+        passkey: String,
+        /// Its public key.
+        key: String,
+        /// What its counter said.
+        counter: u32,
+    },
+    /// A passkey lets nobody in any more.
+    PasskeyRemoved {
+        /// Whose.
+        id: String,
+        /// What they called it.
+        name: String,
+    },
+    /// A passkey let its person in.
+    LoggedInByPasskey {
+        /// Whose.
+        id: String,
+        /// The credential's id.
+        passkey: String,
+        /// What its counter said.
+        counter: u32,
+    },
+    /// A passkey's counter went back: there may be a copy. It is shut, and whoever reviews is to ask.
+    PasskeyShut {
+        /// Whose.
+        id: String,
+        /// The credential's id.
+        passkey: String,
+    },
     /// A wrong password or code.
     LogInFailed {
         /// Whose.

@@ -21,6 +21,7 @@ pub mod agreement;
 mod decide;
 mod fact;
 pub mod incident;
+pub mod passkey;
 pub mod password;
 mod people;
 mod role;
@@ -38,7 +39,7 @@ use seal::{BookKey, Retention, Tenant, TokenKey};
 
 pub use decide::{Granted, Refusal, Wish, decide};
 pub use fact::{Fact, KIND, Secret, holds_secret};
-pub use people::{Invited, Reset};
+pub use people::{Invited, Proved, Reset};
 pub use role::{Permission, Role};
 pub use session::{GLASS_MS, IDLE_MINUTES, IDLE_MS, SESSION_MS_MAX, Session, Token};
 pub use state::{Glass, LOCKED_MS, PACE_MAX, PACE_MS, Person, REVIEW_MS, State, WRONG_MAX};
@@ -73,6 +74,9 @@ pub enum Fault {
     /// An act that the rules of people do not allow, in words.
     #[error("{0}")]
     RefusedAct(String),
+    /// A passkey that is not taken; which is wrong stands in the audit trail.
+    #[error("that passkey is not taken")]
+    RefusedPasskey,
     /// A password everybody tries.
     #[error("that password will not do: {0}")]
     RefusedPassword(#[from] password::Weak),

@@ -9,6 +9,7 @@ use seal::{Authenticator, Password};
 
 use crate::agreement::{Agreement, With};
 use crate::incident::{Factors, Incident, Scope, Stage};
+use crate::passkey::{self, Asserted, CEREMONY_MS, Challenge, Created, PASSKEYS_MAX, Site, Wrong};
 use crate::password::judge;
 use crate::session::{GLASS_MS, Session, Token};
 use crate::{Allowed, Fact, Fault, Office, Permission, Refusal, Role, Secret};
@@ -76,6 +77,12 @@ pub struct Invited {
     pub until: Timestamp,
 }
 
+/// Proof that somebody showed who they are a moment ago, for an act that takes them to a browser in between.
+pub struct Proved {
+    id: String,
+    at_ms: i64,
+}
+
 /// What came of asking for a reset.
 pub enum Reset {
     /// Somebody else has to ask too.
@@ -116,10 +123,7 @@ impl Office {
     /// Lets somebody in. Whoever is not let in is not told what was wrong.
     pub fn log_in(&mut self, id: &str, password: &str, code: &str, now: Timestamp) -> Result<(Token, Session), Fault> {
         self.prove(id, password, code, "log in", now)?;
-        self.sessions.sweep(now);
-        let token = Token::draw(&mut self.entropy());
-        let session = self.sessions.begin(&token, id, now)?;
-        Ok((token, session))
+        self.begins(id, now)
     }
 
     /// Ends a session.
@@ -140,24 +144,12 @@ impl Office {
 
     /// A password and a code, both right, this once. Every answer is a row before it is given.
     fn prove(&mut self, id: &str, password: &str, code: &str, action: &str, now: Timestamp) -> Result<(), Fault> {
-        let Some(person) = self.state.people.get(id) else {
+        if !self.state.people.contains_key(id) {
             // As slow as for somebody who is here; and the name typed may be a password in the wrong place.
             let _ = Password::keep(password, &mut |salt: &mut [u8]| salt.fill(0));
-            self.note("nobody", action, Some("no such person"), now)?;
-            return Err(Fault::RefusedLogIn);
-        };
-        if person.disabled.is_some() {
-            self.note(id, action, Some("disabled"), now)?;
-            return Err(Fault::RefusedLogIn);
         }
-        if person.is_locked(now) {
-            self.note(id, action, Some("locked"), now)?;
-            return Err(Fault::RefusedLocked);
-        }
-        if person.must_wait(now) {
-            self.note(id, action, Some("too fast"), now)?;
-            return Err(Fault::RefusedPace);
-        }
+        self.is_let_try(id, action, now)?;
+        let person = self.known(id)?;
         let step = person
             .authenticator
             .as_ref()
@@ -181,6 +173,171 @@ impl Office {
                 Err(Fault::RefusedLogIn)
             }
         }
+    }
+
+    /// A question that one passkey answers once, within five minutes.
+    pub fn challenge(&mut self, now: Timestamp) -> Challenge {
+        let mut octets = [0; 32];
+        self.entropy()(&mut octets);
+        Challenge::of(octets, now.as_millisecond())
+    }
+
+    /// Somebody is about to add or remove a passkey of theirs, and proves who they are by password and code.
+    pub fn prove_for_passkey(&mut self, id: &str, password: &str, code: &str, now: Timestamp) -> Result<Proved, Fault> {
+        self.prove(id, password, code, "change the passkeys", now)?;
+        Ok(Proved {
+            id: id.to_owned(),
+            at_ms: now.as_millisecond(),
+        })
+    }
+
+    /// Another passkey of somebody who proved to be themselves.
+    pub fn add_passkey(
+        &mut self,
+        proved: Proved,
+        name: &str,
+        challenge: Challenge,
+        site: &Site,
+        created: &Created,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let id = proved.id;
+        if now.as_millisecond().saturating_sub(proved.at_ms) > CEREMONY_MS {
+            return Err(refused("that took longer than five minutes".to_owned()));
+        }
+        let name = short(name)?;
+        // Disabled meanwhile, or reset by two others.
+        let person = self.known(&id)?;
+        if person.disabled.is_some() || !person.is_ready() {
+            return Err(Fault::RefusedPasskey);
+        }
+        if name.trim().is_empty() || person.passkeys.iter().any(|known| known.name == name) {
+            return Err(refused("a passkey has a name of its own".to_owned()));
+        }
+        if person.passkeys.len() >= PASSKEYS_MAX {
+            return Err(refused(format!(
+                "nobody needs more than {PASSKEYS_MAX} passkeys: remove one first"
+            )));
+        }
+        match passkey::register(&challenge, site, created, now.as_millisecond()) {
+            // One credential, one person (SEC-06).
+            Ok((known, ..))
+                if self
+                    .state
+                    .people
+                    .values()
+                    .any(|one| one.passkeys.iter().any(|own| own.id == known)) =>
+            {
+                self.note(&id, "add a passkey", Some("it is somebody's already"), now)?;
+                Err(Fault::RefusedPasskey)
+            }
+            Ok((passkey, key, counter)) => {
+                self.note(&id, "add a passkey", None, now)?;
+                let key = key.to_text();
+                self.write(
+                    now,
+                    Fact::PasskeyAdded {
+                        id,
+                        name,
+                        passkey,
+                        key,
+                        counter,
+                    },
+                )
+            }
+            Err(wrong) => {
+                self.note(&id, "add a passkey", Some(&wrong.to_string()), now)?;
+                Err(Fault::RefusedPasskey)
+            }
+        }
+    }
+
+    /// A passkey that was lost or is not needed lets nobody in any more, and their sessions end.
+    pub fn remove_passkey(&mut self, proved: Proved, name: &str, now: Timestamp) -> Result<(), Fault> {
+        let id = proved.id;
+        if !self.known(&id)?.passkeys.iter().any(|known| known.name == name) {
+            return Err(refused(format!("`{id}` has no passkey `{name}`")));
+        }
+        self.note(&id, "remove a passkey", None, now)?;
+        self.sessions.end_all_of(&id);
+        let name = name.to_owned();
+        self.write(now, Fact::PasskeyRemoved { id, name })
+    }
+
+    /// Lets somebody in by a passkey, which stands for both factors. Locks, pace, rows and silence are those of passwords.
+    pub fn log_in_by_passkey(
+        &mut self,
+        id: &str,
+        challenge: Challenge,
+        site: &Site,
+        asserted: &Asserted,
+        now: Timestamp,
+    ) -> Result<(Token, Session), Fault> {
+        const ACTION: &str = "log in by passkey";
+        self.is_let_try(id, ACTION, now)?;
+        let known = self.known(id)?.passkeys.iter();
+        let credential = hex(&asserted.id);
+        let found = known.cloned().find(|known| known.id == credential && !known.shut);
+        let judged = match &found {
+            Some(own) => passkey::assert(own, &challenge, site, asserted, now.as_millisecond()).map_err(Some),
+            None => Err(None),
+        };
+        match judged {
+            Ok(counter) => {
+                self.note(id, ACTION, None, now)?;
+                self.write(
+                    now,
+                    Fact::LoggedInByPasskey {
+                        id: id.to_owned(),
+                        passkey: credential,
+                        counter,
+                    },
+                )?;
+                self.begins(id, now)
+            }
+            Err(wrong) => {
+                let why = wrong.map_or_else(|| "no passkey of theirs".to_owned(), |wrong| wrong.to_string());
+                self.note(id, ACTION, Some(&why), now)?;
+                self.write(now, Fact::LogInFailed { id: id.to_owned() })?;
+                if wrong == Some(Wrong::Counter) {
+                    self.write(
+                        now,
+                        Fact::PasskeyShut {
+                            id: id.to_owned(),
+                            passkey: credential,
+                        },
+                    )?;
+                }
+                Err(Fault::RefusedPasskey)
+            }
+        }
+    }
+
+    /// A session begins.
+    fn begins(&mut self, id: &str, now: Timestamp) -> Result<(Token, Session), Fault> {
+        self.sessions.sweep(now);
+        let token = Token::draw(&mut self.entropy());
+        let session = self.sessions.begin(&token, id, now)?;
+        Ok((token, session))
+    }
+
+    /// Whether an answer of theirs is looked at at all.
+    fn is_let_try(&mut self, id: &str, action: &str, now: Timestamp) -> Result<(), Fault> {
+        let Some(person) = self.state.people.get(id) else {
+            self.note("nobody", action, Some("no such person"), now)?;
+            return Err(Fault::RefusedLogIn);
+        };
+        let (why, fault) = if person.disabled.is_some() {
+            ("disabled", Fault::RefusedLogIn)
+        } else if person.is_locked(now) {
+            ("locked", Fault::RefusedLocked)
+        } else if person.must_wait(now) {
+            ("too fast", Fault::RefusedPace)
+        } else {
+            return Ok(());
+        };
+        self.note(id, action, Some(why), now)?;
+        Err(fault)
     }
 
     /// Adds somebody, and invites them to set a password and a second factor of their own.

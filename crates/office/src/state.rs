@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use seal::{Authenticator, Password};
+use seal::{Authenticator, PasskeyKey, Password};
 
 use crate::agreement::{Filed, With, covering};
 use crate::fact::Fact;
 use crate::incident::{Incident, Scope, Stage};
+use crate::passkey::Passkey;
 use crate::role::Role;
 
 /// After so many wrong passwords or codes in a row nobody gets in under that name.
@@ -58,6 +59,8 @@ pub struct Person {
     pub trained: Vec<(Date, String, Date, String)>,
     /// When they last logged in.
     pub last_in_ms: Option<i64>,
+    /// Their passkeys.
+    pub passkeys: Vec<Passkey>,
     pub(crate) password: Option<Password>,
     pub(crate) authenticator: Option<Authenticator>,
     /// The first step whose code still counts.
@@ -147,6 +150,7 @@ impl State {
                     added: (at_ms, by),
                     trained: Vec::new(),
                     last_in_ms: None,
+                    passkeys: Vec::new(),
                     password: None,
                     authenticator: None,
                     unused: 0,
@@ -184,6 +188,7 @@ impl State {
             } => self.change(&id, |person| {
                 person.password = Password::from_text(&password.0);
                 person.authenticator = Authenticator::from_base32(&authenticator.0);
+                person.passkeys.clear();
                 person.unused = 0;
                 person.invitation = None;
                 person.wrong = 0;
@@ -217,6 +222,43 @@ impl State {
                     person.last_in_ms = Some(at_ms);
                 });
             }
+            Fact::PasskeyAdded {
+                id,
+                name,
+                passkey,
+                key,
+                counter,
+            } => self.change(&id, |person| {
+                person.passkeys.extend(PasskeyKey::from_text(&key).map(|key| Passkey {
+                    name,
+                    id: passkey,
+                    added_ms: at_ms,
+                    used_ms: None,
+                    shut: false,
+                    key,
+                    counter,
+                }));
+            }),
+            Fact::PasskeyRemoved { id, name } => {
+                self.change(&id, |person| person.passkeys.retain(|known| known.name != name));
+            }
+            Fact::LoggedInByPasskey { id, passkey, counter } => {
+                self.begun = true;
+                self.change(&id, |person| {
+                    person.wrong = 0;
+                    person.wrong_at.clear();
+                    person.last_in_ms = Some(at_ms);
+                    for known in person.passkeys.iter_mut().filter(|known| known.id == passkey) {
+                        known.counter = counter;
+                        known.used_ms = Some(at_ms);
+                    }
+                });
+            }
+            Fact::PasskeyShut { id, passkey } => self.change(&id, |person| {
+                for known in person.passkeys.iter_mut().filter(|known| known.id == passkey) {
+                    known.shut = true;
+                }
+            }),
             Fact::Trained {
                 id,
                 on,

@@ -791,3 +791,159 @@ fn secrets_are_not_printed() {
     let shown = format!("{fact:?}");
     assert!(!shown.contains("argon2id") && !shown.contains("GEZDGNBV"), "{shown}");
 }
+
+/// Proves SEC-06, SEC-18: a passkey stands for both factors of one person: it lets in, once for each question; wrong answers count and lock
+/// as wrong passwords do; a counter that goes back shuts it; one that was removed, a reset, and somebody who left let nobody in.
+#[test]
+fn a_passkey_lets_its_person_in_and_nobody_else() {
+    use crate::passkey::tests::{Device, site};
+    let mut house = House::new();
+    let secret = house.joins("nina", Role::Nurse, &[], None);
+    let mut minutes = 60;
+    // Each proof needs a code of its own.
+    let mut proves = |house: &mut House, minutes: i64| {
+        let now = at(minutes * MINUTE);
+        house
+            .office
+            .prove_for_passkey("nina", PASSWORD, &code(&secret, now), now)
+    };
+    let mut device = Device::new(false);
+    let proved = proves(&mut house, minutes).expect("it is her");
+    let asked = house.office.challenge(at(minutes * MINUTE));
+    let created = device.creates(&asked);
+    let added = house
+        .office
+        .add_passkey(proved, "laptop", asked, &site(), &created, at(minutes * MINUTE));
+    added.expect("as it should be");
+
+    let enters = |house: &mut House, device: &Device, id: &str, minutes: i64| {
+        let asked = house.office.challenge(at(minutes * MINUTE));
+        let answer = device.asserts(&asked);
+        house
+            .office
+            .log_in_by_passkey(id, asked, &site(), &answer, at(minutes * MINUTE))
+    };
+    minutes += 1;
+    device.counter = 10;
+    let (token, session) = enters(&mut house, &device, "nina", minutes).expect("her own");
+    assert_eq!(session.person, "nina");
+    assert!(house.office.session(&token, at(minutes * MINUTE)).is_some());
+    let passkey = &house.office.state().people["nina"].passkeys[0];
+    assert_eq!((passkey.counter, passkey.shut), (10, false));
+    // Of the same question, and for somebody else.
+    device.counter = 11;
+    let (first, second) = (
+        house.office.challenge(at(minutes * MINUTE)),
+        house.office.challenge(at(minutes * MINUTE)),
+    );
+    let answer = device.asserts(&first);
+    let other = house
+        .office
+        .log_in_by_passkey("nina", second, &site(), &answer, at(minutes * MINUTE));
+    assert!(matches!(other, Err(Fault::RefusedPasskey)));
+    assert!(matches!(
+        enters(&mut house, &device, "marisol", minutes),
+        Err(Fault::RefusedPasskey)
+    ));
+    assert!(matches!(
+        enters(&mut house, &device, "nobody-here", minutes),
+        Err(Fault::RefusedLogIn)
+    ));
+
+    // Wrong ones count as wrong passwords do: five a minute, ten in a row.
+    let stranger = Device::new(true);
+    minutes += 5;
+    for _ in 0..PACE_MAX {
+        assert!(matches!(
+            enters(&mut house, &stranger, "nina", minutes),
+            Err(Fault::RefusedPasskey)
+        ));
+    }
+    assert!(matches!(
+        enters(&mut house, &device, "nina", minutes),
+        Err(Fault::RefusedPace)
+    ));
+    minutes += 2;
+    device.counter = 12;
+    enters(&mut house, &device, "nina", minutes).expect("her own, and the count begins anew");
+    for _ in 0..WRONG_MAX {
+        minutes += 1;
+        assert!(matches!(
+            enters(&mut house, &stranger, "nina", minutes),
+            Err(Fault::RefusedPasskey)
+        ));
+    }
+    minutes += 1;
+    device.counter = 13;
+    assert!(matches!(
+        enters(&mut house, &device, "nina", minutes),
+        Err(Fault::RefusedLocked)
+    ));
+    minutes += LOCKED_MS / MINUTE;
+    enters(&mut house, &device, "nina", minutes).expect("a day later");
+
+    // A copy of it counts on its own.
+    minutes += 1;
+    device.counter = 13;
+    assert!(matches!(
+        enters(&mut house, &device, "nina", minutes),
+        Err(Fault::RefusedPasskey)
+    ));
+    assert!(house.office.state().people["nina"].passkeys[0].shut);
+    device.counter = 99;
+    assert!(
+        matches!(enters(&mut house, &device, "nina", minutes), Err(Fault::RefusedPasskey)),
+        "shut is shut"
+    );
+
+    // Another one; removed, it is nobody's, and the sessions it began are over.
+    minutes += 1;
+    let mut device = Device::new(true);
+    let proved = proves(&mut house, minutes).expect("it is her");
+    let remove = proves(&mut house, minutes + 1).expect("it is her");
+    let shut = house.office.remove_passkey(remove, "laptop", at(minutes * MINUTE));
+    shut.expect("it is hers");
+    let asked = house.office.challenge(at(minutes * MINUTE));
+    let created = device.creates(&asked);
+    let added = house
+        .office
+        .add_passkey(proved, "telephone", asked, &site(), &created, at(minutes * MINUTE));
+    added.expect("as it should be");
+    device.counter = 2;
+    let (token, _) = enters(&mut house, &device, "nina", minutes).expect("her own");
+    let remove = proves(&mut house, minutes + 2).expect("it is her");
+    house
+        .office
+        .remove_passkey(remove, "telephone", at(minutes * MINUTE))
+        .expect("it is hers");
+    assert!(house.office.session(&token, at(minutes * MINUTE)).is_none());
+    device.counter = 3;
+    assert!(matches!(
+        enters(&mut house, &device, "nina", minutes),
+        Err(Fault::RefusedPasskey)
+    ));
+
+    // Whoever left is nobody, with any passkey.
+    let proved = proves(&mut house, minutes + 3).expect("it is her");
+    let asked = house.office.challenge(at(minutes * MINUTE));
+    let created = device.creates(&asked);
+    let added = house
+        .office
+        .add_passkey(proved, "again", asked, &site(), &created, at(minutes * MINUTE));
+    added.expect("as it should be");
+    let now = at(minutes * MINUTE);
+    let token = house
+        .office
+        .log_in("marisol", PASSWORD, &code(&house.authenticator, now), now);
+    let (token, _) = token.expect("both are right");
+    let allowed = house
+        .office
+        .authorize(Some(&token), &asking(Permission::ManagePeople), now);
+    let allowed = allowed.expect("an owner may");
+    house.office.disable(&allowed, "nina", "left", now).expect("she left");
+    device.counter = 9;
+    assert!(matches!(
+        enters(&mut house, &device, "nina", minutes),
+        Err(Fault::RefusedLogIn)
+    ));
+}

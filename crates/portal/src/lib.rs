@@ -1,4 +1,5 @@
-//! What people see in a browser. So far one page: a telephone for rehearsed calls, on this machine only.
+//! What people see in a browser. So far two pages, on this machine only: a telephone for rehearsed calls, and a ceremony with a
+//! passkey ([`passkey`]).
 //!
 //! The page holds what was pressed and said; the server holds nothing. Each request plays the call again from its beginning,
 //! with everything typed so far: a rehearsed call is a function of what its caller does, and takes milliseconds.
@@ -10,6 +11,8 @@
     clippy::disallowed_types,
     reason = "a shell: it answers browsers"
 )]
+
+pub mod passkey;
 
 use std::future::Future;
 use std::io;
@@ -130,7 +133,11 @@ async fn guarded(State(shared): State<Shared>, request: Request, next: Next) -> 
     if !is_ours(request.headers(), shared.here) {
         return (StatusCode::FORBIDDEN, "this page is for the browser of this machine").into_response();
     }
-    let mut response = next.run(request).await;
+    sealed_off(next.run(request).await)
+}
+
+/// Kept nowhere, in nobody's frame, and with nothing but our own scripts.
+pub(crate) fn sealed_off(mut response: Response) -> Response {
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
         (
@@ -157,7 +164,7 @@ async fn style() -> Response {
     typed("text/css; charset=utf-8", include_str!("page/phone.css"))
 }
 
-fn typed(kind: &'static str, text: &'static str) -> Response {
+pub(crate) fn typed(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 

@@ -15,6 +15,7 @@
 mod container;
 pub mod keys;
 mod open;
+mod passkey;
 mod people;
 mod record;
 mod rows;
@@ -29,6 +30,7 @@ pub use container::{
 };
 pub use keys::{ItemShare, RecipientPublic, RecipientSecret};
 pub use open::{Ending, Final, Opener, Reading, TORN_CHUNKS_MAX, open_file, rewrap};
+pub use passkey::PasskeyKey;
 pub use people::{
     AUTHENTICATOR, Authenticator, PASSWORD_COST, PASSWORD_OCTETS_MAX, Password, STEP_S, STEPS_ASIDE, TokenKey,
 };

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -188,8 +188,7 @@ fn held(
         .enable_all()
         .build()
         .map_err(failed)?;
-    let verdict = Arc::new(Mutex::new(None));
-    let kept = verdict.clone();
+    let (kept, verdict) = sync_channel(1);
     runtime.block_on(async {
         let here = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         let listener = TcpListener::bind(here).await.map_err(failed)?;
@@ -208,7 +207,8 @@ fn held(
                 Ok(said) => Ok(said.clone()),
                 Err(failure) => Err(failure.to_string()),
             };
-            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
+            // There is room for the one answer.
+            let _ = kept.try_send(judged);
             told
         });
         let within = Duration::from_millis(CEREMONY_MS.unsigned_abs());
@@ -216,14 +216,13 @@ fn held(
             .await
             .map_err(failed)
     })?;
-    let judged = verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match judged {
-        Some(Ok(said)) => {
+    match verdict.try_recv() {
+        Ok(Ok(said)) => {
             out!("{said}");
             Ok(())
         }
-        Some(Err(failure)) => Err(failure),
-        None => Err(Failure::new(
+        Ok(Err(failure)) => Err(failure),
+        Err(_) => Err(Failure::new(
             "nobody answered on the page",
             "run the command again, and open the page at once",
         )),

@@ -275,9 +275,12 @@ impl Office {
     ) -> Result<(Token, Session), Fault> {
         const ACTION: &str = "log in by passkey";
         self.is_let_try(id, ACTION, now)?;
-        let known = self.known(id)?.passkeys.iter();
+        let known = &self.known(id)?.passkeys;
         let credential = hex(&asserted.id);
-        let found = known.cloned().find(|known| known.id == credential && !known.shut);
+        let found = known
+            .iter()
+            .find(|known| known.id == credential && !known.shut)
+            .cloned();
         let judged = match &found {
             Some(own) => passkey::assert(own, &challenge, site, asserted, now.as_millisecond()).map_err(Some),
             None => Err(None),

@@ -801,7 +801,7 @@ fn a_passkey_lets_its_person_in_and_nobody_else() {
     let secret = house.joins("nina", Role::Nurse, &[], None);
     let mut minutes = 60;
     // Each proof needs a code of its own.
-    let mut proves = |house: &mut House, minutes: i64| {
+    let proves = |house: &mut House, minutes: i64| {
         let now = at(minutes * MINUTE);
         house
             .office

@@ -19,9 +19,9 @@ use switchboard::{DeskConfig, Listener};
 
 pub(crate) use reader::socket;
 use reader::{At, Reader, words_of};
+pub(crate) use trunk::{Baa, Record, is_e164};
 #[cfg(test)]
 pub(crate) use trunk::{IN_A_TRUNK, IN_DIGEST};
-pub(crate) use trunk::{Baa, Record, is_e164};
 
 /// What the file said, with paths made absolute against its folder.
 pub(crate) struct Settings {

@@ -167,6 +167,7 @@ const HOMER: &[Known<Settings>] = &[
     }),
     known("numbers", |_| "masked".to_owned()),
     secret("password file"),
+    known("baa", none),
 ];
 
 /// Of each trunk.
@@ -175,7 +176,7 @@ const TRUNK: &[Known<Record>] = &[
     known("from", none),
     known("tls names", none),
     known("country", |_| "US".to_owned()),
-    known("agreement", none),
+    known("baa", none),
     known("outbound", |_| "none: no call goes out".to_owned()),
     known("user", none),
     secret("password"),

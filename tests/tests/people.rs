@@ -85,7 +85,7 @@ fn people_log_in_and_get_what_their_role_gives_them() {
         "could be anybody",
     );
     refused(OWNER, &["calls", "show", &call], "without saying why");
-    refused("kim", &["login", "kim"], "no password was typed");
+    refused("kim", &["login", "kim"], "password: nothing was typed");
     let weak = people.run(
         "kim",
         &["people", "password", "kim"],

@@ -554,6 +554,8 @@ impl Work {
             remote: desk,
             connection: None,
         };
+        // Many calls at once are as many ports.
+        self.bind_ports();
         match self.phone.call(Instant::now(), flow, number, from) {
             Some(session) => {
                 self.calling.insert(session, (line, party));

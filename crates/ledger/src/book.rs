@@ -544,7 +544,7 @@ fn examine(folder: &Path, key: &BookKey) -> Result<Examined, Fault> {
                     at += record.bytes.len();
                     continue;
                 }
-                _ if rest.iter().all(|octet| *octet == 0) || lost_power(rest, at as u64) => None,
+                _ if rest.iter().all(|octet| *octet == 0) || lost_power(rest, at as u64, &head) => None,
                 Found::Incomplete { .. } => None,
                 Found::Record(_) => Some("a row was changed"),
                 Found::BadLength => Some("a row's length was changed"),

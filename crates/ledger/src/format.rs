@@ -181,17 +181,30 @@ const SECTOR: usize = 512;
 /// Whether what stands at `offset` of the last segment, to its end, is what a loss of power leaves of rows that were on
 /// their way: a sector of it never arrived and reads as zeros. Nothing after that can be believed, and nothing in it was
 /// acknowledged. A signature further on says otherwise: what it signs had been synced, so somebody took a part of it away.
-pub(crate) fn lost_power(rest: &[u8], offset: u64) -> bool {
+pub(crate) fn lost_power(rest: &[u8], offset: u64, head: &[u8; 32]) -> bool {
     let in_sector = usize::try_from(offset % SECTOR as u64).unwrap_or(0);
     let (first, others) = rest.split_at((SECTOR - in_sector).min(rest.len()));
     let empty = |sector: &[u8]| sector.iter().all(|octet| *octet == 0);
-    // A length is four octets and never zero.
-    let hole = first.len() >= 4 && empty(first) || others.chunks_exact(SECTOR).any(empty);
+    // A length is four octets and never zero; where fewer end a sector, zeros may be its own.
+    let began = empty(first) && (first.len() >= 4 || length_lost(rest, first.len(), head));
+    let hole = began || others.chunks_exact(SECTOR).any(empty);
     let length = u32::try_from(4 + CLEAR + CHECKPOINT_BODY + HASH)
         .unwrap_or(0)
         .to_be_bytes();
     let signed = |from: &[u8]| from.starts_with(&length) && from.get(24..26) == Some(&[Class::Checkpoint.octet(), 0]);
     hole && !(0..rest.len()).any(|at| rest.get(at..).is_some_and(signed))
+}
+
+/// Whether the length at the start of `rest` was another one before its first octets, zeros now, were lost: one that its own
+/// check knows.
+fn length_lost(rest: &[u8], lost: usize, head: &[u8; 32]) -> bool {
+    let Some(start) = rest.first_chunk::<RECORD_CHECKED>() else {
+        return false;
+    };
+    let lengths = (RECORD_MIN..=RECORD_MAX).filter_map(|whole| u32::try_from(whole - 4).ok());
+    lengths
+        .map(u32::to_be_bytes)
+        .any(|length| length[lost..] == start[lost..4] && length_check(head, &length, &start[8..16]) == start[4..8])
 }
 
 impl<'a> Record<'a> {

@@ -268,7 +268,7 @@ pub fn verify(folder: &Path, key: &Verifier, known: &[Checkpoint]) -> Result<Rep
                 Found::Incomplete { .. } => false,
                 Found::BadLength => true,
             };
-            if broken && is_last && lost_power(rest, at as u64) {
+            if broken && is_last && lost_power(rest, at as u64, &head) {
                 torn = Some(rest.len() as u64);
                 break;
             }

@@ -160,6 +160,45 @@ fn zeros_at_the_end_are_a_torn_row() {
     }
 }
 
+/// The first octets of a row's length may end a sector, and only that sector may be lost: the rest of the row arrived.
+#[test]
+fn a_length_that_was_cut_by_a_sector_is_a_torn_row() {
+    let long = |body: usize| Entry {
+        body: vec![7; body],
+        ..entry(1)
+    };
+    let (folder, offset) = (300..1_400)
+        .find_map(|body| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let positions = open(folder.path(), 1)
+                .append(&[long(body), long(400)])
+                .expect("a good disk");
+            let offset = usize::try_from(positions[1].offset).expect("small");
+            (offset % 512 == 509).then_some((folder, offset))
+        })
+        .expect("one of so many lengths");
+    let name = segment(folder.path()).file_name().expect("a name").to_owned();
+    let mut whole = std::fs::read(segment(folder.path())).expect("readable");
+    // Without the signature of its end: the power went before.
+    let length = u32::from_be_bytes(*whole[offset..].first_chunk().expect("four"));
+    whole.truncate(offset + 4 + length as usize);
+    assert_ne!(whole[offset..offset + 3], [0; 3], "something is lost");
+    let after = |change: &dyn Fn(&mut Vec<u8>)| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut changed = whole.clone();
+        change(&mut changed);
+        std::fs::write(folder.path().join(&name), &changed).expect("the test's folder");
+        let judged = verify(folder.path(), &verifier(), &[]).expect("readable").is_clean();
+        (judged, open(folder.path(), 2).opening().damage.is_none())
+    };
+    assert_eq!(
+        after(&|bytes| bytes[offset + 3] ^= 1),
+        (false, false),
+        "a changed length"
+    );
+    assert_eq!(after(&|bytes| bytes[offset..offset + 3].fill(0)), (true, true));
+}
+
 /// A changed row is an alarm and is left as it is; the book goes on after it, and readers too.
 #[test]
 fn damage_is_named_and_lived_with() {

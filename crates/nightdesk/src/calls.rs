@@ -124,8 +124,13 @@ impl Opened {
         Archive::practice_of(&self.facts).or_else(|| lost()?.practice.as_deref())
     }
 
+    /// Whether rows of it say nothing any more.
+    pub(crate) fn has_lost_rows(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
     /// What there was of it, and is no more: its rows, its recordings.
-    fn gone(&self) -> Vec<String> {
+    pub(crate) fn gone(&self) -> Vec<String> {
         let rows = self.lost.iter().map(|(key, count)| match self.destroyed.rows(key) {
             Some(done) => format!("{count} rows ({}): {done}", done.what),
             None => format!("{count} rows: {WITHOUT_KEY}"),

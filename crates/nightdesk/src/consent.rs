@@ -22,9 +22,10 @@ pub(crate) fn table() {
 
 /// What one call's caller was asked, by which law, what they said, and what was kept.
 pub(crate) fn explain(who: &Who, id: &str) -> Result<(), Failure> {
-    let calls::Opened { call, facts, .. } = calls::opened("consent explain", who, id)?;
+    let opened = calls::opened("consent explain", who, id)?;
+    let call = opened.call;
     let mut asked = false;
-    for stamped in &facts {
+    for stamped in &opened.facts {
         let at = stamped.at;
         match &stamped.fact {
             Fact::Permission { given, rule } => {
@@ -47,8 +48,15 @@ pub(crate) fn explain(who: &Who, id: &str) -> Result<(), Failure> {
             _ => {}
         }
     }
-    if !asked {
-        out!("the caller of {call} was not asked, and the call was not recorded");
+    for line in opened.gone() {
+        out!("{line}");
+    }
+    match (asked, opened.has_lost_rows()) {
+        (true, _) => {}
+        (false, true) => {
+            out!("whether the caller of {call} was asked is not known: rows of the call say nothing any more")
+        }
+        (false, false) => out!("the caller of {call} was not asked, and the call was not recorded"),
     }
     Ok(())
 }

@@ -100,7 +100,10 @@ pub(crate) fn demo(demo: &Demo) -> Result<(), Failure> {
         _ => {}
     }
     if shown.is_ok() && !demo.once {
-        runtime.block_on(serve::until_told(&handle, || {}));
+        runtime.block_on(async {
+            serve::Told::listen()?.ends_at_last(&handle, || {}).await;
+            Ok(())
+        })?;
         out!("draining");
     }
     drop(handle);

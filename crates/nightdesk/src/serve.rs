@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flow::Severity;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{self, Settings};
 use crate::{Failure, control, flows, keys, memory, out, panics};
@@ -115,25 +115,39 @@ pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
     let config = exchange_config(settings)?;
     let rows = config.keys.rows.clone();
     let locks = config.keys.locks.clone();
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         // Without a listener a file that may not grow ends the process; with one the write fails, as on a full disk.
         let _write_fails = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
-        let running = start(config).await?;
+        let mut told = Told::listen()?;
+        let running = tokio::select! {
+            running = start(config) => running?,
+            () = told.ends() => {
+                out!("ended before any call could be answered");
+                return Ok(false);
+            }
+        };
         for listener in running.handle().listeners() {
             out!("listening on {} {}", listener.transport.name(), listener.local);
         }
         retention(path.to_owned());
-        let told = running.handle();
+        let alarms = running.handle();
         // Whatever is provisioned, rotated or destroyed, by us or by a command, counts from here on without a restart.
-        keys::watch::Watch::new(&key_folder, locks.clone(), rows).begin(move |what| told.alarm(what));
+        keys::watch::Watch::new(&key_folder, locks.clone(), rows).begin(move |what| alarms.alarm(what));
         // Callers matter more than whoever looks on: without a door the engine serves all the same.
         let _door = control::open(&data, &running.handle())
             .map_err(|failure| out!("{failure}"))
             .ok();
-        until_told(&running.handle(), || renew(&key_folder, &locks)).await;
+        told.ends_at_last(&running.handle(), || renew(&key_folder, &locks))
+            .await;
         out!("draining: calls in progress finish, new ones get 503");
-        drain(running).await
-    })
+        drain(running).await.map(|()| true)
+    });
+    if let Ok(false) = ended {
+        // Words are still being spoken, for nobody.
+        runtime.shutdown_background();
+    }
+    ended.map(|_served| ())
 }
 
 /// Takes what the engine was provisioned with anew: recordings that begin from here on are sealed for it.
@@ -193,30 +207,62 @@ pub(crate) async fn drain(running: exchange::Running) -> Result<(), Failure> {
     }
 }
 
-/// Waits for SIGTERM or SIGINT; SIGHUP reads the practices and the certificates again.
-pub(crate) async fn until_told(handle: &exchange::Handle, reload: impl Fn()) {
-    let (Ok(mut term), Ok(mut int), Ok(mut hup)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return;
-    };
-    loop {
+/// What the engine is told from outside. Listened for before anything is begun: a SIGHUP that found nobody listening would
+/// end the process, and with it the line.
+pub(crate) struct Told {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Told {
+    /// Listens; within a runtime.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                Failure::new(
+                    format!("signals cannot be heard: {error}"),
+                    "the engine could not be ended in order; look at the limits of this process",
+                )
+            })
+        };
+        Ok(Self {
+            term: listen(SignalKind::terminate())?,
+            int: listen(SignalKind::interrupt())?,
+            hup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// SIGTERM or SIGINT.
+    pub(crate) async fn ends(&mut self) {
         tokio::select! {
-            _ = term.recv() => return,
-            _ = int.recv() => return,
-            _ = hup.recv() => {
-                reload();
-                if let Err(fault) = handle.reload_certificates().await {
-                    out!("certificates were not read again, the old ones stay: {fault}");
-                }
-                match handle.reload().await {
-                    Ok(problems) => problems.iter().for_each(|problem| out!("{}: {}", problem.folder.display(), problem.what)),
-                    Err(fault) => out!("practices were not read again: {fault}"),
-                }
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+
+    /// The same, while SIGHUP reads the practices and the certificates again.
+    pub(crate) async fn ends_at_last(&mut self, handle: &exchange::Handle, reload: impl Fn()) {
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => return,
+                _ = self.int.recv() => return,
+                _ = self.hup.recv() => read_again(handle, &reload).await,
             }
         }
+    }
+}
+
+async fn read_again(handle: &exchange::Handle, reload: impl Fn()) {
+    reload();
+    if let Err(fault) = handle.reload_certificates().await {
+        out!("certificates were not read again, the old ones stay: {fault}");
+    }
+    match handle.reload().await {
+        Ok(problems) => problems
+            .iter()
+            .for_each(|problem| out!("{}: {}", problem.folder.display(), problem.what)),
+        Err(fault) => out!("practices were not read again: {fault}"),
     }
 }
 

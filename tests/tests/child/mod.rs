@@ -129,6 +129,13 @@ impl House {
 
     /// The same with variables in its environment.
     pub fn start_with(&self, log: &str, variables: &[(&str, &Path)]) -> Desk {
+        let mut desk = self.begin(log, variables);
+        desk.listens();
+        desk
+    }
+
+    /// The same, begun and not waited for.
+    pub fn begin(&self, log: &str, variables: &[(&str, &Path)]) -> Desk {
         let run = self.runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
         let (out, err) = (
             self.path(&format!("out.{run}.txt")),
@@ -144,37 +151,12 @@ impl House {
             .stderr(File::create(&err).expect("room"))
             .spawn()
             .expect("the binary was just built");
-        let mut desk = Desk {
+        Desk {
             child,
             out,
             err,
             address: SocketAddr::new(LOOPBACK, 0),
-        };
-        let began = Instant::now();
-        desk.address = loop {
-            let listening = desk
-                .out()
-                .lines()
-                .find_map(|line| line.strip_prefix("listening on UDP ")?.parse().ok());
-            if let Some(address) = listening {
-                break address;
-            }
-            let ended = desk.child.try_wait().expect("our own child");
-            assert!(
-                ended.is_none(),
-                "it ended at once: {ended:?}\n{}{}",
-                desk.out(),
-                desk.err()
-            );
-            assert!(
-                began.elapsed() < STARTS_WITHIN,
-                "it does not listen\n{}{}",
-                desk.out(),
-                desk.err()
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        };
-        desk
+        }
     }
 
     /// Runs a command of the binary to its end, in the owner's session.
@@ -415,6 +397,32 @@ impl Desk {
             .status()
             .expect("kill is everywhere");
         assert!(sent.success(), "kill -{name}");
+    }
+
+    /// Waits until it says where it listens.
+    pub fn listens(&mut self) {
+        self.address = self.says("listening on UDP ").parse().expect("an address");
+    }
+
+    /// Waits until it prints a line that begins so, and gives the rest of it.
+    pub fn says(&mut self, words: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let out = self.out();
+            // A line that is whole.
+            let lines = out.rsplit_once('\n').map_or("", |(lines, _)| lines).lines();
+            if let Some(rest) = lines.filter_map(|line| line.strip_prefix(words)).next() {
+                return rest.to_owned();
+            }
+            let ended = self.child.try_wait().expect("our own child");
+            assert!(ended.is_none(), "it ended at once: {ended:?}\n{out}{}", self.err());
+            assert!(
+                began.elapsed() < STARTS_WITHIN,
+                "it does not say “{words}”\n{out}{}",
+                self.err()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// How it ended, if it ends within the time.
